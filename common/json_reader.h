@@ -1,0 +1,115 @@
+// A strict JSON reader that works in place: it accepts exactly what RFC 8259's grammar does, in UTF-8, one
+// pass over the caller's bytes, and yields slices into them. It builds no tree, never allocates and never
+// reads beyond the end, so the text need not be NUL-terminated. Any thread, one reader a thread; a reader
+// needs no release.
+//
+// Two bounds are its own: nesting is at most `depth_max` deep, and a NUL or bad UTF-8 (overlong forms,
+// surrogates, beyond U+10FFFF) is an error. A lone surrogate written as an escape ("\ud800") is within the
+// grammar and passes; it cannot be turned into UTF-8, which json_value_string() then says. Duplicate members
+// pass; who cares must look.
+//
+// To walk an object (arrays are alike); each member's value is read whole, to go inside it start another
+// reader on its `raw`:
+//
+//     struct json_reader r;
+//     struct json_value key, value;
+//     json_reader_init(&r, data, len);
+//     if (json_reader_object_begin(&r))
+//         while (json_reader_member(&r, &key, &value))
+//             if (json_string_is(&key, "id")) …
+//     if (!json_reader_end(&r))
+//         … r.error, json_reader_offset(&r)
+#ifndef COMMON_JSON_READER_H
+#define COMMON_JSON_READER_H
+
+#include "common/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JSON_DEPTH_MAX 128 // what json_reader_init() allows: [[]] is 2 deep
+#define JSON_DEPTH_LIMIT                                                                                     \
+    256 // what depth_max may be raised to, for replies that wrap what was once a request's value
+
+// Not JSON_…: jansson has those.
+enum jsonr_type {
+    JSONR_NULL,
+    JSONR_FALSE,
+    JSONR_TRUE,
+    JSONR_NUMBER,
+    JSONR_STRING,
+    JSONR_ARRAY,
+    JSONR_OBJECT
+};
+
+struct json_value {
+    struct slice raw; // its exact bytes, no white space around them; a string's with its quotes
+    enum jsonr_type type;
+    bool escaped; // a string with a backslash in it
+    bool integer; // a number without fraction and exponent
+};
+
+struct json_reader {
+    const char *at; // the next byte; where the error is, if there is one
+    const char *end;
+    const char *start;
+    const char
+        *error;     // a static text for a person; NULL while all is well. Sticky: every call fails after it
+    unsigned depth; // objects and arrays begun and not ended
+    unsigned depth_max; // JSON_DEPTH_MAX; may be set after json_reader_init()
+    bool first;         // nothing of the object or array just begun has been read
+};
+
+// `data` stays the caller's and must outlive the reader and every value it yields.
+void json_reader_init(struct json_reader *r, const char *data, size_t len);
+
+// Reads one whole value, white space before it included; what is inside is checked too. False at an error.
+bool json_reader_value(struct json_reader *r, struct json_value *out);
+
+// Begins an object or array; false (an error) if something else comes. To look first: json_reader_peek().
+bool json_reader_object_begin(struct json_reader *r);
+bool json_reader_array_begin(struct json_reader *r);
+
+// The next member or element. False at its end, which is read too, or at an error (`r->error` tells which).
+bool json_reader_member(struct json_reader *r, struct json_value *key, struct json_value *value);
+bool json_reader_element(struct json_reader *r, struct json_value *value);
+
+// Skips white space and returns the next byte, without reading it; 0 at the end or after an error.
+char json_reader_peek(struct json_reader *r);
+
+// True if all went well and only white space is left; anything else becomes the error.
+bool json_reader_end(struct json_reader *r);
+
+// How many bytes into the text the reader is; after an error, where it is.
+size_t json_reader_offset(const struct json_reader *r);
+
+// Whether this is exactly one JSON value, white space around it allowed, at most JSON_DEPTH_MAX deep.
+bool json_text_valid(const char *data, size_t len);
+
+// What follows takes a value that a reader yielded, and returns false if it is of another type or out of
+// range.
+
+// Integers only: `1.0` and `1e2` are refused as are numbers that do not fit. uint53: 0 … 2^53 - 1.
+bool json_value_int64(const struct json_value *v, int64_t *out);
+bool json_value_uint53(const struct json_value *v, uint64_t *out);
+
+// The double nearest to any number, whatever the locale; false where that is infinite (`1e400`).
+bool json_value_double(const struct json_value *v, double *out);
+
+bool json_value_bool(const struct json_value *v, bool *out);
+
+// A string's bytes in UTF-8, at most `cap` of them. Without escapes `*out` points into the text itself and
+// `buf` is left alone; otherwise it is unescaped into `buf` (of `cap` bytes). No NUL is added, but "\u0000"
+// is a byte like any other. False: `*why` (unless `why` is NULL) is a static text that says it is no string,
+// too long, or holds a lone surrogate.
+bool json_value_string(const struct json_value *v, char *buf, size_t cap, struct slice *out,
+                       const char **why);
+
+// What stands between a string's quotes, escapes as they are.
+struct slice json_value_inner(const struct json_value *v);
+
+// Whether this is a string that, unescaped, is exactly `text`. False for other types.
+bool json_string_is(const struct json_value *v, const char *text);
+
+#endif
