@@ -1,0 +1,319 @@
+// The engine: queues, jobs, leases and waiters as a passive state machine. It knows no socket, no thread, no clock, no
+// disk. It is given the time, returns a result and the time at which it wants to be called next, and puts what must
+// happen elsewhere on a list of completed waiters that the caller carries out after unlocking.
+//
+// Threads: an engine is not locked. Whoever shares one serialises all calls that take `struct engine *` (server/hub.h
+// has the lock). Functions that take none may be called without the lock, and should be, as they allocate and copy.
+//
+// Time: every call that takes a `struct moment` must be given one that is not before the last in `mono`.
+// Durations are milliseconds.
+//
+// Nothing that a caller can pass from the network is a bug here except what is said: names are 1 to 255 bytes,
+// durations are within their settings' range, priorities are finite. Those are asserted; the rest comes back as an
+// error and leaves everything as it was.
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/slice.h"
+#include "server/engine/blob.h"
+#include "server/engine/settings.h"
+#include "server/engine/stats.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+
+#define FOREVER (-1) // a timeout that does not run out
+
+struct engine;        // a daemon may hold several
+struct engine_client; // who holds leases and waits: a connection, or the pool
+struct job;           // a job that was prepared and not yet put
+struct mailbox;       // where a completed waiter is to be posted; opaque here
+
+enum job_state { JOB_DELAYED, JOB_READY, JOB_RESERVED, JOB_DONE, JOB_DEAD, JOB_CANCELLED, JOB_STATE_COUNT };
+#define JOB_STATE_BIT(state) (1u << (state))
+
+// Why a job is dead.
+enum dead_reason { DEAD_ATTEMPTS, DEAD_LOST, DEAD_BURIED, DEAD_EXPIRED, DEAD_SHUT_DOWN, DEAD_REASON_COUNT };
+
+const char *job_state_name(enum job_state s);     // "delayed", …
+bool job_state_of_name(struct slice name, enum job_state *s);
+const char *dead_reason_name(enum dead_reason r); // "attempts", …
+
+// ---- the engine itself
+
+struct engine_config {
+    uint64_t max_bytes;        // all that jobs, outcomes and waiting puts may hold; over it puts are `overloaded`
+    uint64_t max_queues;       // over it a put that needs a new queue is `overloaded`
+    uint32_t max_waits;        // waiting requests a client may have
+    uint32_t start_number;     // this start's number, 1 … 2^21 - 1: the upper half of every delivery token
+    uint64_t first_id;         // the first id to give out
+    uint64_t seed;             // chance: jitter of the backoff, hash seeds
+};
+
+struct engine *engine_new(const struct engine_config *config); // NULL: no memory
+void engine_free(struct engine *e); // all clients must have been closed, all completed waiters taken
+
+// Does what is due, at most 1,000 things a call, and says at which `mono` it wants to be called again: at once (now)
+// if more is due, INT64_MAX if never. Any call may make that time earlier: ask engine_next_due after it.
+int64_t engine_tick(struct engine *e, struct moment now);
+int64_t engine_next_due(const struct engine *e, struct moment now);
+
+// What the reply to the last call must wait for: the number of the batch that has to be on disk before the reply may leave;
+// 0 = nothing. Valid until the next call.
+uint64_t engine_promise(const struct engine *e);
+
+// Ends every wait with ERROR_DRAINING and makes puts and gets fail with it from now on; acks and the like go on.
+void engine_drain(struct engine *e);
+
+// ---- clients
+
+// Somebody who takes jobs or waits. Completed waiters of this client go to `mailbox`, which must outlive the client.
+// NULL: no memory.
+struct engine_client *engine_client_new(struct engine *e, struct mailbox *mailbox);
+
+// The client is gone: its waits are taken back, the jobs it holds come back at once (counted as lost, except those
+// whose delivery was not confirmed by engine_confirm: they are released uncounted). Completed waiters of it that are
+// still under way must still be given to engine_confirm or engine_waiter_free by whoever finds them: they say `orphan`.
+// May release many leases: at most 1,000 a call; returns true when it is done and the client is freed.
+bool engine_client_close(struct engine *e, struct moment now, struct engine_client *c) MUST_CHECK;
+
+// ---- waiting
+
+enum waiter_kind { WAITER_GET, WAITER_PUT, WAITER_RESULT, WAITER_JOIN };
+
+// A job as it is handed out. Where `blob` is not NULL, `body` points into it and the receiver owns a reference.
+// Otherwise `body` points into the job: valid until the lock is released (from engine_take_completed: into the waiter, valid
+// until it is freed).
+struct taken {
+    uint64_t id;
+    uint64_t delivery;
+    uint32_t attempt;     // 1 for the first
+    uint32_t queue_index; // which of the names that were asked for
+    double priority;
+    struct slice body;
+    struct blob *blob;
+};
+
+// How a job ended. The references are the receiver's to give back.
+struct outcome {
+    enum job_state state; // JOB_DONE, JOB_DEAD, JOB_CANCELLED
+    enum dead_reason reason;
+    uint32_t attempts;
+    struct blob *result; // NULL: null
+    struct blob *error;  // NULL: none was given
+};
+
+// A request that waits, and then its completion. Made by the engine; from engine_take_completed on it is the
+// receiver's, who gives it to engine_confirm (lock held) once the reply is on its way.
+struct waiter {
+    struct waiter *next;     // for the lists of whoever holds it: completed, mailbox
+    struct mailbox *mailbox; // of its client
+    void *context;           // the caller's
+    enum waiter_kind kind;
+    bool orphan;             // its client was closed: no reply to give; only free it. Read with the lock held
+    enum error error;        // ERROR_NONE, or why the wait ended
+    uint64_t promise;        // as engine_promise, for this completion
+    uint64_t id;             // WAITER_PUT: the new job's; WAITER_RESULT: the job's
+    bool existing;           // WAITER_PUT: an unfinished job bore the key
+    struct taken taken;      // WAITER_GET
+    struct outcome outcome;  // WAITER_RESULT, with ERROR_NONE, ERROR_FAILED or ERROR_CANCELLED
+};
+
+// All waiters that completed since the last call, linked by `next`. Post each to its mailbox after unlocking.
+struct waiter *engine_take_completed(struct engine *e);
+
+// The reply of a completed waiter was put on its live stream (or there is nobody to give it to): a handed job is now
+// the consumer's and an auto_ack one is acknowledged. Frees the waiter and the references it holds: read it before. `promise` of this
+// call is what an auto_ack's reply must wait for.
+void engine_confirm(struct engine *e, struct moment now, struct waiter *w);
+
+// Takes back a wait that has not completed and frees it, without a completion. False: it has completed already and its completion is
+// on the way, as if this had not been called.
+bool engine_wait_cancel(struct engine *e, struct waiter *w) MUST_CHECK;
+
+// ---- producers
+
+struct put_options {
+    double priority;
+    int64_t delay;         // 0: none
+    int64_t at;            // wall clock, ms since 1970; 0: none. Not with delay
+    int64_t lease;         // 0: the queue's
+    uint32_t max_attempts; // 0: the queue's
+    int64_t expires;       // 0: never
+    struct slice key;      // empty: none. At most 255 bytes
+    int64_t key_for;
+    bool submit;           // the outcome is kept for keep_result
+    int64_t keep_result;   // with submit: -1 = the queue's
+};
+
+// Allocates a job with a copy of body and options, outside the lock. NULL: no memory. Any thread.
+struct job *job_prepare(const struct put_options *options, struct slice body);
+void job_discard(struct job *j); // one that was not put; NULL is fine
+
+struct put_result {
+    uint64_t id;
+    bool existing;
+    struct waiter *waiting; // not NULL: the queue is full and the put waits; the completion comes later
+};
+
+// Puts a prepared job, and takes it in every case but an error (then it is still the caller's to discard). With `existing` the job was
+// discarded. timeout: 0 = do not wait (ERROR_FULL), FOREVER, or ms. `who` may be NULL when timeout is 0.
+enum error engine_put(struct engine *e, struct moment now, struct slice queue, struct job *j, struct engine_client *who,
+                      int64_t timeout, void *context, struct put_result *out) MUST_CHECK;
+
+// Cancels a job that has not started. *cancelled is false if it had, or is finished. ERROR_NOT_FOUND.
+enum error engine_cancel(struct engine *e, struct moment now, uint64_t id, bool *cancelled) MUST_CHECK;
+
+// The outcome of a job: now, or when it is there (*waiting). forget: it goes once it is given out.
+// ERROR_FAILED (dead) and ERROR_CANCELLED come with *out as well. ERROR_TIMEOUT when timeout is 0 and it is not finished.
+enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool forget, struct engine_client *who,
+                         int64_t timeout, void *context, struct outcome *out, struct waiter **waiting) MUST_CHECK;
+
+// ---- consumers
+
+#define GET_QUEUES_MAX 64
+#define GET_MAX        1000
+
+struct get_options {
+    const struct slice *queues; // 1 … GET_QUEUES_MAX names, all different
+    unsigned queue_count;
+    unsigned max;     // 1 … GET_MAX: how many at the most
+    int64_t lease;    // 0: the job's or the queue's
+    bool auto_ack;    // acknowledged as it is handed out
+    bool detached;    // the lease is not bound to the client
+    int64_t timeout;  // 0, FOREVER or ms
+    void *context;
+};
+
+// Hands out up to max jobs into `out` (room for max), the most urgent over all the queues first. *count is how many. With
+// none there: ERROR_EMPTY (timeout 0), or *waiting is set: the completion (one job) comes later. auto_ack on this path is done at
+// once: the caller's reply waits for engine_promise. ERROR_SHUT_DOWN when every queue named is shut down and empty.
+enum error engine_get(struct engine *e, struct moment now, struct engine_client *who, const struct get_options *options,
+                      struct taken *out, unsigned *count, struct waiter **waiting) MUST_CHECK;
+
+// For all of these: delivery 0 = only if `who` holds the job. ERROR_NOT_FOUND: no such job; ERROR_NOT_RESERVED.
+// `who` may be NULL with a delivery.
+// result and error are blobs that the engine takes a reference of; NULL: none.
+enum error engine_ack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
+                      struct blob *result) MUST_CHECK;
+
+struct nack_result {
+    enum job_state state; // delayed, ready or dead
+    int64_t delay;
+};
+// delay -1: the backoff.
+enum error engine_nack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
+                       struct blob *error, int64_t delay, struct nack_result *out) MUST_CHECK;
+// priority NULL: as it was.
+enum error engine_release(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
+                          int64_t delay, const double *priority) MUST_CHECK;
+enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
+                       struct blob *error) MUST_CHECK;
+// lease 0: the same again. *left: ms now left.
+enum error engine_touch(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
+                        int64_t lease, int64_t *left) MUST_CHECK;
+
+// ---- queues
+
+// Sets those settings whose bits are in `named` (see settings.h) and marks the queue as declared. ERROR_INVALID_PARAMS:
+// dead_letter is the queue itself, or durable was changed while the queue holds jobs; *why is a text for a person.
+enum error engine_declare(struct engine *e, struct moment now, struct slice queue, const struct queue_settings *settings,
+                          unsigned named, struct queue_settings *now_set, const char **why) MUST_CHECK;
+
+enum error engine_pause(struct engine *e, struct slice queue) MUST_CHECK;
+enum error engine_resume(struct engine *e, struct moment now, struct slice queue) MUST_CHECK;
+
+// ERROR_NONE without *waiting: every job put so far is finished.
+enum error engine_join(struct engine *e, struct moment now, struct slice queue, struct engine_client *who, int64_t timeout,
+                       void *context, struct waiter **waiting) MUST_CHECK;
+
+// ---- admins: what touches many jobs works in slices of 1,000, for the caller to unlock in between
+
+enum sweep_kind {
+    SWEEP_KICK,     // dead and delayed jobs become ready
+    SWEEP_DELETE,   // jobs are removed
+    SWEEP_DROP,     // the queue goes with all it has; the queue is shut at the first slice
+    SWEEP_SHUTDOWN, // no more puts; `immediate`: what is ready or delayed dies
+};
+
+struct sweep {
+    enum sweep_kind kind;
+    struct slice queue;  // the caller's bytes
+    unsigned states;     // JOB_STATE_BITs, for kick and delete
+    uint64_t limit;      // UINT64_MAX: all
+    bool immediate;      // for shutdown
+    uint64_t count;      // out: how many jobs so far
+    bool done;           // out: false: call again
+    uint64_t mark;       // the engine's: set to 0 before the first call
+};
+// ERROR_NOT_FOUND: no such queue (not for SWEEP_SHUTDOWN, which makes it). After an error it is done. 
+enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s) MUST_CHECK;
+
+enum error engine_kick(struct engine *e, struct moment now, uint64_t id, bool *kicked) MUST_CHECK;
+enum error engine_delete(struct engine *e, struct moment now, uint64_t id) MUST_CHECK;
+
+// ---- looking
+
+struct job_info {
+    uint64_t id;
+    struct slice queue; // all slices point into the engine: valid until the lock is released
+    enum job_state state;
+    double priority;
+    uint32_t attempts;  // failed so far
+    uint32_t lost;
+    uint32_t deliveries;
+    uint32_t max_attempts;
+    int64_t created;    // wall, ms since 1970
+    int64_t left;       // delayed: until due; reserved: until the lease is over; kept ones: until they go; else 0
+    int64_t expires;    // ms left, -1: never
+    bool detached;
+    enum dead_reason reason;
+    struct slice key, error, result, origin, body; // empty: none
+    char why[160];      // why it is not running, for a person
+};
+enum error engine_job_info(struct engine *e, struct moment now, uint64_t id, struct job_info *out) MUST_CHECK;
+
+// Jobs of one state of one queue: ready ones in the order in which they will be taken, others by id. `cursor` starts zeroed
+// and remembers the place, also when the job it stands at is gone. Calls back for at most `limit` jobs, and looks at no more than
+// 1,000 for that; *more is false at the end.
+struct job_cursor {
+    bool started;
+    double priority;
+    uint64_t id;
+};
+typedef void job_visitor(void *context, const struct job_info *info);
+enum error engine_list_jobs(struct engine *e, struct moment now, struct slice queue, enum job_state state,
+                            struct job_cursor *cursor, unsigned limit, job_visitor *visit, void *context,
+                            unsigned *visited, bool *more) MUST_CHECK;
+
+struct queue_info {
+    struct slice name; // valid until the lock is released
+    struct queue_settings settings;
+    bool declared, paused, shut_down;
+    int64_t oldest;    // age in ms of the oldest ready job, -1: none
+    struct queue_gauges gauges;
+    struct queue_counters counters;
+};
+enum error engine_queue_info(struct engine *e, struct moment now, struct slice queue, struct queue_info *out) MUST_CHECK;
+
+// Queues in the byte order of their names, from the first after `after` (empty: from the first), at most `limit`.
+typedef void queue_visitor(void *context, const struct queue_info *info);
+void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit, queue_visitor *visit,
+                        void *context);
+
+struct engine_info {
+    uint64_t queues;
+    uint64_t clients;
+    uint64_t bytes;     // counted against max_bytes
+    uint64_t max_bytes;
+    struct queue_gauges gauges;     // summed over all queues
+    struct queue_counters counters; // of all queues that ever were
+};
+void engine_info(const struct engine *e, struct engine_info *out);
+
+#endif
