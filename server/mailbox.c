@@ -49,15 +49,16 @@ void mailbox_post(struct mailbox *m, struct waiter *w)
         mailbox_wake(m);
 }
 
+void mailbox_quiet(struct mailbox *m)
+{
+    uint64_t count;
+    ssize_t got = read(m->fd, &count, sizeof count);
+    (void)got; // EAGAIN: somebody was quicker, which is fine
+    atomic_store(&m->woken, false);
+}
+
 struct waiter *mailbox_take(struct mailbox *m)
 {
-    // Quiet first, take then: what is posted in between wakes once more than needed, and is never missed.
-    if (atomic_load(&m->woken)) {
-        uint64_t count;
-        ssize_t got = read(m->fd, &count, sizeof count);
-        (void)got; // nothing to read yet is fine: the poster is between its flag and its write
-        atomic_store(&m->woken, false);
-    }
     struct waiter *w = atomic_exchange(&m->newest, NULL), *oldest_first = NULL;
     while (w) {
         struct waiter *next = w->next;

@@ -28,7 +28,10 @@ void mailbox_post(struct mailbox *m, struct waiter *w);
 // Makes the owner look: something else than a waiter is there for it. Any thread.
 void mailbox_wake(struct mailbox *m);
 
-// Takes all that was posted, oldest first, linked by `next`, and quiets the eventfd. The owner only.
+// Quiets the eventfd: call it when `fd` is readable, before mailbox_take. The owner only.
+void mailbox_quiet(struct mailbox *m);
+
+// Takes all that was posted, oldest first, linked by `next`; no system call. The owner only.
 struct waiter *mailbox_take(struct mailbox *m);
 
 // Whether something waits to be taken. The owner only.
