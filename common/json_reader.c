@@ -1,0 +1,440 @@
+#include "common/json_reader.h"
+
+#include "common/utf8.h"
+
+#include <assert.h>
+#include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define ENDS_TOO_EARLY "the text ends too early"
+#define TOO_DEEP(r)    ((r)->depth_max == JSON_DEPTH_MAX ? "nested deeper than 128" : "nested too deep")
+
+static const char *fail(struct json_reader *r, const char *at, const char *error)
+{
+    r->error = error;
+    r->at = at;
+    return NULL;
+}
+
+static bool refuse(struct json_reader *r, const char *at, const char *error)
+{
+    fail(r, at, error);
+    return false;
+}
+
+// In the scanners below `p` is the next byte; they return the byte after what they read, or NULL after
+// fail().
+
+static inline const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    return p;
+}
+
+static inline bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
+// Whether each of eight bytes is plain. A borrow can spoil only what stands above a byte that is not plain,
+// so the answer holds.
+static inline bool are_plain(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    uint64_t quote = x ^ ones * '"', backslash = x ^ ones * '\\';
+    uint64_t odd = (x - ones * 0x20) | (quote - ones) | (backslash - ones) | x;
+    return (odd & tops) == 0;
+}
+
+// Skips a string's plain characters, sixteen or eight at a time while so many are left.
+static inline const char *skip_plain(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)p);
+        // The comparison is signed: bytes of 0x80 and above are below 0x20 too.
+        __m128i odd = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)),
+                                   _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                                                _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'))));
+        unsigned mask = (unsigned)_mm_movemask_epi8(odd);
+        if (mask)
+            return p + __builtin_ctz(mask);
+    }
+#endif
+    while (end - p >= 8 && are_plain(p))
+        p += 8;
+    while (p < end && is_plain(*p))
+        p++;
+    return p;
+}
+
+static const char *scan_utf8(struct json_reader *r, const char *p)
+{
+    do {
+        size_t n = utf8_length(p, r->end);
+        if (n == 0)
+            return fail(r, p, "this is not UTF-8");
+        p += n;
+    } while (p < r->end && (unsigned char)*p >= 0x80);
+    return p;
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+// `p` is after the backslash.
+static const char *scan_escape(struct json_reader *r, const char *p)
+{
+    if (p == r->end)
+        return fail(r, p, ENDS_TOO_EARLY);
+    switch (*p++) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return p;
+    case 'u':
+        for (int i = 0; i < 4; i++, p++) {
+            if (p == r->end)
+                return fail(r, p, ENDS_TOO_EARLY);
+            if (!is_hex(*p))
+                return fail(r, p, "\\u takes four hexadecimal digits");
+        }
+        return p;
+    default:
+        return fail(r, p - 1, "there is no such escape in JSON");
+    }
+}
+
+// `p` is after the opening quote.
+static inline const char *scan_string(struct json_reader *r, const char *p, bool *escaped)
+{
+    *escaped = false;
+    for (;;) {
+        p = skip_plain(p, r->end);
+        if (p == r->end)
+            return fail(r, p, ENDS_TOO_EARLY);
+        if (*p == '"')
+            return p + 1;
+        if (*p == '\\') {
+            *escaped = true;
+            p = scan_escape(r, p + 1);
+        } else if ((unsigned char)*p >= 0x80) {
+            p = scan_utf8(r, p);
+        } else {
+            return fail(r, p, "a control character in a string must be escaped");
+        }
+        if (!p)
+            return NULL;
+    }
+}
+
+static inline const char *scan_digits(struct json_reader *r, const char *p)
+{
+    if (p == r->end)
+        return fail(r, p, ENDS_TOO_EARLY);
+    if (!is_digit(*p))
+        return fail(r, p, "a digit was expected");
+    while (p < r->end && is_digit(*p))
+        p++;
+    return p;
+}
+
+static const char *scan_number(struct json_reader *r, const char *p, bool *integer)
+{
+    *integer = true;
+    if (*p == '-')
+        p++;
+    if (p < r->end && *p == '0') {
+        p++;
+        if (p < r->end && is_digit(*p))
+            return fail(r, p, "a number does not begin with 0");
+    } else if (!(p = scan_digits(r, p))) {
+        return NULL;
+    }
+    if (p < r->end && *p == '.') {
+        *integer = false;
+        if (!(p = scan_digits(r, p + 1)))
+            return NULL;
+    }
+    if (p < r->end && (*p == 'e' || *p == 'E')) {
+        *integer = false;
+        p++;
+        if (p < r->end && (*p == '+' || *p == '-'))
+            p++;
+        p = scan_digits(r, p);
+    }
+    return p;
+}
+
+static const char *scan_word(struct json_reader *r, const char *p, const char *word)
+{
+    for (; *word; p++, word++) {
+        if (p == r->end)
+            return fail(r, p, ENDS_TOO_EARLY);
+        if (*p != *word)
+            return fail(r, p, "a value was expected");
+    }
+    return p;
+}
+
+// Anything but an object or array. `p` is at its first byte.
+static inline const char *scan_scalar(struct json_reader *r, const char *p, struct json_value *out)
+{
+    out->escaped = false;
+    out->integer = false;
+    switch (*p) {
+    case '"':
+        out->type = JSONR_STRING;
+        return scan_string(r, p + 1, &out->escaped);
+    case '-':
+    case '0' ... '9':
+        out->type = JSONR_NUMBER;
+        return scan_number(r, p, &out->integer);
+    case 't':
+        out->type = JSONR_TRUE;
+        return scan_word(r, p, "true");
+    case 'f':
+        out->type = JSONR_FALSE;
+        return scan_word(r, p, "false");
+    case 'n':
+        out->type = JSONR_NULL;
+        return scan_word(r, p, "null");
+    default:
+        return fail(r, p, "a value was expected");
+    }
+}
+
+// A member's name and its colon, white space around both; ends at the value's first byte, which exists.
+static inline const char *scan_key(struct json_reader *r, const char *p, struct json_value *key)
+{
+    p = skip_space(p, r->end);
+    if (p == r->end)
+        return fail(r, p, ENDS_TOO_EARLY);
+    if (*p != '"')
+        return fail(r, p, "a member's name in quotes was expected");
+    key->type = JSONR_STRING;
+    key->integer = false;
+    key->raw.data = p;
+    if (!(p = scan_string(r, p + 1, &key->escaped)))
+        return NULL;
+    key->raw.len = (size_t)(p - key->raw.data);
+    p = skip_space(p, r->end);
+    if (p == r->end)
+        return fail(r, p, ENDS_TOO_EARLY);
+    if (*p != ':')
+        return fail(r, p, "a colon was expected");
+    p = skip_space(p + 1, r->end);
+    return p < r->end ? p : fail(r, p, ENDS_TOO_EARLY);
+}
+
+static const char *fail_at_separator(struct json_reader *r, const char *p, bool object)
+{
+    if (p == r->end)
+        return fail(r, p, ENDS_TOO_EARLY);
+    return fail(r, p, object ? "a comma or } was expected" : "a comma or ] was expected");
+}
+
+// A whole object or array. One bit a level says which, so no call is nested and the stack is bounded.
+static const char *scan_container(struct json_reader *r, const char *p)
+{
+    uint64_t objects[JSON_DEPTH_LIMIT / 64] = {0};
+    struct json_value ignored;
+    unsigned depth = r->depth;
+    bool object;
+
+begin: // p is at { or [
+    if (depth == r->depth_max)
+        return fail(r, p, TOO_DEEP(r));
+    object = *p == '{';
+    {
+        uint64_t bit = UINT64_C(1) << depth % 64;
+        objects[depth / 64] = object ? objects[depth / 64] | bit : objects[depth / 64] & ~bit;
+    }
+    depth++;
+    p = skip_space(p + 1, r->end);
+    if (p < r->end && *p == (object ? '}' : ']'))
+        goto end;
+
+next: // p is where a member or element must be
+    if (object) {
+        if (!(p = scan_key(r, p, &ignored)))
+            return NULL;
+    } else {
+        p = skip_space(p, r->end);
+        if (p == r->end)
+            return fail(r, p, ENDS_TOO_EARLY);
+    }
+    if (*p == '{' || *p == '[')
+        goto begin;
+    if (!(p = scan_scalar(r, p, &ignored)))
+        return NULL;
+
+separator: // p is after a member or element
+    p = skip_space(p, r->end);
+    if (p < r->end && *p == ',') {
+        p++;
+        goto next;
+    }
+    if (p == r->end || *p != (object ? '}' : ']'))
+        return fail_at_separator(r, p, object);
+
+end: // p is at the } or ] that fits
+    p++;
+    if (--depth == r->depth)
+        return p;
+    object = objects[(depth - 1) / 64] >> (depth - 1) % 64 & 1;
+    goto separator;
+}
+
+// Any value. `p` is at its first byte.
+static inline bool read_value(struct json_reader *r, const char *p, struct json_value *out)
+{
+    out->raw.data = p;
+    if (*p == '{' || *p == '[') {
+        out->type = *p == '{' ? JSONR_OBJECT : JSONR_ARRAY;
+        out->escaped = false;
+        out->integer = false;
+        p = scan_container(r, p);
+    } else {
+        p = scan_scalar(r, p, out);
+    }
+    if (!p)
+        return false;
+    out->raw.len = (size_t)(p - out->raw.data);
+    r->at = p;
+    return true;
+}
+
+void json_reader_init(struct json_reader *r, const char *data, size_t len)
+{
+    if (!data) // so that no arithmetic is done on NULL
+        data = "", len = 0;
+    *r = (struct json_reader){.at = data, .end = data + len, .start = data, .depth_max = JSON_DEPTH_MAX};
+}
+
+bool json_reader_value(struct json_reader *r, struct json_value *out)
+{
+    assert(r->depth_max <= JSON_DEPTH_LIMIT);
+    if (r->error)
+        return false;
+    const char *p = skip_space(r->at, r->end);
+    if (p == r->end)
+        return refuse(r, p, ENDS_TOO_EARLY);
+    return read_value(r, p, out);
+}
+
+static bool begin(struct json_reader *r, char bracket, const char *otherwise)
+{
+    assert(r->depth_max <= JSON_DEPTH_LIMIT);
+    if (r->error)
+        return false;
+    const char *p = skip_space(r->at, r->end);
+    if (p == r->end)
+        return refuse(r, p, ENDS_TOO_EARLY);
+    if (*p != bracket)
+        return refuse(r, p, otherwise);
+    if (r->depth == r->depth_max)
+        return refuse(r, p, TOO_DEEP(r));
+    r->depth++;
+    r->first = true;
+    r->at = p + 1;
+    return true;
+}
+
+bool json_reader_object_begin(struct json_reader *r)
+{
+    return begin(r, '{', "an object was expected");
+}
+
+bool json_reader_array_begin(struct json_reader *r)
+{
+    return begin(r, '[', "an array was expected");
+}
+
+// Passes the comma before the next member or element, if one is due. NULL at the end, which is passed, or
+// after fail().
+static inline const char *next(struct json_reader *r, bool object)
+{
+    if (r->error)
+        return NULL;
+    assert(r->depth > 0);
+    const char *p = skip_space(r->at, r->end);
+    bool first = r->first;
+    r->first = false;
+    if (p < r->end && *p == (object ? '}' : ']')) {
+        r->depth--;
+        r->at = p + 1;
+        return NULL;
+    }
+    if (first)
+        return p;
+    if (p < r->end && *p == ',')
+        return skip_space(p + 1, r->end);
+    return fail_at_separator(r, p, object);
+}
+
+bool json_reader_member(struct json_reader *r, struct json_value *key, struct json_value *value)
+{
+    const char *p = next(r, true);
+    return p && (p = scan_key(r, p, key)) && read_value(r, p, value);
+}
+
+bool json_reader_element(struct json_reader *r, struct json_value *value)
+{
+    const char *p = next(r, false);
+    if (!p)
+        return false;
+    if (p == r->end)
+        return refuse(r, p, ENDS_TOO_EARLY);
+    return read_value(r, p, value);
+}
+
+char json_reader_peek(struct json_reader *r)
+{
+    if (r->error)
+        return 0;
+    r->at = skip_space(r->at, r->end);
+    return r->at < r->end ? *r->at : 0;
+}
+
+bool json_reader_end(struct json_reader *r)
+{
+    if (r->error)
+        return false;
+    const char *p = r->at = skip_space(r->at, r->end);
+    if (p < r->end)
+        return refuse(r, p, "something follows where the text should end");
+    if (r->depth > 0)
+        return refuse(r, p, ENDS_TOO_EARLY);
+    return true;
+}
+
+size_t json_reader_offset(const struct json_reader *r)
+{
+    return (size_t)(r->at - r->start);
+}
+
+bool json_text_valid(const char *data, size_t len)
+{
+    struct json_reader r;
+    struct json_value ignored;
+    json_reader_init(&r, data, len);
+    return json_reader_value(&r, &ignored) && json_reader_end(&r);
+}
