@@ -206,13 +206,6 @@ static size_t unescape(const char **p, const char *end, char out[4])
     return utf8_encode(out, c);
 }
 
-struct slice json_value_inner(const struct json_value *v)
-{
-    if (v->type != JSONR_STRING)
-        return (struct slice){0};
-    return (struct slice){.data = v->raw.data + 1, .len = v->raw.len - 2};
-}
-
 static bool refuse(const char **why, const char *text)
 {
     if (why)
@@ -250,14 +243,9 @@ bool json_value_string(const struct json_value *v, char *buf, size_t cap, struct
     return true;
 }
 
-bool json_string_is(const struct json_value *v, const char *text)
+bool json_escaped_string_is(const struct json_value *v, const char *text)
 {
-    if (v->type != JSONR_STRING)
-        return false;
     struct slice inner = json_value_inner(v);
-    if (!v->escaped)
-        return slice_equal(inner, text);
-
     const char *p = inner.data, *end = p + inner.len;
     while (p < end) {
         char made[4];

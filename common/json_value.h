@@ -46,10 +46,21 @@ bool json_value_bool(const struct json_value *v, bool *out);
 bool json_value_string(const struct json_value *v, char *buf, size_t cap, struct slice *out,
                        const char **why);
 
-// What stands between a string's quotes, escapes as they are.
-struct slice json_value_inner(const struct json_value *v);
+// What stands between a string's quotes, escapes as they are; empty for other types.
+static inline struct slice json_value_inner(const struct json_value *v)
+{
+    return v->type == JSONR_STRING ? (struct slice){v->raw.data + 1, v->raw.len - 2} : (struct slice){0};
+}
+
+// json_string_is() for a string with escapes.
+bool json_escaped_string_is(const struct json_value *v, const char *text);
 
 // Whether this is a string that, unescaped, is exactly `text`. False for other types.
-bool json_string_is(const struct json_value *v, const char *text);
+static inline bool json_string_is(const struct json_value *v, const char *text)
+{
+    if (v->type != JSONR_STRING)
+        return false;
+    return v->escaped ? json_escaped_string_is(v, text) : slice_equal(json_value_inner(v), text);
+}
 
 #endif
