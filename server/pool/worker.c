@@ -1,0 +1,382 @@
+#include "server/pool/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/engine/engine.h"
+#include "server/hub.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+// The lease is renewed long before it ends, so that neither a machine that stood still for some minutes nor a
+// stuck disk makes a running job come back. The touch is also how a worker learns that its job was deleted.
+#define LEASE_MS (60 * 60 * 1000)
+#define TOUCH_MS 2000
+#define PAUSE_MS 1000        // before the next try when no job can be had or run at all
+#define KEEP_MAX (64 * 1024) // a larger buffer is not kept from job to job
+
+static bool draining(const struct worker *w)
+{
+    return atomic_load(&w->crew->deadline) != INT64_MAX;
+}
+
+// Until when a running job may go on.
+static int64_t deadline(const struct worker *w)
+{
+    int64_t d = atomic_load(&w->crew->deadline);
+    return d != INT64_MAX && w->handler->settings.daemon ? INT64_MIN : d;
+}
+
+// ---- life
+
+bool worker_init(struct worker *w, struct crew *crew, const struct handler *h, unsigned number)
+{
+    *w = (struct worker){.crew = crew, .handler = h, .number = number, .mailbox.fd = -1};
+    w->queues = calloc(h->settings.queues.count, sizeof *w->queues);
+    if (!w->queues)
+        goto failed;
+    for (size_t i = 0; i < h->settings.queues.count; i++)
+        w->queues[i] = slice_of(h->settings.queues.items[i]);
+    if (!mailbox_init(&w->mailbox))
+        goto failed;
+    hub_lock(crew->hub);
+    w->client = engine_client_new(hub_engine(crew->hub), &w->mailbox);
+    hub_unlock(crew->hub);
+    if (!w->client) {
+        errno = ENOMEM;
+        goto failed;
+    }
+    if (h->kind->open && !(w->state = h->kind->open(w)))
+        goto failed;
+    return true;
+
+failed:;
+    int error = errno;
+    worker_release(w);
+    errno = error;
+    return false;
+}
+
+static void close_client(struct worker *w)
+{
+    for (bool closed = !w->client; !closed;) {
+        struct moment now = hub_lock(w->crew->hub);
+        closed = engine_client_close(hub_engine(w->crew->hub), now, w->client);
+        hub_unlock(w->crew->hub);
+    }
+    w->client = NULL;
+}
+
+void worker_release(struct worker *w)
+{
+    if (w->state)
+        w->handler->kind->close(w->state);
+    w->state = NULL;
+    close_client(w);
+    if (w->mailbox.fd >= 0)
+        mailbox_release(&w->mailbox);
+    buffer_release(&w->body);
+    free(w->queues);
+    w->queues = NULL;
+}
+
+// The worker has nothing any more. What is left to free is freed by worker_release, when nobody can wake it
+// any more.
+static void leave(struct worker *w)
+{
+    struct crew *crew = w->crew;
+    if (w->state)
+        w->handler->kind->close(w->state); // ends a child that could not be waited for
+    w->state = NULL;
+    close_client(w);
+    if (atomic_fetch_sub(&crew->left, 1) == 1) {
+        uint64_t one = 1;
+        ssize_t written = write(crew->drained_fd, &one, sizeof one);
+        assert(written == sizeof one);
+        (void)written;
+    }
+}
+
+// ---- how a job went
+
+// Lock held.
+static enum error tell(struct worker *w, struct moment now, const struct verdict *v)
+{
+    struct engine *e = hub_engine(w->crew->hub);
+    const struct task *t = &w->task;
+    struct nack_result nacked;
+    if (w->handed)
+        engine_confirm(e, now, w->handed);
+    w->handed = NULL;
+    switch (v->kind) {
+    case VERDICT_DONE:
+        return engine_ack(e, now, w->client, t->id, t->delivery, v->text);
+    case VERDICT_FAILED:
+        return engine_nack(e, now, w->client, t->id, t->delivery, v->text, -1, &nacked);
+    case VERDICT_BACK:
+        return engine_release(e, now, w->client, t->id, t->delivery, 0, NULL);
+    case VERDICT_GONE:
+        break;
+    }
+    return ERROR_NONE;
+}
+
+// The engine has been told, and the lock is free again.
+static void settled(struct worker *w, uint64_t id, const struct verdict *v, enum error e)
+{
+    if (e == ERROR_NONE && v->kind == VERDICT_DONE)
+        atomic_fetch_add_explicit(&w->done, 1, memory_order_relaxed);
+    else if (e == ERROR_NONE && v->kind == VERDICT_FAILED)
+        atomic_fetch_add_explicit(&w->failed, 1, memory_order_relaxed);
+    else if (v->kind == VERDICT_GONE || e == ERROR_NOT_FOUND || e == ERROR_NOT_RESERVED)
+        log_debug("a job was taken away while it ran job=%" PRIu64 " handler=%s", id,
+                  w->handler->settings.name);
+    else if (e != ERROR_NONE)
+        log_warning("the engine did not take how a job went: %s job=%" PRIu64 " handler=%s", error_text(e),
+                    id, w->handler->settings.name);
+    blob_unref(v->text);
+}
+
+// ---- taking jobs
+
+static void set_task(struct worker *w, const struct taken *taken)
+{
+    w->task = (struct task){
+        .id = taken->id,
+        .delivery = taken->delivery,
+        .attempt = taken->attempt,
+        .queue = taken->queue_index,
+        .body = taken->body,
+    };
+}
+
+// The bytes belong to the engine or to a waiter that is about to go. Without memory `body.failed` is set, and
+// run_task sees it.
+static void keep_body(struct worker *w)
+{
+    if (w->blob)
+        return;
+    buffer_append(&w->body, w->task.body.data, w->task.body.len);
+    w->task.body = (struct slice){w->body.data, w->body.len};
+}
+
+enum got { GOT_JOB, GOT_WAIT, GOT_NOTHING };
+
+// Lock held.
+static enum got get(struct worker *w, struct moment now, struct waiter **waiting, enum error *error)
+{
+    struct get_options options = {
+        .queues = w->queues,
+        .queue_count = (unsigned)w->handler->settings.queues.count,
+        .max = 1,
+        .lease = LEASE_MS,
+        .timeout = FOREVER,
+    };
+    struct taken taken;
+    unsigned count = 0;
+    *waiting = NULL;
+    *error = engine_get(hub_engine(w->crew->hub), now, w->client, &options, &taken, &count, waiting);
+    if (*error != ERROR_NONE)
+        return GOT_NOTHING;
+    if (*waiting)
+        return GOT_WAIT;
+    assert(count == 1);
+    set_task(w, &taken);
+    w->blob = taken.blob;
+    keep_body(w);
+    return GOT_JOB;
+}
+
+// No job can be had for now.
+static void refused(struct worker *w, enum error e)
+{
+    if (e == ERROR_NOT_FOUND)
+        return; // the queue was dropped; the next get makes it anew
+    w->not_before = clock_now().mono + PAUSE_MS;
+    if (e != ERROR_SHUT_DOWN && e != ERROR_DRAINING)
+        log_warning("a worker cannot get a job: %s handler=%s", error_text(e), w->handler->settings.name);
+}
+
+// A wait is over. True: with a job.
+static bool accept_job(struct worker *w, struct waiter *done)
+{
+    enum error e = done->error;
+    if (e == ERROR_NONE) {
+        set_task(w, &done->taken);
+        w->blob = blob_ref(done->taken.blob);
+        if (w->handler->kind->instant) {
+            w->handed = done; // is run on the waiter's bytes, and confirmed together with how it went
+            return true;
+        }
+        keep_body(w);
+    }
+    struct moment now = hub_lock(w->crew->hub);
+    engine_confirm(hub_engine(w->crew->hub), now, done);
+    hub_unlock(w->crew->hub);
+    if (e != ERROR_NONE)
+        refused(w, e);
+    return e == ERROR_NONE;
+}
+
+static int poll_timeout(int64_t now, int64_t until)
+{
+    if (until == INT64_MAX)
+        return -1;
+    return until <= now ? 0 : until - now < INT_MAX ? (int)(until - now) : INT_MAX;
+}
+
+static void doze(struct worker *w, int timeout)
+{
+    struct pollfd fd = {.fd = w->mailbox.fd, .events = POLLIN};
+    if (poll(&fd, 1, timeout) > 0)
+        mailbox_quiet(&w->mailbox);
+}
+
+// Waits until the wait is over. True: with a job. Draining takes the wait back, unless it is over already and
+// its end is on the way.
+static bool await_job(struct worker *w, struct waiter *waiting)
+{
+    bool too_late = false;
+    for (;;) {
+        struct waiter *done = mailbox_take(&w->mailbox);
+        if (done) {
+            assert(done == waiting && !done->next);
+            return accept_job(w, done);
+        }
+        if (draining(w) && !too_late) {
+            hub_lock(w->crew->hub);
+            bool back = engine_wait_cancel(hub_engine(w->crew->hub), waiting);
+            hub_unlock(w->crew->hub);
+            if (back)
+                return false;
+            too_late = true;
+            continue;
+        }
+        doze(w, -1);
+    }
+}
+
+static void wait_out(struct worker *w)
+{
+    int64_t now;
+    while (!draining(w) && (now = clock_now().mono) < w->not_before)
+        doze(w, poll_timeout(now, w->not_before));
+}
+
+// Tells the engine how the last job went, if there was one, and gets the next, in one turn of the lock if one
+// is ready. False: the pool drains.
+static bool next_task(struct worker *w, const struct verdict *last)
+{
+    for (;; last = NULL) {
+        enum got got = GOT_NOTHING;
+        enum error told = ERROR_NONE, error = ERROR_NONE;
+        struct waiter *waiting = NULL;
+        uint64_t last_id = w->task.id;
+        struct moment now = hub_lock(w->crew->hub);
+        if (last)
+            told = tell(w, now, last);
+        if (last && last->pause)
+            w->not_before = now.mono + PAUSE_MS;
+        if (!draining(w) && now.mono >= w->not_before)
+            got = get(w, now, &waiting, &error);
+        hub_unlock(w->crew->hub);
+
+        if (last)
+            settled(w, last_id, last, told);
+        if (error != ERROR_NONE)
+            refused(w, error);
+        if (got == GOT_JOB || (got == GOT_WAIT && await_job(w, waiting)))
+            return true;
+        if (draining(w))
+            return false;
+        wait_out(w);
+    }
+}
+
+// ---- running them
+
+static void forget_body(struct worker *w)
+{
+    blob_unref(w->blob);
+    w->blob = NULL;
+    buffer_clear(&w->body);
+    if (w->body.cap > KEEP_MAX)
+        buffer_release(&w->body);
+}
+
+static struct verdict run_task(struct worker *w)
+{
+    struct verdict v = {.kind = VERDICT_BACK};
+    w->touch_at = clock_now().mono + TOUCH_MS;
+    w->stopped = false;
+    atomic_store(&w->since, w->touch_at - TOUCH_MS);
+    atomic_store(&w->running, w->task.id);
+    if (w->body.failed)
+        v.pause = true;
+    else if (!draining(w)) // a job that came in the last moment goes back as it was
+        v = w->handler->kind->run(w, &w->task);
+    atomic_store(&w->running, 0);
+    forget_body(w);
+    return v;
+}
+
+void *worker_main(void *worker)
+{
+    struct worker *w = worker;
+    mailbox_own(&w->mailbox);
+    char name[16]; // what the kernel takes
+    snprintf(name, sizeof name, "pool:%s", w->handler->settings.name);
+    pthread_setname_np(pthread_self(), name);
+
+    struct verdict v, *last = NULL;
+    while (next_task(w, last)) {
+        v = run_task(w);
+        last = &v;
+    }
+    leave(w);
+    return NULL;
+}
+
+// False: the job is not the worker's any more.
+static bool touch(struct worker *w)
+{
+    int64_t left;
+    struct moment now = hub_lock(w->crew->hub);
+    enum error e =
+        engine_touch(hub_engine(w->crew->hub), now, w->client, w->task.id, w->task.delivery, LEASE_MS, &left);
+    hub_unlock(w->crew->hub);
+    w->touch_at = now.mono + TOUCH_MS;
+    return e != ERROR_NOT_FOUND && e != ERROR_NOT_RESERVED;
+}
+
+enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, int64_t until)
+{
+    int64_t now = clock_now().mono;
+    int64_t wake = until < w->touch_at ? until : w->touch_at;
+    if (!w->stopped && deadline(w) < wake)
+        wake = deadline(w);
+    fds[0] = (struct pollfd){.fd = w->mailbox.fd, .events = POLLIN};
+    if (poll(fds, count, poll_timeout(now, wake)) < 0) {
+        // Out of memory in the kernel, if anything: nothing is known to be ready.
+        for (nfds_t i = 0; i < count; i++)
+            fds[i].revents = 0;
+    }
+    if (fds[0].revents)
+        mailbox_quiet(&w->mailbox);
+
+    now = clock_now().mono;
+    if (!w->stopped && now >= deadline(w)) {
+        w->stopped = true;
+        return STOP;
+    }
+    if (now >= w->touch_at && !touch(w)) {
+        w->touch_at = INT64_MAX;
+        return GONE;
+    }
+    return GO_ON;
+}

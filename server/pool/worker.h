@@ -1,0 +1,121 @@
+// One worker of the pool: the thread, and what the code of a kind of handler needs of it. Inside the pool
+// only.
+#ifndef SERVER_POOL_WORKER_H
+#define SERVER_POOL_WORKER_H
+
+#include "common/buffer.h"
+#include "common/slice.h"
+#include "server/engine/blob.h"
+#include "server/mailbox.h"
+#include "server/pool/handler_settings.h"
+#include "server/pool/spawn_user.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine_client;
+struct hub;
+struct spawner;
+struct waiter;
+struct worker;
+
+// A job while a worker runs it. All pointers are valid until `run` returns.
+struct task {
+    uint64_t id;
+    uint64_t delivery;
+    uint32_t attempt; // 1 for the first
+    unsigned queue;   // which of the handler's queues
+    struct slice body;
+};
+
+enum verdict_kind {
+    VERDICT_DONE,   // acknowledged, `text` is the result
+    VERDICT_FAILED, // counted as an attempt, `text` is the error
+    VERDICT_BACK,   // it could not be run: back to its place, uncounted
+    VERDICT_GONE,   // it is not ours any more: nothing to say
+};
+
+struct verdict {
+    enum verdict_kind kind;
+    struct blob *text; // JSON; the worker's to give back; NULL: null
+    bool pause; // with BACK: the machine lacks something that no job has to do with; take none for a while
+};
+
+// What a kind of handler is made of; pool.c has the row of each.
+struct kind {
+    // The job is over at once and waits for nothing: it is run on the bytes that the engine handed out.
+    bool instant;
+    // What a worker of this kind keeps from job to job. NULL with errno. Both may be NULL.
+    void *(*open)(struct worker *w);
+    void (*close)(void *state);
+    // Runs a job, on the worker's thread.
+    struct verdict (*run)(struct worker *w, const struct task *t);
+};
+
+struct handler {
+    struct handler_settings settings; // its own copy
+    const struct kind *kind;
+    bool has_user;
+    struct spawn_user user; // with has_user
+    struct worker *workers; // settings.workers of them
+};
+
+// What all workers share.
+struct crew {
+    struct hub *hub;
+    struct spawner *spawner;
+    _Atomic int64_t
+        deadline;     // `mono` until which running jobs may finish; INT64_MAX while the pool does not drain
+    atomic_uint left; // workers that have not ended
+    int drained_fd;   // eventfd: the last one writes to it
+};
+
+struct worker {
+    struct crew *crew;
+    const struct handler *handler;
+    unsigned number;
+    pthread_t thread;
+    struct mailbox mailbox;
+    struct engine_client *client;
+    struct slice *queues;  // the handler's, as the engine wants them
+    struct waiter *handed; // a completed wait that the engine has not been told of yet
+    struct buffer body;    // a copy of the job's body
+    struct blob *blob;     // or a reference to it
+    struct task task;
+    int64_t touch_at;   // when the job's lease is renewed next
+    bool stopped;       // the job was told to STOP
+    int64_t not_before; // no job is taken before
+    void *state;        // the kind's
+
+    // For who looks from outside. `running` is 0 or a job's id; `since` is its start and is set before it.
+    _Atomic uint64_t running;
+    _Atomic int64_t since;
+    _Atomic uint64_t done, failed;
+};
+
+// Makes all but the thread. The lock of the hub must not be held. False: errno; nothing is held.
+bool worker_init(struct worker *w, struct crew *crew, const struct handler *h, unsigned number)
+    __attribute__((warn_unused_result));
+// After the thread has ended, or where it never began.
+void worker_release(struct worker *w);
+
+// The thread: takes and runs jobs until the pool drains.
+void *worker_main(void *worker);
+
+// ---- for the kinds, on the worker's thread
+
+enum interrupt {
+    GO_ON,
+    STOP, // the time to drain is over: end the job at once, and VERDICT_BACK
+    GONE, // somebody deleted it: end it, and VERDICT_GONE
+};
+
+// Waits until one of the descriptors is ready or `until` (`mono`; INT64_MAX: never) has come, renews the
+// job's lease meanwhile, and says whether to go on; STOP and GONE are said once each. `fds[0]` is left for
+// the worker's own use.
+enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, int64_t until);
+
+#endif
