@@ -1,0 +1,111 @@
+"""Whether common/protocol.md is complete and agrees with the tables of the code. Needs no daemon."""
+
+import json
+import os
+import re
+import unittest
+
+import lib
+from run_examples import WORD
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+
+def source(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def requests(lines):
+    """The requests of an example that are JSON, batches taken apart."""
+    for line in lines:
+        found = re.match(r"[A-Z]?--> (.*)", line)
+        try:
+            value = json.loads(found[1]) if found else None
+        except ValueError:
+            continue
+        for request in value if isinstance(value, list) else [value]:
+            if isinstance(request, dict):
+                yield request
+
+
+class DocumentTest(unittest.TestCase):
+    def setUp(self):
+        self.document = lib.Document.get()
+
+    def test_every_error_of_the_code_is_listed_and_no_other(self):
+        rows = re.findall(r'X\([A-Z_]+, (-\d+), "([a-z_]+)"', source("common/error.h"))
+        self.assertGreater(len(rows), 10)
+        self.assertEqual({name: int(code) for code, name in rows}, self.document.errors)
+
+    def test_every_setting_of_a_queue_is_a_param_of_declare(self):
+        rows = re.findall(r"^ +X\((\w+), [A-Z]+,", source("server/engine/settings.h"), re.M)
+        settings = {"backoff" if row.startswith("backoff_") else row for row in rows}
+        self.assertGreater(len(settings), 5)
+        params = {name for name, *_ in self.document.params["declare"]}
+        self.assertEqual(settings | {"queue"}, params)
+
+    def test_every_counter_and_gauge_is_listed(self):
+        names = re.findall(r"^ +X\((\w+), \"", source("server/engine/stats.h"), re.M)
+        self.assertGreater(len(names), 10)
+        for name in names:
+            self.assertIn("`%s`" % name, self.document.sections["stats"])
+
+    def test_every_method_has_a_section_with_an_example_of_it(self):
+        self.assertGreater(len(self.document.methods), 25)
+        self.assertEqual(len(set(self.document.methods)), len(self.document.methods))
+        for method in self.document.methods:
+            self.assertIn(method, self.document.sections)
+            used = [request.get("method") for _, title, lines in self.document.exchanges() if title == method
+                    for request in requests(lines)]
+            self.assertIn(method, used, "an example of " + method)
+
+    def test_every_method_says_its_params_and_its_result(self):
+        for method in self.document.methods:
+            section = self.document.sections[method]
+            if "has no params" not in section:
+                self.assertTrue(self.document.params[method], method)
+            if method not in ("submit", "$/cancelRequest"):
+                self.assertRegex(section, r"(?m)^Result:", method)
+
+    def test_examples_use_only_what_the_tables_name(self):
+        deliberate = {"prioritty", "nonsense"}
+        for start, _, lines in self.document.exchanges():
+            for request in requests(lines):
+                method = request.get("method")
+                if method == "frobnicate":
+                    continue
+                self.assertIn(method, self.document.methods, "line %d" % start)
+                rows = self.document.params[method] + (self.document.params["put"] if method == "submit" else [])
+                for name in set(request.get("params", {})) - deliberate:
+                    self.assertIn(name, {row[0] for row in rows}, "%s at line %d" % (method, start))
+
+    def test_examples_are_well_formed(self):
+        count = 0
+        for start, _, lines in self.document.exchanges():
+            count += 1
+            known = set()
+            for line in lines:
+                found = re.fullmatch(r"[A-Z]?(-->|<--|--x|<-x)(?: (.*))?", line)
+                self.assertTrue(found, "line %d: %s" % (start, line))
+                if found[1] == "<--":
+                    json.loads(found[2])
+                    known |= set(WORD.findall(found[2]))
+                elif found[1] == "-->":
+                    self.assertLessEqual(set(WORD.findall(found[2])), known, "line %d: %s" % (start, line))
+        self.assertGreaterEqual(count, len(self.document.methods))
+
+    def test_every_error_comes_in_an_example_or_is_said_to_be_rare(self):
+        shown = set(re.findall(r'"name":"([a-z_]+)"', self.document.text))
+        # What an example cannot bring about: limits, a broken disk, a stopping daemon, permissions.
+        rare = {"internal_error", "too_large", "overloaded", "draining", "store_failed", "unauthorized", "forbidden"}
+        self.assertEqual(set(self.document.errors) - shown, rare)
+
+    def test_links_lead_somewhere(self):
+        anchors = {re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-") for title in self.document.sections}
+        for target in re.findall(r"\]\(#([^)]+)\)", self.document.text):
+            self.assertIn(target, anchors)
+
+
+if __name__ == "__main__":
+    lib.main()

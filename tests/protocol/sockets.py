@@ -1,0 +1,279 @@
+"""Connections: TCP and Unix, closed at every byte and in every state, half-closed, and the daemon's own end."""
+
+import os
+import socket
+
+import lib
+
+R = lib.request_text
+
+
+class Sockets(lib.ProtocolTest):
+    def test_many_requests_and_a_half_close(self):
+        c = self.connect()
+        c.send("".join(R(n, "put", {"queue": self.queue, "body": n}) + "\n" for n in range(1000)))
+        c.half_close()
+        for n in range(1000):
+            c.answer(n)
+        c.expect_end()
+        self.assertEqual(len(self.get(self.connect(), max=1000)["jobs"]), 1000)
+
+    def test_a_half_close_takes_back_what_waits(self):
+        a, b = self.connect(), self.connect()
+        a.send(R(1, "get", {"queue": self.queue}) + "\n" + R(2, "ping") + "\n")
+        a.half_close()
+        self.assertEqual(a.answer(2), {})
+        a.expect_end()
+        job = self.put(b, 1)
+        self.assertEqual(self.get(b, timeout=0)["id"], job)
+
+    def test_a_batch_that_waits_at_the_half_close(self):
+        a, b = self.connect(), self.connect()
+        a.send("[" + R(1, "get", {"queue": self.queue}) + "," + R(2, "ping") + "]\n" + R(3, "ping") + "\n")
+        a.half_close()
+        self.assertEqual(a.answer(3), {})
+        a.expect_end()
+        job = self.put(b, 1)
+        self.assertEqual(self.get(b, timeout=0)["id"], job)
+
+    def test_a_half_close_with_much_output(self):
+        c = self.connect()
+        job = self.put(c, "x" * 500_000)
+        c.send((R(1, "job", {"id": job}) + "\n") * 100)
+        c.half_close()
+        for _ in range(100):
+            self.assertEqual(len(c.answer(1)["body"]), 500_000)
+        c.expect_end()
+
+    def test_an_empty_connection(self):
+        for _ in range(20):
+            c = self.connect()
+            c.half_close()
+            c.expect_end()
+            c.close()
+            self.connect().close()
+            self.connect().reset()
+
+    def test_closed_at_every_byte(self):
+        """A consumer vanishes after each byte of its get: the job is never lost, and never counted against."""
+        b = self.connect()
+        b.call("declare", queue=self.queue, max_lost=255, backoff={"base": 0, "jitter": 0})
+        job = self.put(b, "precious")
+        line = (R(1, "get", {"queue": self.queue}) + "\n").encode()
+        for end in ("close", "reset", "half_close"):
+            for cut in range(len(line) + 1):
+                a = self.connect()
+                a.send(line[:cut])
+                getattr(a, end)()
+                got = self.get(b)
+                self.assertEqual((got["id"], got["body"], got["attempt"]), (job, "precious", 1))
+                b.call("release", id=job, delivery=got["delivery"])
+                a.close()
+        self.assertLessEqual(b.call("job", id=job)["lost"], 3)
+
+    def test_closed_after_each_byte_of_the_reply(self):
+        b = self.connect()
+        b.call("declare", queue=self.queue, max_lost=255, backoff={"base": 0, "jitter": 0})
+        job = self.put(b, "precious")
+        for count in range(1, 60):
+            a = self.connect()
+            a.send_line(R(1, "get", {"queue": self.queue}))
+            read = 0
+            while read < count:
+                read += len(a.socket.recv(count - read))
+            a.reset()
+            got = self.get(b)
+            self.assertEqual((got["id"], got["attempt"]), (job, 1))
+            b.call("release", id=job, delivery=got["delivery"])
+
+    def test_closed_while_a_job_is_handed_over(self):
+        """A waiting consumer vanishes at the moment of the put: the job comes to the next one."""
+        b = self.connect()
+        b.call("declare", queue=self.queue, max_lost=255, backoff={"base": 0, "jitter": 0})
+        for round in range(300):
+            a = self.connect()
+            a.ask("get", {"queue": self.queue})
+            a.expect_nothing()
+            put = b.ask("put", {"queue": self.queue, "body": round})
+            getattr(a, ("close", "reset", "half_close")[round % 3])()
+            job = b.answer(put)["id"]
+            if round % 3 == 2:
+                a.close()
+            got = self.get(b, auto_ack=True)
+            self.assertEqual((got["id"], got["body"]), (job, round))
+        self.assertEqual(b.call("join", queue=self.queue, timeout=0), {})
+
+    def test_closed_while_jobs_are_put(self):
+        """What was answered is there; each put is there once or not at all."""
+        b = self.connect()
+        count = 0
+        for round in range(50):
+            a = self.connect()
+            a.send("".join(R(n, "put", {"queue": self.queue, "body": [round, n]}) + "\n" for n in range(20)))
+            answered = []
+            for _ in range(round % 20):
+                answered.append(a.reply()["id"])
+            a.reset()
+            for n in answered:
+                count += 1
+        listed = set()
+        while True:
+            got = b.until(lambda r: True, "get", queue=self.queue, max=1000, timeout=0, auto_ack=True)
+            if isinstance(got, lib.RpcError):
+                break
+            for job in got["jobs"]:
+                self.assertNotIn(tuple(job["body"]), listed)
+                listed.add(tuple(job["body"]))
+        self.assertGreaterEqual(len(listed), count)
+
+    def test_jobs_of_many_closing_connections(self):
+        b = self.connect()
+        b.call("declare", queue=self.queue, backoff={"base": 0, "jitter": 0})
+        for n in range(200):
+            self.put(b, n)
+        holders = [self.connect() for _ in range(20)]
+        for c in holders:
+            self.assertEqual(len(self.get(c, max=10)["jobs"]), 10)
+        for n, c in enumerate(holders):
+            (c.close if n % 2 else c.reset)()
+        b.until(lambda r: r["gauges"]["ready"] == 200, "stats", queue=self.queue)
+        self.assertEqual([job["body"] for job in self.get(b, max=1000)["jobs"]], list(range(200)))
+
+    def test_a_connection_that_is_idle_stays(self):
+        a, b = self.connect(), self.connect()
+        self.assertEqual(a.call("ping"), {})
+        self.assertError(b.error("get", queue=self.queue, timeout=0.5), "empty")
+        self.assertEqual(a.call("ping"), {})
+
+
+class UnixSockets(lib.ProtocolTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = lib.temporary_folder()
+        cls.path = os.path.join(cls.folder.name, "s")
+        cls.daemon = lib.Daemon(listen=("unix:" + cls.path, "127.0.0.1:0"))
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            cls.daemon.stop()
+        finally:
+            cls.folder.cleanup()
+
+    def test_the_same_daemon_on_both(self):
+        a, b = self.connect("unix:" + self.path), self.connect(self.daemon.addresses[1])
+        id = a.ask("get", {"queue": self.queue})
+        a.expect_nothing()
+        job = self.put(b, "x")
+        self.assertEqual(a.answer(id)["id"], job)
+        a.close()
+        self.assertEqual(self.get(b)["id"], job)
+
+    def test_it_is_a_socket_for_its_owner(self):
+        mode = os.stat(self.path).st_mode
+        self.assertEqual(mode & 0o170000, 0o140000)
+        self.assertEqual(mode & 0o002, 0, oct(mode))
+
+    def test_half_close(self):
+        c = self.connect("unix:" + self.path)
+        c.send(R(1, "put", {"queue": self.queue, "body": 1}) + "\n" + R(2, "get", {"queue": self.queue}) + "\n")
+        c.half_close()
+        c.answer(1)
+        self.assertEqual(c.answer(2)["body"], 1)
+        c.expect_end()
+
+    def test_http_is_told_off_here_too(self):
+        c = self.connect("unix:" + self.path)
+        c.send(b"GET / HTTP/1.1\r\n\r\n")
+        self.assertEqual(c.reply()["error"]["data"]["name"], "http")
+        c.expect_end()
+
+
+class Ending(lib.unittest.TestCase):
+    """Each of these ends a daemon of its own."""
+
+    def test_idle(self):
+        with lib.Daemon() as daemon:
+            c = daemon.connect()
+            self.assertEqual(c.call("ping"), {})
+            daemon.terminate()
+            c.expect_end()
+            daemon.wait()
+            c.close()
+
+    def test_waits_end_with_draining(self):
+        with lib.Daemon() as daemon:
+            c, held = daemon.connect(), daemon.connect()
+            held.call("declare", queue="full", maxsize=1)
+            held.call("put", queue="full", body=1)
+            job = held.call("submit", queue="q", body=1)["id"]
+            held.call("get", queue="q")
+            ids = {c.ask("get", {"queue": "none"}), c.ask("join", {"queue": "q"}), c.ask("result", {"id": job}),
+                   c.ask("put", {"queue": "full", "body": 2})}
+            c.expect_nothing()
+            daemon.terminate()
+            for _ in range(len(ids)):
+                reply = c.reply()
+                self.assertEqual(reply["error"]["data"]["name"], "draining", reply)
+                ids.remove(reply["id"])
+            c.close()
+            held.close()
+            daemon.wait()
+
+    def test_acks_are_taken_while_it_drains(self):
+        with lib.Daemon() as daemon:
+            c = daemon.connect()
+            job = c.call("put", queue="q", body=1)["id"]
+            c.call("get", queue="q")
+            waiting = c.ask("get", {"queue": "q"})
+            c.expect_nothing()
+            daemon.terminate()
+            self.assertEqual(c.reply()["id"], waiting)
+            self.assertEqual(c.error("get", queue="q", timeout=0).name, "draining")
+            self.assertEqual(c.error("put", queue="q", body=1).name, "draining")
+            self.assertEqual(c.call("ack", id=job), {})
+            daemon.wait()
+            c.close()
+
+    def test_new_connections_are_refused_after_the_end(self):
+        with lib.Daemon() as daemon:
+            daemon.stop()
+            with self.assertRaises(OSError):
+                lib.Connection(daemon.address)
+
+    def test_a_client_that_never_reads_does_not_hold_it_up(self):
+        with lib.Daemon() as daemon:
+            c = daemon.connect()
+            job = c.call("put", queue="q", body="x" * 1_000_000)["id"]
+            c.socket.setblocking(False)
+            line = (R(1, "job", {"id": job}) + "\n").encode()
+            try:
+                for _ in range(100_000):
+                    c.socket.send(line)
+            except BlockingIOError:
+                pass
+            daemon.terminate()
+            daemon.wait()
+            c.close()
+
+    def test_a_second_daemon_at_the_same_address(self):
+        with lib.Daemon() as daemon:
+            with self.assertRaises(AssertionError):
+                lib.Daemon(listen=(daemon.address,))
+            c = daemon.connect()
+            self.assertEqual(c.call("ping"), {})
+            c.close()
+
+    def test_a_unix_socket_that_was_left_behind(self):
+        with lib.temporary_folder() as folder:
+            path = os.path.join(folder, "s")
+            with socket.socket(socket.AF_UNIX) as old:
+                old.bind(path)
+            with lib.Daemon(listen=("unix:" + path,)) as daemon:
+                c = daemon.connect()
+                self.assertEqual(c.call("ping"), {})
+                c.close()
+
+
+if __name__ == "__main__":
+    lib.main()
