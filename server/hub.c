@@ -65,6 +65,7 @@ static void post_all(struct waiter *w)
 void hub_unlock(struct hub *h)
 {
     struct waiter *completed = engine_take_completed(h->engine);
+    struct job *removed = engine_take_removed(h->engine);
     int64_t due = engine_next_due(h->engine, h->now);
     bool earlier = due < h->ticker_due;
     if (earlier)
@@ -73,6 +74,7 @@ void hub_unlock(struct hub *h)
     pthread_mutex_unlock(&h->lock);
 
     post_all(completed);
+    jobs_free(removed);
     if (earlier && ticker)
         mailbox_wake(ticker);
 }

@@ -70,6 +70,11 @@ uint64_t engine_promise(const struct engine *e);
 // Ends every wait with ERROR_DRAINING and makes puts and gets fail with it from now on; acks and the like go on.
 void engine_drain(struct engine *e);
 
+// Jobs that were removed since the last call. Replies may still point into them while the lock is held; free them with
+// jobs_free after unlocking (any thread). NULL: none.
+struct job *engine_take_removed(struct engine *e);
+void jobs_free(struct job *first);
+
 // ---- clients
 
 // Somebody who takes jobs or waits. Completed waiters of this client go to `mailbox`, which must outlive the client.
@@ -225,7 +230,7 @@ enum error engine_touch(struct engine *e, struct moment now, struct engine_clien
 enum error engine_declare(struct engine *e, struct moment now, struct slice queue, const struct queue_settings *settings,
                           unsigned named, struct queue_settings *now_set, const char **why) MUST_CHECK;
 
-enum error engine_pause(struct engine *e, struct slice queue) MUST_CHECK;
+enum error engine_pause(struct engine *e, struct moment now, struct slice queue) MUST_CHECK;
 enum error engine_resume(struct engine *e, struct moment now, struct slice queue) MUST_CHECK;
 
 // ERROR_NONE without *waiting: every job put so far is finished.
@@ -235,24 +240,29 @@ enum error engine_join(struct engine *e, struct moment now, struct slice queue, 
 // ---- admins: what touches many jobs works in slices of 1,000, for the caller to unlock in between
 
 enum sweep_kind {
-    SWEEP_KICK,     // dead and delayed jobs become ready
-    SWEEP_DELETE,   // jobs are removed
-    SWEEP_DROP,     // the queue goes with all it has; the queue is shut at the first slice
-    SWEEP_SHUTDOWN, // no more puts; `immediate`: what is ready or delayed dies
+    SWEEP_KICK,   // dead and delayed jobs become ready
+    SWEEP_DELETE, // jobs are removed
 };
 
 struct sweep {
     enum sweep_kind kind;
     struct slice queue;  // the caller's bytes
-    unsigned states;     // JOB_STATE_BITs, for kick and delete
-    uint64_t limit;      // UINT64_MAX: all
-    bool immediate;      // for shutdown
+    unsigned states;     // JOB_STATE_BITs; kick knows dead and delayed, delete all but reserved
+    uint64_t limit;      // UINT64_MAX: all that are there at the first call
     uint64_t count;      // out: how many jobs so far
     bool done;           // out: false: call again
-    uint64_t mark;       // the engine's: set to 0 before the first call
+    bool begun;          // the engine's: false before the first call
 };
-// ERROR_NOT_FOUND: no such queue (not for SWEEP_SHUTDOWN, which makes it). After an error it is done. 
+// ERROR_NOT_FOUND: no such queue. After an error it is done.
 enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s) MUST_CHECK;
+
+// The queue goes at once with its settings and all its jobs; *count is how many. Its memory is freed by later ticks. Waiting gets and
+// puts end with ERROR_NOT_FOUND, joins with ERROR_NONE, reserved jobs answer ERROR_NOT_FOUND. ERROR_NOT_FOUND.
+enum error engine_drop(struct engine *e, struct moment now, struct slice queue, uint64_t *count) MUST_CHECK;
+
+// No more puts; gets go on until nothing is ready or delayed. immediate: what is ready or delayed dies (in the ticks to come, but none of
+// it can be taken any more), and so does what comes back. Makes the queue if need be.
+enum error engine_shutdown(struct engine *e, struct moment now, struct slice queue, bool immediate) MUST_CHECK;
 
 enum error engine_kick(struct engine *e, struct moment now, uint64_t id, bool *kicked) MUST_CHECK;
 enum error engine_delete(struct engine *e, struct moment now, uint64_t id) MUST_CHECK;

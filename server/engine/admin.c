@@ -1,0 +1,227 @@
+// What admins do to queues and single jobs.
+#include "server/engine/retry.h"
+#include "server/engine/work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool queue_holds_jobs(const struct queue *q)
+{
+    return queue_unfinished(q) || q->gauges.dead || q->gauges.finished;
+}
+
+static void merge(struct queue_settings *into, const struct queue_settings *from, unsigned named)
+{
+#define X(field, type, low, high, value, text)                                                               \
+    if (named & (1u << QUEUE_SETTING_##field))                                                               \
+        memcpy(&into->field, &from->field, sizeof into->field);
+    QUEUE_SETTINGS(X)
+#undef X
+}
+
+enum error engine_declare(struct engine *e, struct moment now, struct slice queue, const struct queue_settings *settings,
+                          unsigned named, struct queue_settings *now_set, const char **why)
+{
+    engine_begin(e, now);
+    if ((named & (1u << QUEUE_SETTING_dead_letter)) && slice_equal(queue, settings->dead_letter)) {
+        *why = "a queue cannot be its own dead-letter queue";
+        return ERROR_INVALID_PARAMS;
+    }
+    struct queue *q;
+    *why = NULL;
+    enum error error = queue_get(e, queue, &q);
+    if (error != ERROR_NONE)
+        return error;
+    struct queue_settings *own = malloc(sizeof *own);
+    if (!own)
+        error = ERROR_OVERLOADED;
+    if (own) {
+        *own = *q->settings;
+        merge(own, settings, named);
+        if (own->durable != q->settings->durable && queue_holds_jobs(q)) {
+            *why = "durable can be changed only while the queue holds no jobs";
+            error = ERROR_INVALID_PARAMS;
+        }
+    }
+    if (error != ERROR_NONE) {
+        free(own);
+        engine_settle(e);
+        return error;
+    }
+    if (q->settings != &queue_settings_default)
+        free((void *)(uintptr_t)q->settings);
+    q->settings = own;
+    q->declared = true;
+    *now_set = *own;
+    queue_touch(e, q); // room or concurrency may have grown
+    engine_settle(e);
+    return ERROR_NONE;
+}
+
+enum error engine_pause(struct engine *e, struct moment now, struct slice queue)
+{
+    struct queue *q;
+    engine_begin(e, now);
+    enum error error = queue_get(e, queue, &q);
+    if (error == ERROR_NONE)
+        q->paused = true;
+    engine_settle(e);
+    return error;
+}
+
+enum error engine_resume(struct engine *e, struct moment now, struct slice queue)
+{
+    struct queue *q;
+    engine_begin(e, now);
+    enum error error = queue_get(e, queue, &q);
+    if (error == ERROR_NONE) {
+        q->paused = false;
+        queue_touch(e, q);
+    }
+    engine_settle(e);
+    return error;
+}
+
+enum error engine_join(struct engine *e, struct moment now, struct slice queue, struct engine_client *who, int64_t timeout,
+                       void *context, struct waiter **waiting)
+{
+    engine_begin(e, now);
+    *waiting = NULL;
+    struct queue *q = queue_find(e, queue);
+    if (!q || queue_unfinished(q) == 0)
+        return ERROR_NONE;
+    if (timeout == 0)
+        return ERROR_TIMEOUT;
+    if (e->draining)
+        return ERROR_DRAINING;
+    struct wait *w;
+    enum error error = wait_new(e, who, WAITER_JOIN, &q, 1, timeout, context, &w);
+    if (error == ERROR_NONE)
+        *waiting = &w->pub;
+    return error;
+}
+
+enum error engine_shutdown(struct engine *e, struct moment now, struct slice queue, bool immediate)
+{
+    struct queue *q;
+    engine_begin(e, now);
+    enum error error = queue_get(e, queue, &q);
+    if (error == ERROR_NONE) {
+        q->shut_down = true;
+        if (immediate) {
+            q->shut_down_hard = true;
+            work_begin(e, q, QUEUE_WORK_EMPTY);
+        }
+        queue_touch(e, q);
+    }
+    engine_settle(e);
+    return error;
+}
+
+enum error engine_drop(struct engine *e, struct moment now, struct slice queue, uint64_t *count)
+{
+    engine_begin(e, now);
+    struct queue *q = queue_find(e, queue);
+    if (!q)
+        return ERROR_NOT_FOUND;
+    *count = queue_unfinished(q) + q->gauges.dead + q->gauges.finished;
+    queue_idle_remove(e, q);
+    queue_forget_name(e, q);
+    work_begin(e, q, QUEUE_WORK_DROP);
+    while (q->puts.first)
+        wait_complete(e, q->puts.first->wait, ERROR_NOT_FOUND);
+    while (q->joins.first)
+        wait_complete(e, q->joins.first->wait, ERROR_NONE);
+    while (q->gets.first) {
+        struct wait *w = q->gets.first->wait;
+        unsigned others = 0;
+        wait_link_remove(e, q->gets.first);
+        for (unsigned i = 0; i < w->link_count; i++)
+            others += w->links[i].queue != NULL;
+        if (!others)
+            wait_complete(e, w, ERROR_NOT_FOUND);
+    }
+    engine_settle(e);
+    return ERROR_NONE;
+}
+
+// ---- single jobs
+
+enum error engine_kick(struct engine *e, struct moment now, uint64_t id, bool *kicked)
+{
+    engine_begin(e, now);
+    struct job *j = job_find(e, id);
+    if (!j)
+        return ERROR_NOT_FOUND;
+    *kicked = (j->state == JOB_DEAD || j->state == JOB_DELAYED) && !job_queue(j)->shut_down_hard;
+    if (*kicked)
+        job_kick(e, j);
+    engine_settle(e);
+    return ERROR_NONE;
+}
+
+enum error engine_delete(struct engine *e, struct moment now, uint64_t id)
+{
+    engine_begin(e, now);
+    struct job *j = job_find(e, id);
+    if (!j)
+        return ERROR_NOT_FOUND;
+    COUNT(e, job_queue(j), deleted);
+    job_remove(e, j);
+    engine_settle(e);
+    return ERROR_NONE;
+}
+
+// ---- sweeps
+
+// The next job of these states for a sweep; NULL: there is none.
+static struct job *sweep_next(struct queue *q, unsigned states)
+{
+    struct job *j = NULL;
+    if (states & JOB_STATE_BIT(JOB_DEAD))
+        j = job_of_node(tree_first(&q->dead));
+    if (!j && (states & JOB_STATE_BIT(JOB_DELAYED)))
+        j = job_of_node(tree_first(&q->delayed));
+    if (!j && (states & JOB_STATE_BIT(JOB_READY)))
+        j = queue_head(q);
+    unsigned both = JOB_STATE_BIT(JOB_DONE) | JOB_STATE_BIT(JOB_CANCELLED);
+    if (!j && (states & both))
+        for (j = job_of_node(tree_first(&q->finished)); j && !(states & JOB_STATE_BIT(j->state));)
+            j = job_of_node(tree_after(&q->finished, &j->node, job_compare));
+    return j;
+}
+
+static uint64_t sweep_most(const struct queue *q, unsigned states)
+{
+    unsigned both = JOB_STATE_BIT(JOB_DONE) | JOB_STATE_BIT(JOB_CANCELLED);
+    return (states & JOB_STATE_BIT(JOB_DEAD) ? q->gauges.dead : 0) +
+           (states & JOB_STATE_BIT(JOB_DELAYED) ? q->gauges.delayed : 0) +
+           (states & JOB_STATE_BIT(JOB_READY) ? q->gauges.ready : 0) + (states & both ? q->gauges.finished : 0);
+}
+
+enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s)
+{
+    engine_begin(e, now);
+    struct queue *q = queue_find(e, s->queue);
+    s->done = true;
+    if (!q)
+        return s->begun ? ERROR_NONE : ERROR_NOT_FOUND; // it went in between: nothing is left to do
+    if (s->kind == SWEEP_KICK && q->shut_down_hard)
+        return ERROR_SHUT_DOWN;
+    // Not more than there are now, so that a busy producer cannot keep a sweep going for ever.
+    uint64_t most = s->begun ? s->limit : sweep_most(q, s->states);
+    s->limit = s->limit < most ? s->limit : most;
+    s->begun = true;
+    struct job *j = NULL;
+    for (int i = 0; s->count < s->limit && i < SLICE_OF_WORK && (j = sweep_next(q, s->states)); i++, s->count++) {
+        if (s->kind == SWEEP_KICK) {
+            job_kick(e, j);
+        } else {
+            COUNT(e, q, deleted);
+            job_remove(e, j);
+        }
+    }
+    s->done = s->count >= s->limit || !sweep_next(q, s->states);
+    engine_settle(e);
+    return ERROR_NONE;
+}

@@ -1,0 +1,62 @@
+// What the engine's own files share: the engine object. Not for others.
+#ifndef ENGINE_CORE_H
+#define ENGINE_CORE_H
+
+#include "server/engine/engine.h"
+#include "server/engine/table.h"
+#include "server/engine/tree.h"
+#include "server/engine/wheel.h"
+
+#define SLICE_OF_WORK     1000  // how many things one call touches at the most
+#define QUEUE_LINGER      60000 // ms that an empty queue stays, so that it is not made again for each job
+#define OWNER_OF(type, member, pointer) ((type *)((char *)(pointer)-offsetof(type, member)))
+
+// What a timer is part of: its `kind`.
+enum timer_kind { TIMER_JOB, TIMER_EXPIRY, TIMER_KEY, TIMER_WAIT };
+
+struct journal; // journal.h: what changed since the last batch; NULL with -m
+
+struct engine {
+    struct engine_config config;
+    uint64_t next_id;
+    uint64_t chance; // state of the generator
+    int64_t now;     // `mono` of the call under way
+    int64_t wall;
+    bool draining;
+    uint64_t promise;
+
+    struct table jobs;   // by id
+    struct table names;  // queues by name
+    struct table keys;   // by queue and key
+    struct tree ordered; // queues by name, in byte order
+    struct wheel wheel;
+    struct tree at; // jobs that wait for a time of the wall clock
+
+    struct engine_client **clients; // by number; [0] holds the detached leases
+    uint32_t client_slots;
+    uint32_t client_free; // number of a free slot, chained; 0: none
+
+    struct queue *settle_first; // queues to look at before the call returns (queue.h)
+    struct queue *idle_first, *idle_last; // empty ones, the longest idle first
+    struct queue *work_first;   // queues being dropped or emptied, for engine_tick to go on with
+
+    struct waiter *completed_first, **completed_end;
+    struct job *removed; // freed after unlocking: replies may still point into them
+
+    uint64_t bytes;
+    uint64_t queue_count;
+    uint64_t client_count;
+    struct queue_gauges gauges;
+    struct queue_counters counters;
+};
+
+// A number from 0 to below 1. Deterministic by the seed.
+double engine_chance(struct engine *e);
+
+// The delivery token of a job's present hand-out.
+uint64_t engine_token(const struct engine *e, const struct job *j);
+
+// Marks the beginning of a call: the time is set, the promise cleared.
+void engine_begin(struct engine *e, struct moment now);
+
+#endif

@@ -1,0 +1,296 @@
+#include "server/engine/retry.h"
+
+#include <assert.h>
+
+// ---- in and out
+
+void job_admit(struct engine *e, struct job *j, struct level *level_take)
+{
+    struct extra *x = j->extra;
+    int64_t delay = (int64_t)j->timer.when;
+    j->node = (struct tree_node){0};
+    j->id = e->next_id++;
+    j->created = (uint64_t)e->wall & (WHEEL_END - 1);
+    job_set_level(e, j, level_take);
+    table_insert(&e->jobs, &j->by_id);
+    struct queue *q = job_queue(j);
+    COUNT(e, q, put);
+    if (x && x->key)
+        key_add(e, q, x->key, j->id);
+    if (x && x->expiry.when)
+        wheel_add(&e->wheel, &x->expiry, e->now + (int64_t)x->expiry.when);
+    if (x && x->at > e->wall) {
+        j->flags |= JOB_WALL;
+        job_move(e, j, JOB_DELAYED, 0);
+    } else if (delay) {
+        job_move(e, j, JOB_DELAYED, e->now + delay);
+    } else {
+        j->flags |= JOB_FRESH;
+        job_move(e, j, JOB_READY, 0);
+    }
+}
+
+void job_hand_out(struct engine *e, struct job *j, uint32_t holder, int64_t lease, struct taken *out)
+{
+    struct queue *q = job_queue(j);
+    struct extra *x = lease ? job_extra(e, j) : j->extra; // without memory the default lease has to do
+    if (x)
+        x->held_lease = lease;
+    j->holder = holder;
+    j->handouts++;
+    COUNT(e, q, taken);
+    job_move(e, j, JOB_RESERVED, e->now + job_lease(j));
+    *out = (struct taken){
+        .id = j->id,
+        .delivery = engine_token(e, j),
+        .attempt = j->attempts + 1,
+        .priority = j->level->priority,
+        .body = job_body(j),
+    };
+}
+
+int64_t job_lease(const struct job *j)
+{
+    const struct extra *x = j->extra;
+    if (x && x->held_lease)
+        return x->held_lease;
+    return x && x->lease ? x->lease : job_queue(j)->settings->lease;
+}
+
+uint32_t job_max_attempts(const struct job *j)
+{
+    const struct extra *x = j->extra;
+    return x && x->max_attempts ? x->max_attempts : (uint32_t)job_queue(j)->settings->max_attempts;
+}
+
+// ---- coming back
+
+int64_t backoff(struct engine *e, const struct queue_settings *s, uint32_t n)
+{
+    int64_t pause = s->backoff_base;
+    while (--n && pause < s->backoff_cap)
+        pause *= 2; // both are at most 10^12: no overflow
+    if (pause > s->backoff_cap)
+        pause = s->backoff_cap;
+    double jitter = s->backoff_jitter * (2 * engine_chance(e) - 1);
+    return pause + (int64_t)((double)pause * jitter);
+}
+
+// Counts what happened, and says whether that was once too often.
+static bool count_comeback(struct engine *e, struct job *j, enum comeback why, enum dead_reason *reason)
+{
+    struct queue *q = job_queue(j);
+    switch (why) {
+    case BACK_LEASE_OVER:
+        COUNT(e, q, lease_expired);
+        // fall through
+    case BACK_FAILED:
+        if (j->attempts < 65535)
+            j->attempts++;
+        *reason = DEAD_ATTEMPTS;
+        return j->attempts >= job_max_attempts(j);
+    case BACK_LOST:
+        COUNT(e, q, lost);
+        if (j->timer.note < 255)
+            j->timer.note++;
+        *reason = DEAD_LOST;
+        return j->timer.note >= q->settings->max_lost;
+    case BACK_RELEASED:
+        COUNT(e, q, released);
+        break;
+    }
+    return false;
+}
+
+static int64_t pause_after(struct engine *e, const struct job *j, enum comeback why)
+{
+    const struct queue_settings *s = job_queue(j)->settings;
+    if (why == BACK_FAILED || why == BACK_LEASE_OVER)
+        return backoff(e, s, j->attempts);
+    if (why == BACK_LOST && j->timer.note > 1)
+        return backoff(e, s, j->timer.note - 1u);
+    return 0;
+}
+
+enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why, struct blob *error, int64_t delay)
+{
+    assert(j->state == JOB_RESERVED);
+    struct queue *q = job_queue(j);
+    if (q->dropped) {
+        job_remove(e, j);
+        return JOB_DEAD;
+    }
+    enum dead_reason reason = DEAD_ATTEMPTS;
+    bool dies = count_comeback(e, j, why, &reason);
+    if (q->shut_down_hard)
+        dies = true, reason = DEAD_SHUT_DOWN;
+    else if (!dies && j->extra && j->extra->expired)
+        dies = true, reason = DEAD_EXPIRED;
+    if (dies) {
+        job_die(e, j, reason, error);
+        return JOB_DEAD;
+    }
+    if (error && job_extra(e, j))
+        job_set_error(e, j, error);
+    if (why == BACK_FAILED || why == BACK_LEASE_OVER)
+        COUNT(e, q, retried);
+    if (delay < 0)
+        delay = pause_after(e, j, why);
+    job_move(e, j, delay ? JOB_DELAYED : JOB_READY, e->now + delay);
+    return delay ? JOB_DELAYED : JOB_READY;
+}
+
+// ---- the end
+
+enum error job_outcome(const struct job *j, struct outcome *out)
+{
+    const struct extra *x = j->extra;
+    *out = (struct outcome){.state = (enum job_state)j->state, .attempts = j->attempts};
+    if (j->state == JOB_DEAD || (x && x->failed)) {
+        out->state = JOB_DEAD;
+        out->reason = x ? (enum dead_reason)x->reason : (enum dead_reason)j->timer.mark;
+        out->attempts = x ? x->failed_attempts : j->attempts;
+        out->error = x ? blob_ref(x->error) : NULL;
+        return ERROR_FAILED;
+    }
+    if (j->state == JOB_CANCELLED)
+        return ERROR_CANCELLED;
+    if (j->state != JOB_DONE)
+        return ERROR_TIMEOUT;
+    out->result = x ? blob_ref(x->result) : NULL;
+    return ERROR_NONE;
+}
+
+// Tells all who wait for the outcome. True: one of them wants it forgotten.
+static bool tell_future(struct engine *e, struct job *j, enum error error, const struct outcome *outcome)
+{
+    bool forget = false;
+    while (j->extra && j->extra->results) {
+        struct wait *w = j->extra->results;
+        forget |= w->forget;
+        w->pub.outcome = *outcome;
+        blob_ref(outcome->result);
+        blob_ref(outcome->error);
+        wait_complete(e, w, error);
+    }
+    return forget;
+}
+
+// Removes the oldest of a set until what it holds is within its bytes again.
+static void trim(struct engine *e, struct tree *set, const uint64_t *held, uint64_t most, uint64_t *dropped, uint64_t *all)
+{
+    for (int i = 0; *held > most && !tree_empty(set) && i < SLICE_OF_WORK; i++) {
+        ++*dropped, ++*all;
+        job_remove(e, job_of_node(tree_first(set)));
+    }
+}
+
+void job_finish(struct engine *e, struct job *j, enum job_state state, struct blob *result)
+{
+    struct queue *q = job_queue(j);
+    struct extra *x = j->extra;
+    int64_t keep = 0;
+    if (j->flags & JOB_SUBMIT)
+        keep = x && x->keep_result >= 0 ? x->keep_result : q->settings->keep_result;
+    if (state == JOB_DONE)
+        COUNT(e, q, done);
+    else
+        COUNT(e, q, cancelled);
+
+    struct outcome outcome = {.state = state, .attempts = j->attempts, .result = result};
+    if (tell_future(e, j, state == JOB_DONE ? ERROR_NONE : ERROR_CANCELLED, &outcome))
+        keep = 0;
+    if (keep && result) {
+        // An ack is never refused for memory: its outcome may be.
+        if (e->bytes + result->len <= e->config.max_bytes && job_extra(e, j)) {
+            job_set_result(e, j, result);
+        } else {
+            COUNT(e, q, results_dropped);
+            keep = 0;
+        }
+    }
+    job_give_up_key(e, j);
+    if (x)
+        wheel_remove(&e->wheel, &x->expiry);
+    if (!keep) {
+        job_move(e, j, JOB_GONE, 0);
+        return;
+    }
+    job_move(e, j, state, e->now + keep);
+    trim(e, &q->finished, &q->result_bytes, q->settings->keep_result_bytes, &q->counters.results_dropped,
+         &e->counters.results_dropped);
+}
+
+// A dying job moves to its queue's dead-letter queue, once. False: it has none, or there is no room for it.
+static bool move_to_dead_letter(struct engine *e, struct job *j)
+{
+    struct queue *q = job_queue(j), *to;
+    const char *name = q->settings->dead_letter;
+    struct extra *x = j->extra;
+    if (!name[0] || !x || x->origin || queue_get(e, slice_of(name), &to) != ERROR_NONE || to->shut_down_hard)
+        return false;
+    struct level *l = level_get(to, j->level->priority);
+    x->origin = blob_new(queue_name(q));
+    if (!l || !x->origin) {
+        if (l)
+            level_unref(l);
+        blob_unref(x->origin);
+        x->origin = NULL;
+        return false;
+    }
+    job_move(e, j, JOB_NOWHERE, 0);
+    job_set_level(e, j, l);
+    j->attempts = 0;
+    j->timer.note = 0;
+    x->expired = false;
+    COUNT(e, q, moved);
+    job_move(e, j, JOB_READY, 0);
+    return true;
+}
+
+void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct blob *error)
+{
+    struct queue *q = job_queue(j);
+    struct extra *x = job_extra(e, j);
+    COUNT(e, q, died);
+    j->timer.mark = reason & 15;
+    if (x) {
+        if (error)
+            job_set_error(e, j, error);
+        x->failed = true;
+        x->reason = (uint8_t)reason;
+        x->failed_attempts = j->attempts;
+        wheel_remove(&e->wheel, &x->expiry);
+    }
+    struct outcome outcome = {.state = JOB_DEAD, .reason = reason, .attempts = j->attempts, .error = x ? x->error : NULL};
+    tell_future(e, j, ERROR_FAILED, &outcome);
+    job_give_up_key(e, j);
+    if (move_to_dead_letter(e, j))
+        return;
+    job_move(e, j, JOB_DEAD, e->now + q->settings->keep_dead);
+    trim(e, &q->dead, &q->dead_bytes, q->settings->keep_dead_bytes, &q->counters.dead_dropped, &e->counters.dead_dropped);
+}
+
+void job_kick(struct engine *e, struct job *j)
+{
+    struct queue *q = job_queue(j);
+    bool was_dead = j->state == JOB_DEAD;
+    job_move(e, j, JOB_READY, 0);
+    COUNT(e, q, kicked);
+    if (!was_dead)
+        return;
+    j->attempts = 0;
+    j->timer.note = 0;
+    if (j->extra) {
+        j->extra->failed = false;
+        j->extra->expired = false;
+        job_set_error(e, j, NULL);
+    }
+}
+
+void job_remove(struct engine *e, struct job *j)
+{
+    struct outcome nothing = {.state = JOB_CANCELLED};
+    tell_future(e, j, ERROR_NOT_FOUND, &nothing);
+    job_move(e, j, JOB_GONE, 0);
+}
