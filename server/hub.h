@@ -1,5 +1,6 @@
-// The hub: one engine, the one lock around it, and the clock it is given. Whoever works with the engine does it between
-// hub_lock and hub_unlock; what the engine wants done elsewhere (completed waiters) is posted after unlocking.
+// The hub: one engine, the one lock around it, and the clock it is given. Whoever works with the engine does
+// it between hub_lock and hub_unlock; what the engine wants done elsewhere (completed waiters) is posted
+// after unlocking.
 #ifndef SERVER_HUB_H
 #define SERVER_HUB_H
 
@@ -21,15 +22,15 @@ void hub_unlock(struct hub *h);
 // The engine, for use between hub_lock and hub_unlock only.
 struct engine *hub_engine(struct hub *h);
 
-// One thread is the ticker: it calls hub_tick when the time is due, and its mailbox is woken when that time became earlier
-// than it knows. Set before other threads start.
+// One thread is the ticker: it calls hub_tick when the time is due, and its mailbox is woken when that time
+// became earlier than it knows. Set before other threads start.
 void hub_set_ticker(struct hub *h, struct mailbox *mailbox);
 
 // Does what is due and returns in how many ms (0: at once; -1: never) to call again. The ticker only.
 int64_t hub_tick(struct hub *h);
 
-// The number of the newest batch that is on disk: a promise up to it is kept. UINT64_MAX where nothing is ever
-// written (-m). Any thread, without the lock.
+// The number of the newest batch that is on disk: a promise up to it is kept. UINT64_MAX where nothing is
+// ever written (-m). Any thread, without the lock.
 uint64_t hub_durable(struct hub *h);
 
 #endif

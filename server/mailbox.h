@@ -1,4 +1,5 @@
-// Where one thread leaves completed waiters for another: a list without a lock and an eventfd to wake its owner.
+// Where one thread leaves completed waiters for another: a list without a lock and an eventfd to wake its
+// owner.
 #ifndef SERVER_MAILBOX_H
 #define SERVER_MAILBOX_H
 
@@ -22,7 +23,8 @@ void mailbox_release(struct mailbox *m); // must be empty
 // The thread that takes from it, where it is not the one that made it. Before anything is posted.
 void mailbox_own(struct mailbox *m);
 
-// Posts one waiter; wakes the owner, unless the caller is the owner: it looks into its mailbox before it sleeps. Any thread.
+// Posts one waiter; wakes the owner, unless the caller is the owner: it looks into its mailbox before it
+// sleeps. Any thread.
 void mailbox_post(struct mailbox *m, struct waiter *w);
 
 // Makes the owner look: something else than a waiter is there for it. Any thread.

@@ -19,8 +19,9 @@ static void merge(struct queue_settings *into, const struct queue_settings *from
 #undef X
 }
 
-enum error engine_declare(struct engine *e, struct moment now, struct slice queue, const struct queue_settings *settings,
-                          unsigned named, struct queue_settings *now_set, const char **why)
+enum error engine_declare(struct engine *e, struct moment now, struct slice queue,
+                          const struct queue_settings *settings, unsigned named,
+                          struct queue_settings *now_set, const char **why)
 {
     engine_begin(e, now);
     if ((named & (1u << QUEUE_SETTING_dead_letter)) && slice_equal(queue, settings->dead_letter)) {
@@ -82,8 +83,8 @@ enum error engine_resume(struct engine *e, struct moment now, struct slice queue
     return error;
 }
 
-enum error engine_join(struct engine *e, struct moment now, struct slice queue, struct engine_client *who, int64_t timeout,
-                       void *context, struct waiter **waiting)
+enum error engine_join(struct engine *e, struct moment now, struct slice queue, struct engine_client *who,
+                       int64_t timeout, void *context, struct waiter **waiting)
 {
     engine_begin(e, now);
     *waiting = NULL;
@@ -196,7 +197,8 @@ static uint64_t sweep_most(const struct queue *q, unsigned states)
     unsigned both = JOB_STATE_BIT(JOB_DONE) | JOB_STATE_BIT(JOB_CANCELLED);
     return (states & JOB_STATE_BIT(JOB_DEAD) ? q->gauges.dead : 0) +
            (states & JOB_STATE_BIT(JOB_DELAYED) ? q->gauges.delayed : 0) +
-           (states & JOB_STATE_BIT(JOB_READY) ? q->gauges.ready : 0) + (states & both ? q->gauges.finished : 0);
+           (states & JOB_STATE_BIT(JOB_READY) ? q->gauges.ready : 0) +
+           (states & both ? q->gauges.finished : 0);
 }
 
 enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s)
@@ -213,7 +215,8 @@ enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s)
     s->limit = s->limit < most ? s->limit : most;
     s->begun = true;
     struct job *j = NULL;
-    for (int i = 0; s->count < s->limit && i < SLICE_OF_WORK && (j = sweep_next(q, s->states)); i++, s->count++) {
+    for (int i = 0; s->count < s->limit && i < SLICE_OF_WORK && (j = sweep_next(q, s->states));
+         i++, s->count++) {
         if (s->kind == SWEEP_KICK) {
             job_kick(e, j);
         } else {

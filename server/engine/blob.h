@@ -1,5 +1,5 @@
-// Bytes that several owners share: large bodies, results, errors. Immutable once made, counted, so that nothing large
-// is copied under the engine's lock.
+// Bytes that several owners share: large bodies, results, errors. Immutable once made, counted, so that
+// nothing large is copied under the engine's lock.
 #ifndef ENGINE_BLOB_H
 #define ENGINE_BLOB_H
 

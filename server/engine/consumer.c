@@ -18,7 +18,8 @@ static struct queue *most_urgent(struct queue **queues, unsigned count, unsigned
 }
 
 // Hands one out to somebody who does not wait; its body is valid until the lock is released.
-static void take(struct engine *e, struct queue *q, struct engine_client *who, const struct get_options *o, struct taken *out)
+static void take(struct engine *e, struct queue *q, struct engine_client *who, const struct get_options *o,
+                 struct taken *out)
 {
     struct job *j = queue_head(q);
     uint32_t holder = o->detached ? 0 : who->number;
@@ -57,8 +58,8 @@ static enum error wait_for_job(struct engine *e, struct engine_client *who, cons
     return ERROR_NONE;
 }
 
-static enum error get(struct engine *e, struct engine_client *who, const struct get_options *o, struct taken *out,
-                      unsigned *count, struct waiter **waiting)
+static enum error get(struct engine *e, struct engine_client *who, const struct get_options *o,
+                      struct taken *out, unsigned *count, struct waiter **waiting)
 {
     struct queue *queues[GET_QUEUES_MAX];
     for (unsigned i = 0; i < o->queue_count; i++)
@@ -81,8 +82,9 @@ static enum error get(struct engine *e, struct engine_client *who, const struct 
     return wait_for_job(e, who, o, queues, waiting);
 }
 
-enum error engine_get(struct engine *e, struct moment now, struct engine_client *who, const struct get_options *o,
-                      struct taken *out, unsigned *count, struct waiter **waiting)
+enum error engine_get(struct engine *e, struct moment now, struct engine_client *who,
+                      const struct get_options *o, struct taken *out, unsigned *count,
+                      struct waiter **waiting)
 {
     assert(o->queue_count >= 1 && o->queue_count <= GET_QUEUES_MAX && o->max >= 1 && who);
     engine_begin(e, now);
@@ -95,9 +97,10 @@ enum error engine_get(struct engine *e, struct moment now, struct engine_client 
     return error;
 }
 
-// The job, if it is reserved and this is its holder: by the token from anywhere, without one only from the client that holds it.
-static enum error held(struct engine *e, struct moment now, const struct engine_client *who, uint64_t id, uint64_t delivery,
-                       struct job **out)
+// The job, if it is reserved and this is its holder: by the token from anywhere, without one only from the
+// client that holds it.
+static enum error held(struct engine *e, struct moment now, const struct engine_client *who, uint64_t id,
+                       uint64_t delivery, struct job **out)
 {
     engine_begin(e, now);
     struct job *j = job_find(e, id);
@@ -112,8 +115,8 @@ static enum error held(struct engine *e, struct moment now, const struct engine_
     return ERROR_NONE;
 }
 
-enum error engine_ack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                      struct blob *result)
+enum error engine_ack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                      uint64_t delivery, struct blob *result)
 {
     struct job *j;
     enum error error = held(e, now, who, id, delivery, &j);
@@ -124,8 +127,8 @@ enum error engine_ack(struct engine *e, struct moment now, struct engine_client 
     return ERROR_NONE;
 }
 
-enum error engine_nack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                       struct blob *error_text, int64_t delay, struct nack_result *out)
+enum error engine_nack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                       uint64_t delivery, struct blob *error_text, int64_t delay, struct nack_result *out)
 {
     struct job *j;
     enum error error = held(e, now, who, id, delivery, &j);
@@ -137,8 +140,8 @@ enum error engine_nack(struct engine *e, struct moment now, struct engine_client
     return ERROR_NONE;
 }
 
-enum error engine_release(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                          int64_t delay, const double *priority)
+enum error engine_release(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                          uint64_t delivery, int64_t delay, const double *priority)
 {
     struct job *j;
     enum error error = held(e, now, who, id, delivery, &j);
@@ -157,8 +160,8 @@ enum error engine_release(struct engine *e, struct moment now, struct engine_cli
     return ERROR_NONE;
 }
 
-enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                       struct blob *error_text)
+enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                       uint64_t delivery, struct blob *error_text)
 {
     struct job *j;
     enum error error = held(e, now, who, id, delivery, &j);
@@ -169,8 +172,8 @@ enum error engine_bury(struct engine *e, struct moment now, struct engine_client
     return ERROR_NONE;
 }
 
-enum error engine_touch(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                        int64_t lease, int64_t *left)
+enum error engine_touch(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                        uint64_t delivery, int64_t lease, int64_t *left)
 {
     struct job *j;
     enum error error = held(e, now, who, id, delivery, &j);

@@ -7,8 +7,8 @@
 #include "server/engine/tree.h"
 #include "server/engine/wheel.h"
 
-#define SLICE_OF_WORK     1000  // how many things one call touches at the most
-#define QUEUE_LINGER      60000 // ms that an empty queue stays, so that it is not made again for each job
+#define SLICE_OF_WORK                   1000 // how many things one call touches at the most
+#define QUEUE_LINGER                    60000 // ms that an empty queue stays, so that it is not made again for each job
 #define OWNER_OF(type, member, pointer) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 // What a timer is part of: its `kind`.
@@ -36,9 +36,9 @@ struct engine {
     uint32_t client_slots;
     uint32_t client_free; // number of a free slot, chained; 0: none
 
-    struct queue *settle_first; // queues to look at before the call returns (queue.h)
+    struct queue *settle_first;           // queues to look at before the call returns (queue.h)
     struct queue *idle_first, *idle_last; // empty ones, the longest idle first
-    struct queue *work_first;   // queues being dropped or emptied, for engine_tick to go on with
+    struct queue *work_first;             // queues being dropped or emptied, for engine_tick to go on with
 
     struct waiter *completed_first, **completed_end;
     struct job *removed; // freed after unlocking: replies may still point into them

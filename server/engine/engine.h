@@ -1,16 +1,18 @@
-// The engine: queues, jobs, leases and waiters as a passive state machine. It knows no socket, no thread, no clock, no
-// disk. It is given the time, returns a result and the time at which it wants to be called next, and puts what must
-// happen elsewhere on a list of completed waiters that the caller carries out after unlocking.
+// The engine: queues, jobs, leases and waiters as a passive state machine. It knows no socket, no thread, no
+// clock, no disk. It is given the time, returns a result and the time at which it wants to be called next,
+// and puts what must happen elsewhere on a list of completed waiters that the caller carries out after
+// unlocking.
 //
-// Threads: an engine is not locked. Whoever shares one serialises all calls that take `struct engine *` (server/hub.h
-// has the lock). Functions that take none may be called without the lock, and should be, as they allocate and copy.
+// Threads: an engine is not locked. Whoever shares one serialises all calls that take `struct engine *`
+// (server/hub.h has the lock). Functions that take none may be called without the lock, and should be, as
+// they allocate and copy.
 //
 // Time: every call that takes a `struct moment` must be given one that is not before the last in `mono`.
 // Durations are milliseconds.
 //
-// Nothing that a caller can pass from the network is a bug here except what is said: names are 1 to 255 bytes,
-// durations are within their settings' range, priorities are finite. Those are asserted; the rest comes back as an
-// error and leaves everything as it was.
+// Nothing that a caller can pass from the network is a bug here except what is said: names are 1 to 255
+// bytes, durations are within their settings' range, priorities are finite. Those are asserted; the rest
+// comes back as an error and leaves everything as it was.
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -40,60 +42,63 @@ enum job_state { JOB_DELAYED, JOB_READY, JOB_RESERVED, JOB_DONE, JOB_DEAD, JOB_C
 // Why a job is dead.
 enum dead_reason { DEAD_ATTEMPTS, DEAD_LOST, DEAD_BURIED, DEAD_EXPIRED, DEAD_SHUT_DOWN, DEAD_REASON_COUNT };
 
-const char *job_state_name(enum job_state s);     // "delayed", …
+const char *job_state_name(enum job_state s); // "delayed", …
 bool job_state_of_name(struct slice name, enum job_state *s);
 const char *dead_reason_name(enum dead_reason r); // "attempts", …
 
 // ---- the engine itself
 
 struct engine_config {
-    uint64_t max_bytes;        // all that jobs, outcomes and waiting puts may hold; over it puts are `overloaded`
-    uint64_t max_queues;       // over it a put that needs a new queue is `overloaded`
-    uint32_t max_waits;        // waiting requests a client may have
-    uint32_t start_number;     // this start's number, 1 … 2^21 - 1: the upper half of every delivery token
-    uint64_t first_id;         // the first id to give out
-    uint64_t seed;             // chance: jitter of the backoff, hash seeds
+    uint64_t max_bytes;    // all that jobs, outcomes and waiting puts may hold; over it puts are `overloaded`
+    uint64_t max_queues;   // over it a put that needs a new queue is `overloaded`
+    uint32_t max_waits;    // waiting requests a client may have
+    uint32_t start_number; // this start's number, 1 … 2^21 - 1: the upper half of every delivery token
+    uint64_t first_id;     // the first id to give out
+    uint64_t seed;         // chance: jitter of the backoff, hash seeds
 };
 
 struct engine *engine_new(const struct engine_config *config); // NULL: no memory
 void engine_free(struct engine *e); // all clients must have been closed, all completed waiters taken
 
-// Does what is due, at most 1,000 things a call, and says at which `mono` it wants to be called again: at once (now)
-// if more is due, INT64_MAX if never. Any call may make that time earlier: ask engine_next_due after it.
+// Does what is due, at most 1,000 things a call, and says at which `mono` it wants to be called again: at
+// once (now) if more is due, INT64_MAX if never. Any call may make that time earlier: ask engine_next_due
+// after it.
 int64_t engine_tick(struct engine *e, struct moment now);
 int64_t engine_next_due(const struct engine *e, struct moment now);
 
-// What the reply to the last call must wait for: the number of the batch that has to be on disk before the reply may leave;
-// 0 = nothing. Valid until the next call.
+// What the reply to the last call must wait for: the number of the batch that has to be on disk before the
+// reply may leave; 0 = nothing. Valid until the next call.
 uint64_t engine_promise(const struct engine *e);
 
-// Ends every wait with ERROR_DRAINING and makes puts and gets fail with it from now on; acks and the like go on.
+// Ends every wait with ERROR_DRAINING and makes puts and gets fail with it from now on; acks and the like go
+// on.
 void engine_drain(struct engine *e);
 
-// Jobs that were removed since the last call. Replies may still point into them while the lock is held; free them with
-// jobs_free after unlocking (any thread). NULL: none.
+// Jobs that were removed since the last call. Replies may still point into them while the lock is held; free
+// them with jobs_free after unlocking (any thread). NULL: none.
 struct job *engine_take_removed(struct engine *e);
 void jobs_free(struct job *first);
 
 // ---- clients
 
-// Somebody who takes jobs or waits. Completed waiters of this client go to `mailbox`, which must outlive the client.
-// NULL: no memory.
+// Somebody who takes jobs or waits. Completed waiters of this client go to `mailbox`, which must outlive the
+// client. NULL: no memory.
 struct engine_client *engine_client_new(struct engine *e, struct mailbox *mailbox);
 
-// The client is gone: its waits are taken back, the jobs it holds come back at once (counted as lost, except those
-// whose delivery was not confirmed by engine_confirm: they are released uncounted). Completed waiters of it that are
-// still under way must still be given to engine_confirm or engine_waiter_free by whoever finds them: they say `orphan`.
-// May release many leases: at most 1,000 a call; returns true when it is done and the client is freed.
+// The client is gone: its waits are taken back, the jobs it holds come back at once (counted as lost, except
+// those whose delivery was not confirmed by engine_confirm: they are released uncounted). Completed waiters
+// of it that are still under way must still be given to engine_confirm or engine_waiter_free by whoever finds
+// them: they say `orphan`. May release many leases: at most 1,000 a call; returns true when it is done and
+// the client is freed.
 bool engine_client_close(struct engine *e, struct moment now, struct engine_client *c) MUST_CHECK;
 
 // ---- waiting
 
 enum waiter_kind { WAITER_GET, WAITER_PUT, WAITER_RESULT, WAITER_JOIN };
 
-// A job as it is handed out. Where `blob` is not NULL, `body` points into it and the receiver owns a reference.
-// Otherwise `body` points into the job: valid until the lock is released (from engine_take_completed: into the waiter, valid
-// until it is freed).
+// A job as it is handed out. Where `blob` is not NULL, `body` points into it and the receiver owns a
+// reference. Otherwise `body` points into the job: valid until the lock is released (from
+// engine_take_completed: into the waiter, valid until it is freed).
 struct taken {
     uint64_t id;
     uint64_t delivery;
@@ -120,25 +125,25 @@ struct waiter {
     struct mailbox *mailbox; // of its client
     void *context;           // the caller's
     enum waiter_kind kind;
-    bool orphan;             // its client was closed: no reply to give; only free it. Read with the lock held
-    enum error error;        // ERROR_NONE, or why the wait ended
-    uint64_t promise;        // as engine_promise, for this completion
-    uint64_t id;             // WAITER_PUT: the new job's; WAITER_RESULT: the job's
-    bool existing;           // WAITER_PUT: an unfinished job bore the key
-    struct taken taken;      // WAITER_GET
-    struct outcome outcome;  // WAITER_RESULT, with ERROR_NONE, ERROR_FAILED or ERROR_CANCELLED
+    bool orphan;            // its client was closed: no reply to give; only free it. Read with the lock held
+    enum error error;       // ERROR_NONE, or why the wait ended
+    uint64_t promise;       // as engine_promise, for this completion
+    uint64_t id;            // WAITER_PUT: the new job's; WAITER_RESULT: the job's
+    bool existing;          // WAITER_PUT: an unfinished job bore the key
+    struct taken taken;     // WAITER_GET
+    struct outcome outcome; // WAITER_RESULT, with ERROR_NONE, ERROR_FAILED or ERROR_CANCELLED
 };
 
 // All waiters that completed since the last call, linked by `next`. Post each to its mailbox after unlocking.
 struct waiter *engine_take_completed(struct engine *e);
 
-// The reply of a completed waiter was put on its live stream (or there is nobody to give it to): a handed job is now
-// the consumer's and an auto_ack one is acknowledged. Frees the waiter and the references it holds: read it before. `promise` of this
-// call is what an auto_ack's reply must wait for.
+// The reply of a completed waiter was put on its live stream (or there is nobody to give it to): a handed job
+// is now the consumer's and an auto_ack one is acknowledged. Frees the waiter and the references it holds:
+// read it before. `promise` of this call is what an auto_ack's reply must wait for.
 void engine_confirm(struct engine *e, struct moment now, struct waiter *w);
 
-// Takes back a wait that has not completed and frees it, without a completion. False: it has completed already and its completion is
-// on the way, as if this had not been called.
+// Takes back a wait that has not completed and frees it, without a completion. False: it has completed
+// already and its completion is on the way, as if this had not been called.
 bool engine_wait_cancel(struct engine *e, struct waiter *w) MUST_CHECK;
 
 // ---- producers
@@ -152,8 +157,8 @@ struct put_options {
     int64_t expires;       // 0: never
     struct slice key;      // empty: none. At most 255 bytes
     int64_t key_for;
-    bool submit;           // the outcome is kept for keep_result
-    int64_t keep_result;   // with submit: -1 = the queue's
+    bool submit;         // the outcome is kept for keep_result
+    int64_t keep_result; // with submit: -1 = the queue's
 };
 
 // Allocates a job with a copy of body and options, outside the lock. NULL: no memory. Any thread.
@@ -166,18 +171,22 @@ struct put_result {
     struct waiter *waiting; // not NULL: the queue is full and the put waits; the completion comes later
 };
 
-// Puts a prepared job, and takes it in every case but an error (then it is still the caller's to discard). With `existing` the job was
-// discarded. timeout: 0 = do not wait (ERROR_FULL), FOREVER, or ms. `who` may be NULL when timeout is 0.
-enum error engine_put(struct engine *e, struct moment now, struct slice queue, struct job *j, struct engine_client *who,
-                      int64_t timeout, void *context, struct put_result *out) MUST_CHECK;
+// Puts a prepared job, and takes it in every case but an error (then it is still the caller's to discard).
+// With `existing` the job was discarded. timeout: 0 = do not wait (ERROR_FULL), FOREVER, or ms. `who` may be
+// NULL when timeout is 0.
+enum error engine_put(struct engine *e, struct moment now, struct slice queue, struct job *j,
+                      struct engine_client *who, int64_t timeout, void *context,
+                      struct put_result *out) MUST_CHECK;
 
 // Cancels a job that has not started. *cancelled is false if it had, or is finished. ERROR_NOT_FOUND.
 enum error engine_cancel(struct engine *e, struct moment now, uint64_t id, bool *cancelled) MUST_CHECK;
 
 // The outcome of a job: now, or when it is there (*waiting). forget: it goes once it is given out.
-// ERROR_FAILED (dead) and ERROR_CANCELLED come with *out as well. ERROR_TIMEOUT when timeout is 0 and it is not finished.
-enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool forget, struct engine_client *who,
-                         int64_t timeout, void *context, struct outcome *out, struct waiter **waiting) MUST_CHECK;
+// ERROR_FAILED (dead) and ERROR_CANCELLED come with *out as well. ERROR_TIMEOUT when timeout is 0 and it is
+// not finished.
+enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool forget,
+                         struct engine_client *who, int64_t timeout, void *context, struct outcome *out,
+                         struct waiter **waiting) MUST_CHECK;
 
 // ---- consumers
 
@@ -187,55 +196,60 @@ enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool 
 struct get_options {
     const struct slice *queues; // 1 … GET_QUEUES_MAX names, all different
     unsigned queue_count;
-    unsigned max;     // 1 … GET_MAX: how many at the most
-    int64_t lease;    // 0: the job's or the queue's
-    bool auto_ack;    // acknowledged as it is handed out
-    bool detached;    // the lease is not bound to the client
-    int64_t timeout;  // 0, FOREVER or ms
+    unsigned max;    // 1 … GET_MAX: how many at the most
+    int64_t lease;   // 0: the job's or the queue's
+    bool auto_ack;   // acknowledged as it is handed out
+    bool detached;   // the lease is not bound to the client
+    int64_t timeout; // 0, FOREVER or ms
     void *context;
 };
 
-// Hands out up to max jobs into `out` (room for max), the most urgent over all the queues first. *count is how many. With
-// none there: ERROR_EMPTY (timeout 0), or *waiting is set: the completion (one job) comes later. auto_ack on this path is done at
-// once: the caller's reply waits for engine_promise. ERROR_SHUT_DOWN when every queue named is shut down and empty.
-enum error engine_get(struct engine *e, struct moment now, struct engine_client *who, const struct get_options *options,
-                      struct taken *out, unsigned *count, struct waiter **waiting) MUST_CHECK;
+// Hands out up to max jobs into `out` (room for max), the most urgent over all the queues first. *count is
+// how many. With none there: ERROR_EMPTY (timeout 0), or *waiting is set: the completion (one job) comes
+// later. auto_ack on this path is done at once: the caller's reply waits for engine_promise. ERROR_SHUT_DOWN
+// when every queue named is shut down and empty.
+enum error engine_get(struct engine *e, struct moment now, struct engine_client *who,
+                      const struct get_options *options, struct taken *out, unsigned *count,
+                      struct waiter **waiting) MUST_CHECK;
 
-// For all of these: delivery 0 = only if `who` holds the job. ERROR_NOT_FOUND: no such job; ERROR_NOT_RESERVED.
-// `who` may be NULL with a delivery.
-// result and error are blobs that the engine takes a reference of; NULL: none.
-enum error engine_ack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                      struct blob *result) MUST_CHECK;
+// For all of these: delivery 0 = only if `who` holds the job. ERROR_NOT_FOUND: no such job;
+// ERROR_NOT_RESERVED. `who` may be NULL with a delivery. result and error are blobs that the engine takes a
+// reference of; NULL: none.
+enum error engine_ack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                      uint64_t delivery, struct blob *result) MUST_CHECK;
 
 struct nack_result {
     enum job_state state; // delayed, ready or dead
     int64_t delay;
 };
 // delay -1: the backoff.
-enum error engine_nack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                       struct blob *error, int64_t delay, struct nack_result *out) MUST_CHECK;
+enum error engine_nack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                       uint64_t delivery, struct blob *error, int64_t delay,
+                       struct nack_result *out) MUST_CHECK;
 // priority NULL: as it was.
-enum error engine_release(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                          int64_t delay, const double *priority) MUST_CHECK;
-enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                       struct blob *error) MUST_CHECK;
+enum error engine_release(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                          uint64_t delivery, int64_t delay, const double *priority) MUST_CHECK;
+enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                       uint64_t delivery, struct blob *error) MUST_CHECK;
 // lease 0: the same again. *left: ms now left.
-enum error engine_touch(struct engine *e, struct moment now, struct engine_client *who, uint64_t id, uint64_t delivery,
-                        int64_t lease, int64_t *left) MUST_CHECK;
+enum error engine_touch(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                        uint64_t delivery, int64_t lease, int64_t *left) MUST_CHECK;
 
 // ---- queues
 
-// Sets those settings whose bits are in `named` (see settings.h) and marks the queue as declared. ERROR_INVALID_PARAMS:
-// dead_letter is the queue itself, or durable was changed while the queue holds jobs; *why is a text for a person.
-enum error engine_declare(struct engine *e, struct moment now, struct slice queue, const struct queue_settings *settings,
-                          unsigned named, struct queue_settings *now_set, const char **why) MUST_CHECK;
+// Sets those settings whose bits are in `named` (see settings.h) and marks the queue as declared.
+// ERROR_INVALID_PARAMS: dead_letter is the queue itself, or durable was changed while the queue holds jobs;
+// *why is a text for a person.
+enum error engine_declare(struct engine *e, struct moment now, struct slice queue,
+                          const struct queue_settings *settings, unsigned named,
+                          struct queue_settings *now_set, const char **why) MUST_CHECK;
 
 enum error engine_pause(struct engine *e, struct moment now, struct slice queue) MUST_CHECK;
 enum error engine_resume(struct engine *e, struct moment now, struct slice queue) MUST_CHECK;
 
 // ERROR_NONE without *waiting: every job put so far is finished.
-enum error engine_join(struct engine *e, struct moment now, struct slice queue, struct engine_client *who, int64_t timeout,
-                       void *context, struct waiter **waiting) MUST_CHECK;
+enum error engine_join(struct engine *e, struct moment now, struct slice queue, struct engine_client *who,
+                       int64_t timeout, void *context, struct waiter **waiting) MUST_CHECK;
 
 // ---- admins: what touches many jobs works in slices of 1,000, for the caller to unlock in between
 
@@ -246,23 +260,26 @@ enum sweep_kind {
 
 struct sweep {
     enum sweep_kind kind;
-    struct slice queue;  // the caller's bytes
-    unsigned states;     // JOB_STATE_BITs; kick knows dead and delayed, delete all but reserved
-    uint64_t limit;      // UINT64_MAX: all that are there at the first call
-    uint64_t count;      // out: how many jobs so far
-    bool done;           // out: false: call again
-    bool begun;          // the engine's: false before the first call
+    struct slice queue; // the caller's bytes
+    unsigned states;    // JOB_STATE_BITs; kick knows dead and delayed, delete all but reserved
+    uint64_t limit;     // UINT64_MAX: all that are there at the first call
+    uint64_t count;     // out: how many jobs so far
+    bool done;          // out: false: call again
+    bool begun;         // the engine's: false before the first call
 };
 // ERROR_NOT_FOUND: no such queue. After an error it is done.
 enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s) MUST_CHECK;
 
-// The queue goes at once with its settings and all its jobs; *count is how many. Its memory is freed by later ticks. Waiting gets and
-// puts end with ERROR_NOT_FOUND, joins with ERROR_NONE, reserved jobs answer ERROR_NOT_FOUND. ERROR_NOT_FOUND.
+// The queue goes at once with its settings and all its jobs; *count is how many. Its memory is freed by later
+// ticks. Waiting gets and puts end with ERROR_NOT_FOUND, joins with ERROR_NONE, reserved jobs answer
+// ERROR_NOT_FOUND. ERROR_NOT_FOUND.
 enum error engine_drop(struct engine *e, struct moment now, struct slice queue, uint64_t *count) MUST_CHECK;
 
-// No more puts; gets go on until nothing is ready or delayed. immediate: what is ready or delayed dies (in the ticks to come, but none of
-// it can be taken any more), and so does what comes back. Makes the queue if need be.
-enum error engine_shutdown(struct engine *e, struct moment now, struct slice queue, bool immediate) MUST_CHECK;
+// No more puts; gets go on until nothing is ready or delayed. immediate: what is ready or delayed dies (in
+// the ticks to come, but none of it can be taken any more), and so does what comes back. Makes the queue if
+// need be.
+enum error engine_shutdown(struct engine *e, struct moment now, struct slice queue,
+                           bool immediate) MUST_CHECK;
 
 enum error engine_kick(struct engine *e, struct moment now, uint64_t id, bool *kicked) MUST_CHECK;
 enum error engine_delete(struct engine *e, struct moment now, uint64_t id) MUST_CHECK;
@@ -274,23 +291,23 @@ struct job_info {
     struct slice queue; // all slices point into the engine: valid until the lock is released
     enum job_state state;
     double priority;
-    uint32_t attempts;  // failed so far
+    uint32_t attempts; // failed so far
     uint32_t lost;
     uint32_t deliveries;
     uint32_t max_attempts;
-    int64_t created;    // wall, ms since 1970
-    int64_t left;       // delayed: until due; reserved: until the lease is over; kept ones: until they go; else 0
-    int64_t expires;    // ms left, -1: never
+    int64_t created; // wall, ms since 1970
+    int64_t left; // delayed: until due; reserved: until the lease is over; kept ones: until they go; else 0
+    int64_t expires; // ms left, -1: never
     bool detached;
     enum dead_reason reason;
     struct slice key, error, result, origin, body; // empty: none
-    char why[160];      // why it is not running, for a person
+    char why[160];                                 // why it is not running, for a person
 };
 enum error engine_job_info(struct engine *e, struct moment now, uint64_t id, struct job_info *out) MUST_CHECK;
 
-// Jobs of one state of one queue: ready ones in the order in which they will be taken, others by id. `cursor` starts zeroed
-// and remembers the place, also when the job it stands at is gone. Calls back for at most `limit` jobs, and looks at no more than
-// 1,000 for that; *more is false at the end.
+// Jobs of one state of one queue: ready ones in the order in which they will be taken, others by id. `cursor`
+// starts zeroed and remembers the place, also when the job it stands at is gone. Calls back for at most
+// `limit` jobs, and looks at no more than 1,000 for that; *more is false at the end.
 struct job_cursor {
     bool started;
     double priority;
@@ -305,21 +322,23 @@ struct queue_info {
     struct slice name; // valid until the lock is released
     struct queue_settings settings;
     bool declared, paused, shut_down;
-    int64_t oldest;    // age in ms of the oldest ready job, -1: none
+    int64_t oldest; // age in ms of the oldest ready job, -1: none
     struct queue_gauges gauges;
     struct queue_counters counters;
 };
-enum error engine_queue_info(struct engine *e, struct moment now, struct slice queue, struct queue_info *out) MUST_CHECK;
+enum error engine_queue_info(struct engine *e, struct moment now, struct slice queue,
+                             struct queue_info *out) MUST_CHECK;
 
-// Queues in the byte order of their names, from the first after `after` (empty: from the first), at most `limit`.
+// Queues in the byte order of their names, from the first after `after` (empty: from the first), at most
+// `limit`.
 typedef void queue_visitor(void *context, const struct queue_info *info);
-void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit, queue_visitor *visit,
-                        void *context);
+void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit,
+                        queue_visitor *visit, void *context);
 
 struct engine_info {
     uint64_t queues;
     uint64_t clients;
-    uint64_t bytes;     // counted against max_bytes
+    uint64_t bytes; // counted against max_bytes
     uint64_t max_bytes;
     struct queue_gauges gauges;     // summed over all queues
     struct queue_counters counters; // of all queues that ever were

@@ -26,7 +26,8 @@ static void explain(const struct job *j, const struct job_info *info, char *why,
 {
     switch (j->state) {
     case JOB_DELAYED:
-        snprintf(why, size, "due in %.1f s%s", (double)info->left / 1000, j->attempts ? ", after a failed attempt" : "");
+        snprintf(why, size, "due in %.1f s%s", (double)info->left / 1000,
+                 j->attempts ? ", after a failed attempt" : "");
         break;
     case JOB_READY:
         explain_ready(job_queue(j), why, size);
@@ -123,7 +124,8 @@ static bool page_open(const struct page *p)
 static struct job *tree_next_id(const struct tree *t, uint64_t id, bool lifo)
 {
     struct job probe = {.id = id};
-    struct tree_node *n = lifo ? tree_before(t, &probe.node, job_compare) : tree_after(t, &probe.node, job_compare);
+    struct tree_node *n =
+        lifo ? tree_before(t, &probe.node, job_compare) : tree_after(t, &probe.node, job_compare);
     return job_of_node(n);
 }
 
@@ -132,8 +134,9 @@ static bool is_fresh_here(const struct job *j, const struct level *l)
     return j && j->state == JOB_READY && j->level == l && (j->flags & JOB_FRESH);
 }
 
-// The first job of the level's list that is taken after `id`. Where the job of that id has gone, its place in the list is not known: ids are
-// then tried one by one, *at keeping the place between calls. NULL with steps left: there is none.
+// The first job of the level's list that is taken after `id`. Where the job of that id has gone, its place in
+// the list is not known: ids are then tried one by one, *at keeping the place between calls. NULL with steps
+// left: there is none.
 static struct job *fresh_after(struct page *p, const struct level *l, uint64_t *at, bool lifo)
 {
     const struct job *first = lifo ? l->last : l->first, *last = lifo ? l->first : l->last;
@@ -169,7 +172,8 @@ static bool page_level(struct page *p, const struct level *l)
         struct job *fresh = fresh_after(p, l, &at, lifo);
         struct job *back = tree_next_id(&l->back, id, lifo);
         if (p->steps <= 0) {
-            // Nothing between the cursor and `at` is in the list, but something may be in the tree: remember only what is sure.
+            // Nothing between the cursor and `at` is in the list, but something may be in the tree: remember
+            // only what is sure.
             if (!back || (lifo ? back->id <= at : back->id >= at))
                 *p->cursor = (struct job_cursor){.started = true, .priority = l->priority, .id = at};
             else
@@ -215,8 +219,9 @@ static bool page_tree(struct page *p, const struct tree *t)
     return false;
 }
 
-// Reserved jobs are in the lists of their holders, in no order: the page's are picked from all of them, smallest ids first. This is the
-// one look that costs by how much the whole daemon has in hand; a set for each queue would cost every get and ack instead.
+// Reserved jobs are in the lists of their holders, in no order: the page's are picked from all of them,
+// smallest ids first. This is the one look that costs by how much the whole daemon has in hand; a set for
+// each queue would cost every get and ack instead.
 static bool page_reserved(struct page *p)
 {
     const struct job **best = calloc(p->limit + 1u, sizeof *best);
@@ -229,7 +234,8 @@ static bool page_reserved(struct page *p)
         if (!client_slot_used(p->e, c))
             continue;
         for (const struct job *j = p->e->clients[c]->first; j; j = j->next) {
-            if (job_queue(j) != p->q || j->id <= after || (count == p->limit && j->id > best[count - 1]->id)) {
+            if (job_queue(j) != p->q || j->id <= after ||
+                (count == p->limit && j->id > best[count - 1]->id)) {
                 more |= job_queue(j) == p->q && j->id > after;
                 continue;
             }
@@ -312,8 +318,8 @@ static struct queue *first_after(const struct engine *e, struct slice name)
     return queue_of_node(n);
 }
 
-void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit, queue_visitor *visit,
-                        void *context)
+void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit,
+                        queue_visitor *visit, void *context)
 {
     engine_begin(e, now);
     struct queue *q = after.len ? first_after(e, after) : queue_of_node(tree_first(&e->ordered));

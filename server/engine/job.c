@@ -12,8 +12,10 @@
 
 static_assert(offsetof(struct job, data) == 100, "a job's memory is a promise: see the struct");
 
-static const char *const state_names[JOB_STATE_COUNT] = {"delayed", "ready", "reserved", "done", "dead", "cancelled"};
-static const char *const reason_names[DEAD_REASON_COUNT] = {"attempts", "lost", "buried", "expired", "shut_down"};
+static const char *const state_names[JOB_STATE_COUNT] = {"delayed", "ready", "reserved",
+                                                         "done",    "dead",  "cancelled"};
+static const char *const reason_names[DEAD_REASON_COUNT] = {"attempts", "lost", "buried", "expired",
+                                                            "shut_down"};
 
 const char *job_state_name(enum job_state s)
 {
@@ -46,7 +48,8 @@ static void count_bytes(struct engine *e, struct job *j, uint64_t step)
 
 static bool options_need_extra(const struct put_options *o)
 {
-    return o->at || o->lease || o->max_attempts || o->expires || o->key.len || (o->submit && o->keep_result >= 0);
+    return o->at || o->lease || o->max_attempts || o->expires || o->key.len ||
+           (o->submit && o->keep_result >= 0);
 }
 
 static struct key *key_prepare(const struct put_options *o)
@@ -83,7 +86,8 @@ struct job *job_prepare(const struct put_options *o, struct slice body)
     }
     if (o->submit)
         j->flags |= JOB_SUBMIT;
-    // Until the job is put, its timer holds the delay and the level pointer is not set; the priority travels in `node`.
+    // Until the job is put, its timer holds the delay and the level pointer is not set; the priority travels
+    // in `node`.
     j->timer.when = (uint64_t)o->delay & (WHEEL_END - 1);
     memcpy(&j->node, &o->priority, sizeof o->priority);
 
@@ -233,7 +237,8 @@ int job_compare(const struct tree_node *a, const struct tree_node *b)
 
 int at_compare(const struct tree_node *a, const struct tree_node *b)
 {
-    const struct extra *x = OWNER_OF(const struct extra, at_node, a), *y = OWNER_OF(const struct extra, at_node, b);
+    const struct extra *x = OWNER_OF(const struct extra, at_node, a),
+                       *y = OWNER_OF(const struct extra, at_node, b);
     if (x->at != y->at)
         return x->at < y->at ? -1 : 1;
     return x->job->id < y->job->id ? -1 : x->job->id > y->job->id;
@@ -247,7 +252,8 @@ static const unsigned moves[JOB_PLACE_COUNT] = {
     [JOB_NOWHERE] = TO(JOB_DELAYED) | TO(JOB_READY) | TO(JOB_GONE),
     [JOB_DELAYED] = TO(JOB_READY) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_READY] = TO(JOB_RESERVED) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
-    [JOB_RESERVED] = TO(JOB_READY) | TO(JOB_DELAYED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_NOWHERE) | TO(JOB_GONE),
+    [JOB_RESERVED] =
+        TO(JOB_READY) | TO(JOB_DELAYED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_DONE] = TO(JOB_GONE),
     [JOB_DEAD] = TO(JOB_READY) | TO(JOB_GONE),
     [JOB_CANCELLED] = TO(JOB_GONE),
@@ -330,7 +336,8 @@ static void enter(struct engine *e, struct job *j, int64_t until)
     }
 }
 
-// The last of a job: out of the tables, its level given back, its memory left for whoever frees after unlocking.
+// The last of a job: out of the tables, its level given back, its memory left for whoever frees after
+// unlocking.
 static void bury_memory(struct engine *e, struct job *j)
 {
     struct queue *q = job_queue(j);

@@ -1,5 +1,5 @@
-// A job, and the one function that changes its state. State is location: each state has its containers, and job_move takes
-// a job out of the old ones and puts it into the new.
+// A job, and the one function that changes its state. State is location: each state has its containers, and
+// job_move takes a job out of the old ones and puts it into the new.
 //
 //   put ─► delayed ─► ready ─► reserved ─► done ─► gone
 //            ▲         │ ▲ │       │ └────► dead ──► gone
@@ -11,7 +11,8 @@
 
 #include "server/engine/core.h"
 
-// Beside the states that the world sees: in no container (not put yet, or on its way to another queue), and removed.
+// Beside the states that the world sees: in no container (not put yet, or on its way to another queue), and
+// removed.
 enum { JOB_NOWHERE = JOB_STATE_COUNT, JOB_GONE, JOB_PLACE_COUNT };
 
 enum job_flag {
@@ -25,27 +26,28 @@ enum job_flag {
     JOB_DIRTY = 128,  // the journal's: changed since the last batch
 };
 
-// Bodies up to this stand in the job itself: one allocation, no indirection; above it copying costs more than sharing.
+// Bodies up to this stand in the job itself: one allocation, no indirection; above it copying costs more than
+// sharing.
 #define JOB_INLINE_MAX 4096
 
 // What only some jobs have.
 struct extra {
     struct job *job;
-    struct timer expiry; // `expires`
-    int64_t lease;       // 0: the queue's
-    int64_t keep_result; // -1: the queue's
-    int64_t held_lease;  // what the consumer asked for with its get; 0: nothing
-    int64_t at;          // wall clock, for JOB_WALL
+    struct timer expiry;   // `expires`
+    int64_t lease;         // 0: the queue's
+    int64_t keep_result;   // -1: the queue's
+    int64_t held_lease;    // what the consumer asked for with its get; 0: nothing
+    int64_t at;            // wall clock, for JOB_WALL
     uint32_t max_attempts; // 0: the queue's
-    bool expired;        // its time passed while it was reserved
-    bool failed;         // the future has failed: for good when it moved to a dead-letter queue
-    uint8_t reason;      // enum dead_reason, with `failed`
+    bool expired;          // its time passed while it was reserved
+    bool failed;           // the future has failed: for good when it moved to a dead-letter queue
+    uint8_t reason;        // enum dead_reason, with `failed`
     uint32_t failed_attempts;
     struct tree_node at_node;
     struct key *key;
     struct wait *results; // who waits for the outcome
     struct blob *result, *error;
-    struct blob *origin;  // the queue in which it died first
+    struct blob *origin; // the queue in which it died first
 };
 
 // 100 bytes before the body: with a body of 100, malloc's own 8 and 8 in the table, 216 bytes a job.
@@ -57,7 +59,8 @@ struct job {
     uint64_t flags : 8;
     uint64_t created : 48; // wall clock
     uint64_t attempts : 16;
-    struct timer timer; // delayed: due; reserved: the lease; kept ones: until they go. note: times lost; mark: why it is dead
+    struct timer timer; // delayed: due; reserved: the lease; kept ones: until they go. note: times lost;
+                        // mark: why it is dead
     union {
         struct {
             struct job *prev, *next; // fresh, or in its holder's list
@@ -77,11 +80,12 @@ struct blob *job_body_blob(const struct job *j); // NULL: it is inline
 struct queue *job_queue(const struct job *j);
 uint64_t job_bytes(const struct job *j); // what it counts for against max_bytes and the queue's bytes
 
-// The extra part, made if need be; NULL: no memory. `e` is NULL for a job that is not put yet: its bytes do not count.
+// The extra part, made if need be; NULL: no memory. `e` is NULL for a job that is not put yet: its bytes do
+// not count.
 struct extra *job_extra(struct engine *e, struct job *j);
 
-// Neighbouring ids stay neighbours, eight to a cache line of the table: most are put and taken in order. The rest of
-// the id is mixed, so that survivors at regular distances do not share buckets.
+// Neighbouring ids stay neighbours, eight to a cache line of the table: most are put and taken in order. The
+// rest of the id is mixed, so that survivors at regular distances do not share buckets.
 static inline uint64_t job_id_hash(uint64_t id)
 {
     uint64_t x = (id >> 3) * 0x9e3779b97f4a7c15u;
@@ -101,15 +105,17 @@ bool job_before(const struct job *a, const struct job *b);
 // Its key goes with it, or stays for key_for where the job is finished.
 void job_give_up_key(struct engine *e, struct job *j);
 
-// Moves a job to a place. Which moves there are is a table; anything else is a bug. `until` is when its timer runs out there,
-// ignored where the place has none. Counts, containers and timers follow; waiters and journal are told.
+// Moves a job to a place. Which moves there are is a table; anything else is a bug. `until` is when its timer
+// runs out there, ignored where the place has none. Counts, containers and timers follow; waiters and journal
+// are told.
 void job_move(struct engine *e, struct job *j, unsigned place, int64_t until);
 
-// Puts a job that is in no container (new, or being moved) under another queue's level. Takes the level's reference.
+// Puts a job that is in no container (new, or being moved) under another queue's level. Takes the level's
+// reference.
 void job_set_level(struct engine *e, struct job *j, struct level *level_take);
 
-// Replaces the job's error or result by one that is referenced; the bytes that it counts for follow. Only while the job is in no container
-// that counts its bytes for itself (done, dead).
+// Replaces the job's error or result by one that is referenced; the bytes that it counts for follow. Only
+// while the job is in no container that counts its bytes for itself (done, dead).
 void job_set_error(struct engine *e, struct job *j, struct blob *error);
 void job_set_result(struct engine *e, struct job *j, struct blob *result);
 

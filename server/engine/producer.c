@@ -4,8 +4,8 @@
 #include <assert.h>
 
 // A put that cannot go on now waits, if it may.
-static enum error wait_for_room(struct engine *e, struct queue *q, struct job *j, struct engine_client *who, int64_t timeout,
-                                void *context, struct put_result *out)
+static enum error wait_for_room(struct engine *e, struct queue *q, struct job *j, struct engine_client *who,
+                                int64_t timeout, void *context, struct put_result *out)
 {
     if (timeout == 0) {
         COUNT(e, q, refused);
@@ -21,8 +21,8 @@ static enum error wait_for_room(struct engine *e, struct queue *q, struct job *j
     return ERROR_NONE;
 }
 
-static enum error put(struct engine *e, struct queue *q, struct job *j, struct engine_client *who, int64_t timeout,
-                      void *context, struct put_result *out)
+static enum error put(struct engine *e, struct queue *q, struct job *j, struct engine_client *who,
+                      int64_t timeout, void *context, struct put_result *out)
 {
     if (q->shut_down)
         return ERROR_SHUT_DOWN;
@@ -47,8 +47,8 @@ static enum error put(struct engine *e, struct queue *q, struct job *j, struct e
     return ERROR_NONE;
 }
 
-enum error engine_put(struct engine *e, struct moment now, struct slice queue, struct job *j, struct engine_client *who,
-                      int64_t timeout, void *context, struct put_result *out)
+enum error engine_put(struct engine *e, struct moment now, struct slice queue, struct job *j,
+                      struct engine_client *who, int64_t timeout, void *context, struct put_result *out)
 {
     engine_begin(e, now);
     *out = (struct put_result){0};
@@ -75,8 +75,9 @@ enum error engine_cancel(struct engine *e, struct moment now, uint64_t id, bool 
     return ERROR_NONE;
 }
 
-enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool forget, struct engine_client *who,
-                         int64_t timeout, void *context, struct outcome *out, struct waiter **waiting)
+enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool forget,
+                         struct engine_client *who, int64_t timeout, void *context, struct outcome *out,
+                         struct waiter **waiting)
 {
     engine_begin(e, now);
     *waiting = NULL;

@@ -9,7 +9,8 @@
 
 int level_compare(const struct tree_node *a, const struct tree_node *b)
 {
-    double x = OWNER_OF(const struct level, node, a)->priority, y = OWNER_OF(const struct level, node, b)->priority;
+    double x = OWNER_OF(const struct level, node, a)->priority,
+           y = OWNER_OF(const struct level, node, b)->priority;
     return x < y ? -1 : x > y;
 }
 
@@ -132,7 +133,8 @@ bool queue_full(const struct queue *q)
 
 int queue_compare(const struct tree_node *a, const struct tree_node *b)
 {
-    const struct queue *x = OWNER_OF(const struct queue, ordered, a), *y = OWNER_OF(const struct queue, ordered, b);
+    const struct queue *x = OWNER_OF(const struct queue, ordered, a),
+                       *y = OWNER_OF(const struct queue, ordered, b);
     size_t shorter = x->name_len < y->name_len ? x->name_len : y->name_len;
     int side = memcmp(x->name, y->name, shorter);
     return side ? side : (x->name_len > y->name_len) - (x->name_len < y->name_len);

@@ -5,8 +5,9 @@
 #include "server/engine/core.h"
 #include "server/engine/job.h"
 
-// One priority of one queue. Jobs that were never handed out nor delayed stand in a list in the order of their ids; those that came
-// back stand in a tree by id; a take compares the two heads. Exists while a job refers to it.
+// One priority of one queue. Jobs that were never handed out nor delayed stand in a list in the order of
+// their ids; those that came back stand in a tree by id; a take compares the two heads. Exists while a job
+// refers to it.
 struct level {
     struct tree_node node;       // in the queue's `levels`
     struct tree_node ready_node; // in the queue's `ready_levels`, while a job of it is ready
@@ -23,7 +24,7 @@ struct key {
     struct table_node by_key;
     struct queue *queue;
     uint64_t id;
-    struct timer expiry; // runs when the job is finished
+    struct timer expiry;     // runs when the job is finished
     struct key *prev, *next; // of the queue's keys
     int64_t key_for;
     uint64_t hash;
@@ -37,7 +38,11 @@ struct wait_list {
     struct wait_link *first, *last;
 };
 
-enum queue_work { QUEUE_WORK_NONE, QUEUE_WORK_EMPTY /* ready and delayed die */, QUEUE_WORK_DROP /* all go */ };
+enum queue_work {
+    QUEUE_WORK_NONE,
+    QUEUE_WORK_EMPTY /* ready and delayed die */,
+    QUEUE_WORK_DROP /* all go */
+};
 
 struct queue {
     struct table_node by_name;
@@ -78,7 +83,8 @@ static inline struct slice queue_name(const struct queue *q)
     return (struct slice){q->name, q->name_len};
 }
 
-// Takes the name away at once, so that a put of the same name makes another queue; what is left of it goes in slices.
+// Takes the name away at once, so that a put of the same name makes another queue; what is left of it goes in
+// slices.
 void queue_forget_name(struct engine *e, struct queue *q);
 
 // Has the queue looked at before the call returns: waiters served, joins completed, an empty one set idle.
@@ -97,8 +103,8 @@ void level_unref(struct level *l);
 void level_add(struct level *l, struct job *j, bool fresh);
 void level_remove(struct level *l, struct job *j);
 
-// The job that a take would get from this level / this queue now; NULL: none. The queue's says nothing of pause and concurrency:
-// queue_takes does.
+// The job that a take would get from this level / this queue now; NULL: none. The queue's says nothing of
+// pause and concurrency: queue_takes does.
 struct job *level_head(const struct level *l);
 struct job *queue_head(const struct queue *q);
 bool queue_takes(const struct queue *q);
@@ -130,7 +136,8 @@ uint64_t key_table_hash(const struct table_node *n);
 uint64_t queue_table_hash(const struct table_node *n);
 
 // Counts, for the queue and the daemon at once.
-#define COUNT(e, q, counter)     ((q)->counters.counter++, (e)->counters.counter++)
-#define GAUGE(e, q, gauge, step) ((q)->gauges.gauge += (uint64_t)(step), (e)->gauges.gauge += (uint64_t)(step))
+#define COUNT(e, q, counter) ((q)->counters.counter++, (e)->counters.counter++)
+#define GAUGE(e, q, gauge, step)                                                                             \
+    ((q)->gauges.gauge += (uint64_t)(step), (e)->gauges.gauge += (uint64_t)(step))
 
 #endif

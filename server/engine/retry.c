@@ -112,7 +112,8 @@ static int64_t pause_after(struct engine *e, const struct job *j, enum comeback 
     return 0;
 }
 
-enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why, struct blob *error, int64_t delay)
+enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why, struct blob *error,
+                             int64_t delay)
 {
     assert(j->state == JOB_RESERVED);
     struct queue *q = job_queue(j);
@@ -177,7 +178,8 @@ static bool tell_future(struct engine *e, struct job *j, enum error error, const
 }
 
 // Removes the oldest of a set until what it holds is within its bytes again.
-static void trim(struct engine *e, struct tree *set, const uint64_t *held, uint64_t most, uint64_t *dropped, uint64_t *all)
+static void trim(struct engine *e, struct tree *set, const uint64_t *held, uint64_t most, uint64_t *dropped,
+                 uint64_t *all)
 {
     for (int i = 0; *held > most && !tree_empty(set) && i < SLICE_OF_WORK; i++) {
         ++*dropped, ++*all;
@@ -262,13 +264,17 @@ void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct bl
         x->failed_attempts = j->attempts;
         wheel_remove(&e->wheel, &x->expiry);
     }
-    struct outcome outcome = {.state = JOB_DEAD, .reason = reason, .attempts = j->attempts, .error = x ? x->error : NULL};
+    struct outcome outcome = {.state = JOB_DEAD,
+                              .reason = reason,
+                              .attempts = j->attempts,
+                              .error = x ? x->error : NULL};
     tell_future(e, j, ERROR_FAILED, &outcome);
     job_give_up_key(e, j);
     if (move_to_dead_letter(e, j))
         return;
     job_move(e, j, JOB_DEAD, e->now + q->settings->keep_dead);
-    trim(e, &q->dead, &q->dead_bytes, q->settings->keep_dead_bytes, &q->counters.dead_dropped, &e->counters.dead_dropped);
+    trim(e, &q->dead, &q->dead_bytes, q->settings->keep_dead_bytes, &q->counters.dead_dropped,
+         &e->counters.dead_dropped);
 }
 
 void job_kick(struct engine *e, struct job *j)

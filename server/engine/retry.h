@@ -15,9 +15,10 @@ void job_hand_out(struct engine *e, struct job *j, uint32_t holder, int64_t leas
 // Why a reserved job comes back.
 enum comeback { BACK_FAILED /* nack */, BACK_LEASE_OVER, BACK_LOST, BACK_RELEASED };
 
-// A reserved job is no longer held: counted, and then delayed, ready or dead. delay -1: the backoff (released: 0).
-// `error` is referenced. The state it is in then comes back.
-enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why, struct blob *error, int64_t delay);
+// A reserved job is no longer held: counted, and then delayed, ready or dead. delay -1: the backoff
+// (released: 0). `error` is referenced. The state it is in then comes back.
+enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why, struct blob *error,
+                             int64_t delay);
 
 // Ends a job as done or cancelled: its future is told, its outcome kept or not.
 void job_finish(struct engine *e, struct job *j, enum job_state state, struct blob *result);
@@ -31,7 +32,8 @@ void job_kick(struct engine *e, struct job *j);
 // Removes a job from everything, waiting results end with ERROR_NOT_FOUND.
 void job_remove(struct engine *e, struct job *j);
 
-// The outcome as a future sees it, with references for the receiver. ERROR_NONE, ERROR_FAILED, ERROR_CANCELLED; ERROR_TIMEOUT: none yet.
+// The outcome as a future sees it, with references for the receiver. ERROR_NONE, ERROR_FAILED,
+// ERROR_CANCELLED; ERROR_TIMEOUT: none yet.
 enum error job_outcome(const struct job *j, struct outcome *out);
 
 // How long a lease it has or would have now, ms; after how many failed attempts it is dead.

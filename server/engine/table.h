@@ -1,5 +1,6 @@
-// An intrusive hash table that grows and shrinks by one bucket at a time, so that no insert ever pays for rehashing
-// millions (linear hashing: Litwin 1980). Chains through the items; about one item a bucket: 8 bytes an item.
+// An intrusive hash table that grows and shrinks by one bucket at a time, so that no insert ever pays for
+// rehashing millions (linear hashing: Litwin 1980). Chains through the items; about one item a bucket: 8
+// bytes an item.
 #ifndef ENGINE_TABLE_H
 #define ENGINE_TABLE_H
 
@@ -23,7 +24,7 @@ struct table {
 };
 
 bool table_init(struct table *t, table_hash *hash) __attribute__((warn_unused_result)); // false: no memory
-void table_release(struct table *t);                                                   // its items are the owner's
+void table_release(struct table *t); // its items are the owner's
 
 // Never fails: where there is no memory for another bucket the chains grow a little.
 void table_insert(struct table *t, struct table_node *n);

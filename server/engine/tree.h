@@ -1,6 +1,6 @@
-// An intrusive ordered set of two pointers a node: a treap whose weights are a hash of the node's address, so that none is
-// stored. Insert, remove and look-ups take O(log n) expected time whatever the order of the keys, and never allocate.
-// (Seidel and Aragon, "Randomized Search Trees", 1996.)
+// An intrusive ordered set of two pointers a node: a treap whose weights are a hash of the node's address, so
+// that none is stored. Insert, remove and look-ups take O(log n) expected time whatever the order of the
+// keys, and never allocate. (Seidel and Aragon, "Randomized Search Trees", 1996.)
 #ifndef ENGINE_TREE_H
 #define ENGINE_TREE_H
 
@@ -11,7 +11,8 @@ struct tree_node {
     struct tree_node *left, *right;
 };
 
-// Below 0, 0, above 0 as a stands before, is, or stands after b. A total order: two nodes of one tree are never equal.
+// Below 0, 0, above 0 as a stands before, is, or stands after b. A total order: two nodes of one tree are
+// never equal.
 typedef int tree_compare(const struct tree_node *a, const struct tree_node *b);
 
 struct tree {

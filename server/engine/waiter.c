@@ -64,8 +64,10 @@ void client_drop(struct engine *e, struct job *j)
 // What was handed to a waiter and not confirmed comes back as if nothing had been.
 static void take_back_handed(struct engine *e, struct wait *w)
 {
-    struct job *j = w->pub.kind == WAITER_GET && w->pub.error == ERROR_NONE ? job_find(e, w->pub.taken.id) : NULL;
-    if (j && j->state == JOB_RESERVED && engine_token(e, j) == w->pub.taken.delivery && (j->flags & JOB_HANDING))
+    struct job *j =
+        w->pub.kind == WAITER_GET && w->pub.error == ERROR_NONE ? job_find(e, w->pub.taken.id) : NULL;
+    if (j && j->state == JOB_RESERVED && engine_token(e, j) == w->pub.taken.delivery &&
+        (j->flags & JOB_HANDING))
         job_come_back(e, j, BACK_RELEASED, NULL, 0);
 }
 
@@ -144,8 +146,8 @@ void wait_link_remove(struct engine *e, struct wait_link *l)
     queue_touch(e, q);
 }
 
-enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind kind, struct queue **queues, unsigned count,
-                    int64_t timeout, void *context, struct wait **out)
+enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind kind, struct queue **queues,
+                    unsigned count, int64_t timeout, void *context, struct wait **out)
 {
     assert(c && timeout != 0);
     if (c->wait_count >= e->config.max_waits)
@@ -271,7 +273,8 @@ void wait_timed_out(struct engine *e, struct wait *w)
 
 // ---- settling
 
-// The queue from which a waiting get takes: of all it waits on the one with the most urgent job; the oldest among equals.
+// The queue from which a waiting get takes: of all it waits on the one with the most urgent job; the oldest
+// among equals.
 static struct wait_link *most_urgent(struct wait *w)
 {
     struct wait_link *best = NULL;
@@ -385,7 +388,8 @@ bool queue_settle(struct engine *e, struct queue *q)
     return left <= 0;
 }
 
-// A queue that nothing refers to lingers a while (its counters are worth seeing, and the next job may come at once).
+// A queue that nothing refers to lingers a while (its counters are worth seeing, and the next job may come at
+// once).
 static void idle_or_go(struct engine *e, struct queue *q)
 {
     if (!queue_unused(q)) {

@@ -37,10 +37,10 @@ struct engine_client {
     uint32_t wait_count; // waiting, not completed
 };
 
-// A waiter in the lists of `count` queues (gets, puts or joins by its kind). ERROR_OVERLOADED: too many waits of this client,
-// or no memory. timeout is FOREVER or above 0.
-enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind kind, struct queue **queues, unsigned count,
-                    int64_t timeout, void *context, struct wait **out) MUST_CHECK;
+// A waiter in the lists of `count` queues (gets, puts or joins by its kind). ERROR_OVERLOADED: too many waits
+// of this client, or no memory. timeout is FOREVER or above 0.
+enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind kind, struct queue **queues,
+                    unsigned count, int64_t timeout, void *context, struct wait **out) MUST_CHECK;
 
 // Leaves one queue's list, as when the queue is dropped.
 void wait_link_remove(struct engine *e, struct wait_link *l);
@@ -54,8 +54,8 @@ void wait_complete(struct engine *e, struct wait *w, enum error error);
 // Frees a waiter with all it holds; out of the lists first if it waits.
 void wait_free(struct engine *e, struct wait *w);
 
-// Hands jobs to waiting gets, room to waiting puts, ends joins: all that has become possible for this queue. True when the slice of work
-// was used up and there may be more.
+// Hands jobs to waiting gets, room to waiting puts, ends joins: all that has become possible for this queue.
+// True when the slice of work was used up and there may be more.
 bool queue_settle(struct engine *e, struct queue *q);
 
 // Settles all queues that were touched. At the end of every call that changes anything.

@@ -1,8 +1,8 @@
-// Timers: a hierarchical timing wheel of 1 ms. Adding and removing are O(1) whatever is waiting, and a timer is 24 bytes
-// inside what it belongs to. (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987.)
+// Timers: a hierarchical timing wheel of 1 ms. Adding and removing are O(1) whatever is waiting, and a timer
+// is 24 bytes inside what it belongs to. (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", 1987.)
 //
-// A timer stands at the level of the highest six bits in which its time differs from the wheel's, so everything at a lower
-// level is due before everything at a higher one.
+// A timer stands at the level of the highest six bits in which its time differs from the wheel's, so
+// everything at a lower level is due before everything at a higher one.
 #ifndef ENGINE_WHEEL_H
 #define ENGINE_WHEEL_H
 
@@ -31,7 +31,8 @@ struct wheel {
 
 void wheel_init(struct wheel *w, int64_t now);
 
-// Starts t, which must not be waiting, to be due at `when` (at once if that is past; never later than WHEEL_END).
+// Starts t, which must not be waiting, to be due at `when` (at once if that is past; never later than
+// WHEEL_END).
 void wheel_add(struct wheel *w, struct timer *t, int64_t when);
 
 // Stops t if it is waiting.
@@ -42,8 +43,8 @@ static inline bool wheel_waiting(const struct timer *t)
     return t->back != 0;
 }
 
-// The next timer that is due at `now`, stopped; NULL: none. *budget is lowered by the work done, and NULL comes
-// back as well when it is used up: then wheel_next says `now`.
+// The next timer that is due at `now`, stopped; NULL: none. *budget is lowered by the work done, and NULL
+// comes back as well when it is used up: then wheel_next says `now`.
 struct timer *wheel_pop(struct wheel *w, int64_t now, int *budget);
 
 // When to call wheel_pop again: never late, sometimes early; INT64_MAX: nothing waits.

@@ -13,7 +13,8 @@ void work_begin(struct engine *e, struct queue *q, enum queue_work work)
     q->work = (uint8_t)work;
 }
 
-// Any job that this work is still to touch; NULL: none is left. Reserved jobs of a dropped queue go when they come back.
+// Any job that this work is still to touch; NULL: none is left. Reserved jobs of a dropped queue go when they
+// come back.
 static struct job *next_job(struct queue *q)
 {
     struct job *j = queue_head(q);

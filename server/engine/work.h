@@ -1,5 +1,6 @@
-// Work on a whole queue that goes on in slices after the call that began it: a dropped queue's jobs go, a queue that was shut down
-// at once is emptied. The effect is there at once (nothing of it can be taken or found); only the labour is spread.
+// Work on a whole queue that goes on in slices after the call that began it: a dropped queue's jobs go, a
+// queue that was shut down at once is emptied. The effect is there at once (nothing of it can be taken or
+// found); only the labour is spread.
 #ifndef ENGINE_WORK_H
 #define ENGINE_WORK_H
 
