@@ -176,6 +176,32 @@ START_TEST(no_byte_outside_the_text_is_read)
 }
 END_TEST
 
+START_TEST(errors_say_what_is_wrong)
+{
+    static const struct {
+        const char *text, *error;
+    } rows[] = {
+        {"", ENDS_TOO_EARLY},
+        {"x", "a value was expected"},
+        {"[1,]", "a value was expected"},
+        {"{1:1}", "a member's name in quotes was expected"},
+        {"{\"a\" 1}", "a colon was expected"},
+        {"{\"a\":1 \"b\":2}", "a comma or } was expected"},
+        {"[1 2]", "a comma or ] was expected"},
+        {"01", "a number does not begin with 0"},
+        {"[-00]", "a number does not begin with 0"},
+        {"1.e5", "a digit was expected"},
+        {"\"\\x\"", "there is no such escape in JSON"},
+        {"\"\\u12g4\"", "\\u takes four hexadecimal digits"},
+        {"\"\n\"", "a control character in a string must be escaped"},
+        {"\"\xFF\"", "this is not UTF-8"},
+        {"1 2", "something follows where the text should end"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ck_assert_str_eq(read_all(rows[i].text, strlen(rows[i].text)).error, rows[i].error);
+}
+END_TEST
+
 START_TEST(every_byte_in_a_string)
 {
     for (int byte = 0; byte < 256; byte++) {
@@ -426,6 +452,7 @@ int main(void)
     tcase_add_loop_test(c, every_case_of_the_grammar, 0, (int)JSON_CASES);
     tcase_add_loop_test(c, level_by_level_is_as_whole, 0, (int)JSON_CASES);
     tcase_add_loop_test(c, no_byte_outside_the_text_is_read, 0, (int)JSON_CASES);
+    tcase_add_test(c, errors_say_what_is_wrong);
     tcase_add_test(c, every_byte_in_a_string);
     tcase_add_test(c, every_byte_after_a_backslash);
     tcase_add_test(c, every_byte_alone_and_between_tokens);

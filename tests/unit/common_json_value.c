@@ -286,11 +286,10 @@ END_TEST
 START_TEST(lone_surrogates_have_no_utf8)
 {
     static const char *const texts[] = {
-        "\"\\ud800\"",        "\"\\udbff\"",        "\"\\udc00\"",
-        "\"\\udfff\"",        "\"\\ud800x\"",       "\"\\ud800\\n\"",
-        "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\"", "\"\\ud800\\udbff\"",
-        "\"\\ud800\\ue000\"", "\"\\udc00\\ud800\"", "\"\\ud800\\\\udc00\"",
-        "\"\\ud800u\"",       "\"ok\\uD83D\"",      "\"\\ud800\\ud800\\udc00\""};
+        "\"\\ud800\"",          "\"\\udc00\\udc00\"", "\"\\udbff\"",        "\"\\udc00\"",
+        "\"\\udfff\"",          "\"\\ud800x\"",       "\"\\ud800\\n\"",     "\"\\ud800\\u0041\"",
+        "\"\\ud800\\ud800\"",   "\"\\ud800\\udbff\"", "\"\\ud800\\ue000\"", "\"\\udc00\\ud800\"",
+        "\"\\ud800\\\\udc00\"", "\"\\ud800u\"",       "\"ok\\uD83D\"",      "\"\\ud800\\ud800\\udc00\""};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct json_value v = value_of(texts[i]);
         struct slice got;
