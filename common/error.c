@@ -7,10 +7,9 @@ static const struct {
     int code;
     const char *name;
     const char *text;
-} table[ERROR_COUNT] = {
-    [ERROR_NONE] = {0, "ok", "ok"},
+} table[ERROR_COUNT] = {[ERROR_NONE] = {0, "ok", "ok"},
 #define X(constant, code_, name_, text_) [ERROR_##constant] = {code_, name_, text_},
-    TASKQ_ERRORS(X)
+                        TASKQ_ERRORS(X)
 #undef X
 };
 

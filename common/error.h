@@ -17,8 +17,9 @@
     X(EMPTY, -32001, "empty", "no job is ready")                                                             \
     X(FULL, -32002, "full", "the queue is full")                                                             \
     X(NOT_FOUND, -32003, "not_found", "there is no such job or queue")                                       \
-    X(NOT_RESERVED, -32004, "not_reserved", "the job is not reserved under this delivery: its lease ran out, " \
-                                            "or it is another's")                                            \
+    X(NOT_RESERVED, -32004, "not_reserved",                                                                  \
+      "the job is not reserved under this delivery: its lease ran out, "                                     \
+      "or it is another's")                                                                                  \
     X(SHUT_DOWN, -32005, "shut_down", "the queue is shut down")                                              \
     X(TIMEOUT, -32006, "timeout", "the time was up first")                                                   \
     X(FAILED, -32007, "failed", "the job failed")                                                            \
