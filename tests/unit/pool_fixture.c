@@ -191,24 +191,21 @@ void remove_job(uint64_t id)
     ck_assert_int_eq(e, ERROR_NONE);
 }
 
-static void sweep(struct sweep s)
-{
-    while (!s.done) {
-        struct moment now = hub_lock(hub);
-        enum error e = engine_sweep(hub_engine(hub), now, &s);
-        hub_unlock(hub);
-        ck_assert_int_eq(e, ERROR_NONE);
-    }
-}
-
 void drop_queue(const char *queue)
 {
-    sweep((struct sweep){.kind = SWEEP_DROP, .queue = slice_of(queue), .limit = UINT64_MAX});
+    uint64_t count;
+    struct moment now = hub_lock(hub);
+    enum error e = engine_drop(hub_engine(hub), now, slice_of(queue), &count);
+    hub_unlock(hub);
+    ck_assert_int_eq(e, ERROR_NONE);
 }
 
 void shut_down(const char *queue)
 {
-    sweep((struct sweep){.kind = SWEEP_SHUTDOWN, .queue = slice_of(queue), .limit = UINT64_MAX});
+    struct moment now = hub_lock(hub);
+    enum error e = engine_shutdown(hub_engine(hub), now, slice_of(queue), false);
+    hub_unlock(hub);
+    ck_assert_int_eq(e, ERROR_NONE);
 }
 
 struct queue_gauges gauges(const char *queue)

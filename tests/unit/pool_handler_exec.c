@@ -95,7 +95,8 @@ START_TEST(text_input_makes_any_path_usable_in_a_shell_command)
     ck_assert_int_eq(o.state, JOB_DEAD);
     ck_assert_ptr_nonnull(memmem(o.error->data, o.error->len, "/no/such file", 13));
     outcome_release(&o);
-    expect_failure(put("wordcount", "\"\\udc00\""), "{\"input\":\"an escaped surrogate in it lacks its other half\"}");
+    expect_failure(put("wordcount", "\"\\udc00\""),
+                   "{\"input\":\"an escaped surrogate in it lacks its other half\"}");
 }
 END_TEST
 
@@ -256,7 +257,8 @@ END_TEST
 
 START_TEST(a_command_that_heeds_term_has_still_timed_out)
 {
-    struct handler_settings *s = exec_add("q", SH("trap 'exit 0' TERM; while :; do sleep 0.02; done"));
+    struct handler_settings *s =
+        exec_add("q", SH("exec 2>/dev/null; trap 'exit 0' TERM; while :; do sleep 0.02; done"));
     s->timeout = 200;
     handlers_start();
     expect_failure(put("q", "1"), "{\"timeout\":0.2,\"stderr\":\"\"}");
