@@ -120,9 +120,9 @@ static void lingering_check(struct process *p)
     for (struct channel *c = p->channels; c && p->lingering > 0; c = c->next) {
         if (!c->lingering)
             continue;
+        // Killed and yet there: zombies of a parent that left the group and does not reap. No use waiting.
         if (!signal_group(c->pid, 0) || (c->killed && now >= c->deadline)) {
-            child_over(p,
-                       c); // or it has only zombies left, of a parent that left the group and does not reap
+            child_over(p, c);
         } else if (now >= c->deadline) {
             signal_group(c->pid, SIGKILL);
             c->killed = true;

@@ -103,6 +103,8 @@ START_TEST(environment)
     const char *const *env = ARGV("TASKQ_NEW=first", "TASKQ_CHANGED=new=", "TASKQ_GONE", "TASKQ_NEW=last");
     expect_out(&(struct spawn_spec){.argv = SH(script), .env = env}, "kept new= none last\n");
     expect_out(&(struct spawn_spec){.argv = SH(script)}, "kept old here none\n");
+    script = "tr '\\0' '\\n' </proc/$$/environ | grep TASKQ_NEW"; // the shell would hide that there are two
+    expect_out(&(struct spawn_spec){.argv = SH(script), .env = env}, "TASKQ_NEW=last\n");
 }
 END_TEST
 

@@ -119,13 +119,43 @@ void expect_true(void)
     expect_out(&(struct spawn_spec){.argv = ARGV("true")}, "");
 }
 
+size_t count_descriptors(pid_t pid)
+{
+    char path[64];
+    size_t n = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        struct stat st;
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+        n += lstat(path, &st) == 0;
+    }
+    return n;
+}
+
+// Whether the spawner has no child at all, neither living nor zombie.
+void expect_no_children(void)
+{
+    char path[64], pids[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)spawner_pid(spawner),
+             (int)spawner_pid(spawner));
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return; // a kernel without CONFIG_PROC_CHILDREN
+    pids[fread(pids, 1, sizeof pids - 1, f)] = '\0';
+    fclose(f);
+    ck_assert_str_eq(pids, "");
+}
+
 void expect_failure(const struct spawn_spec *spec, enum spawn_step step, int error)
 {
     struct spawn_child child;
     struct spawn_error e = {0};
+    size_t ours = count_descriptors(getpid()), its = count_descriptors(spawner_pid(spawner));
     ck_assert(!spawn_channel_spawn(channel, spec, &child, &e));
     ck_assert_msg(e.step == step && e.error == error, "%s: %s", spawn_step_text(e.step), strerror(e.error));
-    expect_true(); // the channel is as good as before
+    ck_assert_uint_eq(count_descriptors(getpid()), ours);
+    ck_assert_uint_eq(count_descriptors(spawner_pid(spawner)), its);
+    expect_no_children();
+    expect_true();
 }
 
 void read_line(int fd, char *line, size_t size)
@@ -152,32 +182,6 @@ void expect_end(int fd)
     char c;
     wait_readable(fd);
     ck_assert_int_eq(read(fd, &c, 1), 0);
-}
-
-size_t count_descriptors(pid_t pid)
-{
-    char path[64];
-    size_t n = 0;
-    for (int fd = 0; fd < 1024; fd++) {
-        struct stat st;
-        snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
-        n += lstat(path, &st) == 0;
-    }
-    return n;
-}
-
-// Whether the spawner has no child at all, neither living nor zombie.
-void expect_no_children(void)
-{
-    char path[64], pids[64] = "";
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)spawner_pid(spawner),
-             (int)spawner_pid(spawner));
-    FILE *f = fopen(path, "r");
-    if (!f)
-        return; // a kernel without CONFIG_PROC_CHILDREN
-    pids[fread(pids, 1, sizeof pids - 1, f)] = '\0';
-    fclose(f);
-    ck_assert_str_eq(pids, "");
 }
 
 void spawner_setup_test(void)

@@ -37,7 +37,7 @@ void expect_out(const struct spawn_spec *spec, const char *out);
 // `true` runs on the channel: it is in order.
 void expect_true(void);
 
-// The spawn fails just so, and the channel is as good as before.
+// The spawn fails just so, leaves nothing behind, and the channel is as good as before.
 void expect_failure(const struct spawn_spec *spec, enum spawn_step step, int error);
 void read_line(int fd, char *line, size_t size);
 void expect_line(int fd, const char *line);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +36,24 @@ START_TEST(who_ignores_term_is_killed)
 }
 END_TEST
 
+// As /proc shows it: R, S, T for stopped, …
+static char state_of(pid_t pid)
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+    fclose(f);
+    return state;
+}
+
 START_TEST(a_stopped_child_hears_term)
 {
     struct spawn_child child = start(&(struct spawn_spec){.argv = ARGV("sleep", "1000")});
     signal_child(&child, SIGSTOP);
+    while (state_of(child.pid) != 'T')
+        sched_yield();
     signal_child(&child, SIGTERM);
     ck_assert_int_eq(WTERMSIG(wait_exit(channel).status), SIGTERM);
     spawn_child_close(&child);
