@@ -149,6 +149,20 @@ START_TEST(without_limits_the_daemons_own_hold)
 }
 END_TEST
 
+START_TEST(a_limit_may_reach_the_hard_one_without_privilege)
+{
+    struct rlimit l = {100, 100};
+    spawner_teardown_test();
+    ck_assert_int_eq(setrlimit(RLIMIT_CPU, &l), 0);
+    if (geteuid() == 0)
+        ck_assert_int_eq(setresuid(12345, 12345, 12345), 0);
+    spawner_setup_test();
+    expect_out(&(struct spawn_spec){.argv = SH("ulimit -t; ulimit -H -t"), .cpu_seconds = 100}, "100\n100\n");
+    expect_failure(&(struct spawn_spec){.argv = ARGV("true"), .cpu_seconds = 101}, SPAWN_STEP_RLIMIT_CPU,
+                   EPERM);
+}
+END_TEST
+
 START_TEST(cpu_time_is_limited)
 {
     struct outcome o = run(&(struct spawn_spec){.argv = SH("while :; do :; done"), .cpu_seconds = 1});
@@ -242,6 +256,7 @@ int main(void)
                                   directory,
                                   limits,
                                   without_limits_the_daemons_own_hold,
+                                  a_limit_may_reach_the_hard_one_without_privilege,
                                   cpu_time_is_limited,
                                   no_descriptor_but_three,
                                   no_signal_blocked_or_ignored,

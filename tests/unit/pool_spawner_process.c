@@ -106,6 +106,18 @@ START_TEST(what_outlives_the_leader_and_ignores_term_is_killed)
 }
 END_TEST
 
+START_TEST(a_zombie_that_nobody_reaps_does_not_hold_up_the_exit)
+{
+    const char *script = "(sleep 1000 & exec setsid sh -c 'echo away; exec sleep 1000') & read go";
+    struct spawn_child child = start(&(struct spawn_spec){.argv = SH(script), .grace_ms = 50});
+    expect_line(child.out, "away");
+    ck_assert_int_eq(write(child.in, "go\n", 3), 3);
+    ck_assert_int_eq(wait_exit(channel).status, 0);
+    spawn_child_close(&child);
+    expect_true();
+}
+END_TEST
+
 START_TEST(orphans_are_reaped)
 {
     for (int i = 0; i < 50; i++) {
@@ -268,6 +280,7 @@ int main(void)
                                   what_outlives_the_leader_is_ended,
                                   what_outlives_the_leader_has_its_grace,
                                   what_outlives_the_leader_and_ignores_term_is_killed,
+                                  a_zombie_that_nobody_reaps_does_not_hold_up_the_exit,
                                   orphans_are_reaped,
                                   closing_the_channel_kills_its_child,
                                   closing_the_channel_ends_the_grace,
