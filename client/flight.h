@@ -1,0 +1,44 @@
+// What is in flight: the requests that have no reply yet, in the order in which they were made. One thread.
+#ifndef CLIENT_FLIGHT_H
+#define CLIENT_FLIGHT_H
+
+#include "client/taskq.h"
+
+struct flight_entry {
+    uint64_t request;
+    uint64_t end;     // where its last byte is in the connection's stream
+    size_t line_len;  // of the request
+    int64_t lease_ms; // a get's jobs are renewed by this; 0: they are not
+    enum taskq_error
+        fate;      // TASKQ_OK: the reply may come; TASKQ_LOST, TASKQ_UNSENT, TASKQ_TOO_LARGE: it will not
+    bool detached; // a get's
+    bool done;     // the entry is free
+};
+
+struct flight {
+    struct flight_entry *entries; // ascending by request
+    size_t begin, end, cap;
+    size_t live;  // entries that are not done
+    size_t fated; // of these, with a fate
+};
+
+void flight_release(struct flight *f);
+
+// Makes room for one more, so that flight_add() cannot fail.
+enum taskq_error flight_reserve(struct flight *f);
+struct flight_entry *flight_add(struct flight *f, uint64_t request);
+
+// NULL: there is none.
+struct flight_entry *flight_find(struct flight *f, uint64_t request);
+struct flight_entry *flight_first_fated(struct flight *f);
+struct flight_entry *flight_largest(struct flight *f); // by line_len, without a fate
+
+// Sets an entry's fate, that it did not have.
+void flight_doom(struct flight *f, struct flight_entry *e, enum taskq_error fate);
+
+// The connection is gone: everything without a fate gets one, by whether its line was sent whole.
+void flight_doom_all(struct flight *f, uint64_t sent);
+
+void flight_remove(struct flight *f, struct flight_entry *e);
+
+#endif

@@ -1,0 +1,301 @@
+#include "client/link.h"
+
+#include "client/receive.h"
+#include "client/renew.h"
+#include "common/clock.h"
+#include "common/json_writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE 65536
+#define OUT_SEND  65536   // what gathers before it is sent on the way
+#define OUT_WAIT  1048576 // what gathers before the caller waits for the daemon to take it
+#define HEAD_ROOM 64      // a request's line up to its id, and what ends it
+
+static void farewell(struct taskq *q, const char *why)
+{
+    buffer_clear(&q->farewell);
+    buffer_append(&q->farewell, why, strlen(why) + 1);
+}
+
+void link_lose(struct taskq *q, const char *why)
+{
+    if (q->farewell.len == 0)
+        farewell(q, why);
+    pthread_mutex_lock(&q->lock);
+    if (q->fd >= 0)
+        close(q->fd);
+    q->fd = -1;
+    buffer_clear(&q->out);
+    q->out_at = 0;
+    renew_connection_lost(q);
+    pthread_mutex_unlock(&q->lock);
+    q->settled = false;
+}
+
+void link_discard(struct taskq *q)
+{
+    buffer_clear(&q->in);
+    q->in_at = q->in_seen = 0;
+}
+
+void link_settle(struct taskq *q)
+{
+    if (q->fd >= 0 || q->settled)
+        return;
+    flight_doom_all(&q->flight, q->sent);
+    link_discard(q);
+    q->settled = true;
+}
+
+// Whether the daemon has closed a connection on which nothing is expected.
+static bool gone_quietly(struct taskq *q)
+{
+    if (q->flight.live > q->flight.fated || q->in.len > q->in_at)
+        return false;
+    char byte;
+    ssize_t n = recv(q->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static void greet(struct taskq *q)
+{
+    if (q->client == NULL)
+        return;
+    struct buffer b = BUFFER_INIT;
+    json_write_raw(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"hello\",\"params\":{\"client\":");
+    json_write_bytes(&b, slice_of(q->client));
+    json_write_raw(&b, "}}\n");
+    if (!b.failed)
+        link_notify(q, (struct slice){b.data, b.len});
+    buffer_release(&b);
+}
+
+static void drain_wake(struct taskq *q)
+{
+    uint64_t n;
+    while (read(q->wake, &n, sizeof(n)) < 0 && errno == EINTR)
+        ;
+}
+
+enum taskq_error link_ensure(struct taskq *q, bool interruptible)
+{
+    if (q->unusable)
+        return handle_fail(q, TASKQ_USAGE, "this handle was never open");
+    if (q->fd >= 0 && !gone_quietly(q))
+        return TASKQ_OK;
+    if (q->fd >= 0)
+        link_lose(q, "the daemon closed it");
+    receive_absorb(q);
+    link_settle(q);
+
+    const char *why;
+    int fd = address_connect(&q->address, q->connect_ns < 0 ? -1 : clock_ns() + q->connect_ns,
+                             interruptible ? q->wake : -1, &why);
+    if (fd < 0 && errno == ECANCELED) {
+        drain_wake(q);
+        return handle_fail(q, TASKQ_REQUEST_CANCELLED, "interrupted while connecting to %s", q->address_text);
+    }
+    if (fd < 0) {
+        enum taskq_error e = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
+                                 ? TASKQ_SYSTEM
+                                 : TASKQ_NO_DAEMON;
+        return handle_fail(q, e, "no daemon at %s: %s", q->address_text, why != NULL ? why : strerror(errno));
+    }
+    pthread_mutex_lock(&q->lock);
+    q->fd = fd;
+    q->queued = q->sent = 0;
+    pthread_mutex_unlock(&q->lock);
+    buffer_clear(&q->farewell);
+    greet(q);
+    return TASKQ_OK;
+}
+
+// What is sent already is cut off when it is the larger part, so that the buffer is bounded by what waits.
+static void make_room(struct taskq *q)
+{
+    if (q->out_at < q->out.len / 2 || q->out_at < OUT_SEND)
+        return;
+    memmove(q->out.data, q->out.data + q->out_at, q->out.len - q->out_at);
+    q->out.len -= q->out_at;
+    q->out_at = 0;
+}
+
+bool link_send_locked(struct taskq *q)
+{
+    while (q->out_at < q->out.len) {
+        ssize_t n = send(q->fd, q->out.data + q->out_at, q->out.len - q->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+            return false;
+        if (n < 0) {
+            make_room(q);
+            return true;
+        }
+        q->out_at += (size_t)n;
+        q->sent += (uint64_t)n;
+    }
+    buffer_clear(&q->out);
+    q->out_at = 0;
+    return true;
+}
+
+// Reads what is there. False: the connection was lost.
+static bool read_some(struct taskq *q)
+{
+    if (q->in_at > 0) {
+        memmove(q->in.data, q->in.data + q->in_at, q->in.len - q->in_at);
+        q->in.len -= q->in_at;
+        q->in_seen -= q->in_at;
+        q->in_at = 0;
+    }
+    for (;;) {
+        if (q->in.cap - q->in.len < READ_SIZE / 2 && !buffer_reserve(&q->in, READ_SIZE)) {
+            link_lose(q, "there is no memory for the reply");
+            return false;
+        }
+        ssize_t n = recv(q->fd, q->in.data + q->in.len, q->in.cap - q->in.len, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return true;
+        if (n <= 0) {
+            link_lose(q, n == 0 ? "the daemon closed it" : strerror(errno));
+            return false;
+        }
+        q->in.len += (size_t)n;
+        return true;
+    }
+}
+
+// What a broken connection still had to say (an error, then its end) is read before it is given up.
+static void lose_after_reading(struct taskq *q, int error)
+{
+    size_t before;
+    do
+        before = q->in.len - q->in_at;
+    while (read_some(q) && q->in.len - q->in_at > before);
+    if (q->fd >= 0)
+        link_lose(q, strerror(error));
+}
+
+bool link_flush(struct taskq *q)
+{
+    if (q->fd < 0)
+        return false;
+    pthread_mutex_lock(&q->lock);
+    bool ok = link_send_locked(q);
+    int error = errno;
+    pthread_mutex_unlock(&q->lock);
+    if (!ok)
+        lose_after_reading(q, error);
+    return ok;
+}
+
+enum link_event link_step(struct taskq *q, int64_t deadline, bool interruptible)
+{
+    if (!link_flush(q))
+        return LINK_LOST;
+    int64_t left = deadline < 0 ? -1 : deadline - clock_ns();
+    if (deadline >= 0 && left < 0)
+        left = 0;
+    pthread_mutex_lock(&q->lock);
+    bool more = q->out_at < q->out.len;
+    pthread_mutex_unlock(&q->lock);
+    struct pollfd p[2] = {{.fd = q->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0))},
+                          {.fd = interruptible ? q->wake : -1, .events = POLLIN}};
+    // Not longer than a day at once: poll() counts milliseconds in an int.
+    int64_t ms = left < 0 ? -1 : (left + 999999) / 1000000;
+    int n = poll(p, 2, ms > 86400000 ? 86400000 : (int)ms);
+    if (n < 0 && errno != EINTR) {
+        link_lose(q, strerror(errno));
+        return LINK_LOST;
+    }
+    if (n <= 0)
+        return deadline >= 0 && clock_ns() >= deadline ? LINK_TIMEOUT : LINK_PROGRESS;
+    if (p[0].revents & ~POLLOUT)
+        return read_some(q) ? LINK_PROGRESS : LINK_LOST;
+    if (p[1].revents != 0) {
+        drain_wake(q);
+        return LINK_WOKEN;
+    }
+    return LINK_PROGRESS;
+}
+
+bool link_line(struct taskq *q, struct slice *line)
+{
+    while (q->in_at < q->in.len) {
+        char *end =
+            q->in.len > q->in_seen ? memchr(q->in.data + q->in_seen, '\n', q->in.len - q->in_seen) : NULL;
+        if (end == NULL) {
+            q->in_seen = q->in.len;
+            if (q->in.len - q->in_at > q->max_reply) {
+                link_lose(q, "its reply is longer than this handle takes");
+                link_discard(q);
+            }
+            return false;
+        }
+        *line = (struct slice){q->in.data + q->in_at, (size_t)(end - q->in.data) - q->in_at};
+        q->in_at = q->in_seen = (size_t)(end - q->in.data) + 1;
+        if (line->len > 0)
+            return true;
+    }
+    return false;
+}
+
+void link_notify(struct taskq *q, struct slice line)
+{
+    pthread_mutex_lock(&q->lock);
+    if (q->fd >= 0 && buffer_reserve(&q->out, line.len)) {
+        buffer_append(&q->out, line.data, line.len);
+        q->queued += line.len;
+    }
+    q->out.failed = false; // what is dropped here is no loss
+    pthread_mutex_unlock(&q->lock);
+}
+
+enum taskq_error link_queue(struct taskq *q, int64_t lease_ms, bool detached, uint64_t *request)
+{
+    size_t need = q->request.len + HEAD_ROOM;
+    pthread_mutex_lock(&q->lock);
+    if (flight_reserve(&q->flight) != TASKQ_OK || !buffer_reserve(&q->out, need)) {
+        q->out.failed = false;
+        pthread_mutex_unlock(&q->lock);
+        return handle_fail(q, TASKQ_NO_MEMORY, "%s", taskq_error_text(TASKQ_NO_MEMORY));
+    }
+    struct flight_entry *e = flight_add(&q->flight, q->next_request++);
+    size_t before = q->out.len;
+    json_write_raw(&q->out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    json_write_uint(&q->out, e->request);
+    buffer_append(&q->out, q->request.data, q->request.len);
+    e->line_len = q->out.len - before;
+    q->queued += e->line_len;
+    e->end = q->queued;
+    e->lease_ms = lease_ms;
+    e->detached = detached;
+    *request = e->request;
+    size_t waiting = q->out.len - q->out_at;
+    pthread_mutex_unlock(&q->lock);
+
+    if (waiting >= OUT_SEND && link_flush(q)) {
+        int64_t deadline = q->reply_ns < 0 ? -1 : clock_ns() + q->reply_ns;
+        for (;;) {
+            pthread_mutex_lock(&q->lock);
+            waiting = q->out.len - q->out_at;
+            pthread_mutex_unlock(&q->lock);
+            if (waiting < OUT_WAIT)
+                break;
+            enum link_event event = link_step(q, deadline, false);
+            if (event == LINK_TIMEOUT)
+                link_lose(q, "the daemon does not read");
+            if (event == LINK_TIMEOUT || event == LINK_LOST)
+                break;
+        }
+    }
+    return TASKQ_OK;
+}
