@@ -42,7 +42,7 @@ struct store_snapshot;
     X(NO_SPACE, "the disk is full")                                                                          \
     X(TOO_LARGE, "the batch is larger than the store takes")                                                 \
     X(IO, "the disk failed")                                                                                 \
-    X(MEMORY, "out of memory")                                                                               \
+    X(MEMORY, "out of memory or of file descriptors")                                                        \
     X(OPTION, "an option is out of its range")                                                               \
     X(STOPPED, "the owner stopped the loading")                                                              \
     X(FAILED, "an earlier write failed, so the store takes nothing more")
