@@ -158,8 +158,8 @@ static void exec_command(const struct command *c)
             file[n] = '/';
             memcpy(file + (n ? n + 1 : 0), name, length + 1); // an empty part is the current directory
             execve(file, c->argv, c->envp);
-            if (errno == EACCES)
-                denied = true;
+            if (errno == EACCES) // of the file; a part of PATH that may not be entered has nothing to offer
+                denied = denied || access(file, F_OK) == 0;
             else if (errno != ENOENT && errno != ENOTDIR)
                 return;
         }
