@@ -11,8 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_NS 500000000 // until the next try where one was not possible
-#define SHORT_NS 20000000  // until what the socket did not take is offered again
+#define RETRY_NS    500000000 // until the next try where one was not possible
+#define BACKLOG_MAX 1048576   // unsent bytes
+#define SHORT_NS    20000000  // until what the socket did not take is offered again
 
 static void write_touch(struct buffer *b, const struct lease *l)
 {
@@ -42,6 +43,8 @@ static bool hung_up(int fd)
 static int64_t renew_here(struct taskq *q, int64_t now)
 {
     int64_t next = INT64_MAX;
+    if (q->out.len - q->out_at > BACKLOG_MAX && link_send_locked(q) && q->out.len - q->out_at > BACKLOG_MAX)
+        return now + SHORT_NS; // the daemon does not read: more lines would not help
     for (size_t i = 0; i < q->leases.cap; i++) {
         struct lease *l = &q->leases.slots[i];
         if (l->id == 0)
