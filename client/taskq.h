@@ -53,9 +53,11 @@ extern "C" {
 
 #define TASKQ_VERSION "0.1.0"
 
-// Everything between these two is exported; nothing else is.
+// What bears it is exported; nothing else is.
 #if defined(__GNUC__)
-#pragma GCC visibility push(default)
+#define TASKQ_API __attribute__((visibility("default")))
+#else
+#define TASKQ_API
 #endif
 
 #define TASKQ_DEFAULT_ADDRESS "127.0.0.1:7480"
@@ -104,21 +106,24 @@ enum taskq_error {
     TASKQ_HTTP = -32015
 };
 
-// The name a program compares ("empty", "lost"), as in the protocol, and a sentence. Both static; for a
-// number outside the enum "unknown".
-const char *taskq_error_name(enum taskq_error error);
-const char *taskq_error_text(enum taskq_error error);
+// The name a program compares ("empty", "lost"), as in the protocol; "unknown" for a number outside the enum.
+// Static.
+TASKQ_API const char *taskq_error_name(enum taskq_error error);
+
+// A sentence about the error; never NULL, static.
+TASKQ_API const char *taskq_error_text(enum taskq_error error);
 
 // The library's version, "0.1.0"; static.
-const char *taskq_version(void);
+TASKQ_API const char *taskq_version(void);
 
-// Text that the library allocated, with a NUL after its `len` bytes. The caller releases it; releasing
-// {NULL, 0} and releasing twice are fine.
+// Text that the library allocated, with a NUL after its `len` bytes. The caller releases it.
 struct taskq_text {
     char *data;
     size_t len;
 };
-void taskq_text_release(struct taskq_text *text);
+
+// Frees the text, not the struct, and leaves {NULL, 0}; so twice is fine, and NULL is.
+TASKQ_API void taskq_text_release(struct taskq_text *text);
 
 // ---------------------------------------------------------------------------------------- the handle
 
@@ -135,27 +140,32 @@ struct taskq_options {
 // defaults. `*q` is set whatever comes back, so that taskq_error_message() can say what was wrong (NULL only
 // if there was no memory), and the caller closes it. Errors: TASKQ_NO_DAEMON, TASKQ_USAGE (the address),
 // TASKQ_SYSTEM. A handle that failed with TASKQ_NO_DAEMON may be used: each call tries to connect.
-enum taskq_error taskq_open(struct taskq **q, const char *address, const struct taskq_options *options);
+TASKQ_API enum taskq_error taskq_open(struct taskq **q, const char *address,
+                                      const struct taskq_options *options);
 
 // Closes the connection, ends the renewing thread, frees the handle. NULL is fine. What was in flight is
 // given up; jobs held under leases that are not detached go back to their queues.
-void taskq_close(struct taskq *q);
+TASKQ_API void taskq_close(struct taskq *q);
 
 // Where this handle connects to, for messages. Valid until taskq_close().
-const char *taskq_address(const struct taskq *q);
+TASKQ_API const char *taskq_address(const struct taskq *q);
 
-// Of the last call that failed: a sentence (never NULL, also for a NULL handle), the daemon's code or the
-// enum's number, and the `data` object that the daemon sent with it as JSON text (for TASKQ_FAILED it has
-// `reason`, `attempts` and `error`), NULL if there was none. All valid until the next call on the handle.
-const char *taskq_error_message(const struct taskq *q);
-int taskq_error_code(const struct taskq *q);
-const char *taskq_error_data(const struct taskq *q, size_t *len);
+// A sentence about the last call that failed, the daemon's own where it sent one. Never NULL, also for a NULL
+// handle. Valid until the next call on the handle.
+TASKQ_API const char *taskq_error_message(const struct taskq *q);
+
+// The code the daemon sent with it (also one that the enum does not have), or the enum's number.
+TASKQ_API int taskq_error_code(const struct taskq *q);
+
+// The `data` object the daemon sent with it, as JSON text (for TASKQ_FAILED it has `reason`, `attempts` and
+// `error`); NULL if there was none. Valid until the next call on the handle. `len` may be NULL.
+TASKQ_API const char *taskq_error_data(const struct taskq *q, size_t *len);
 
 // Ends the wait that the handle's thread is in, or the next it would be in: the daemon is asked to take the
 // waiting request back, so what it promised is never lost: the call returns TASKQ_REQUEST_CANCELLED, or its
 // outcome, if that was quicker (a job that came is the caller's). A taskq_receive() returns with
 // TASKQ_REQUEST_CANCELLED, nothing in flight is taken back. From any thread, and from signal handlers.
-void taskq_interrupt(struct taskq *q);
+TASKQ_API void taskq_interrupt(struct taskq *q);
 
 // ------------------------------------------------------------------------------------------- producers
 
@@ -184,12 +194,14 @@ struct taskq_put_result {
 
 // Puts one job. Errors: TASKQ_FULL, TASKQ_SHUT_DOWN, TASKQ_TOO_LARGE, TASKQ_OVERLOADED, TASKQ_DRAINING,
 // TASKQ_STORE_FAILED, TASKQ_INVALID_PARAMS; TASKQ_LOST for one without a key.
-enum taskq_error taskq_put(struct taskq *q, const char *queue, const char *body, size_t body_len,
-                           const struct taskq_put_options *options, struct taskq_put_result *result);
+TASKQ_API enum taskq_error taskq_put(struct taskq *q, const char *queue, const char *body, size_t body_len,
+                                     const struct taskq_put_options *options,
+                                     struct taskq_put_result *result);
 
 // A put whose outcome is kept for taskq_result(). Errors: as taskq_put().
-enum taskq_error taskq_submit(struct taskq *q, const char *queue, const char *body, size_t body_len,
-                              const struct taskq_put_options *options, struct taskq_put_result *result);
+TASKQ_API enum taskq_error taskq_submit(struct taskq *q, const char *queue, const char *body, size_t body_len,
+                                        const struct taskq_put_options *options,
+                                        struct taskq_put_result *result);
 
 // One job of a taskq_put_many(): what to put, and what became of it.
 struct taskq_item {
@@ -210,19 +222,20 @@ struct taskq_item {
 //
 // `progress`, if not NULL, is called from this thread now and then (at least once a window, and at the end)
 // with how many items have their outcome; it must not use the handle. No item's data may change meanwhile.
-enum taskq_error taskq_put_many(struct taskq *q, const char *queue, struct taskq_item *items, size_t count,
-                                size_t window, const struct taskq_put_options *options,
-                                void (*progress)(size_t done, size_t count, void *arg), void *arg);
+TASKQ_API enum taskq_error taskq_put_many(struct taskq *q, const char *queue, struct taskq_item *items,
+                                          size_t count, size_t window,
+                                          const struct taskq_put_options *options,
+                                          void (*progress)(size_t done, size_t count, void *arg), void *arg);
 
 // Waits for a submitted job's outcome. `*result` is the result as JSON text (`null` where the job was
 // acknowledged without one), the caller's to release. With `forget` the daemon keeps the outcome no longer
 // once it is delivered. Errors: TASKQ_TIMEOUT; TASKQ_NOT_FOUND (unknown, or no longer kept); TASKQ_FAILED
 // (dead; taskq_error_data() says why); TASKQ_CANCELLED; TASKQ_LOST with `forget`.
-enum taskq_error taskq_result(struct taskq *q, uint64_t id, double timeout, bool forget,
-                              struct taskq_text *result);
+TASKQ_API enum taskq_error taskq_result(struct taskq *q, uint64_t id, double timeout, bool forget,
+                                        struct taskq_text *result);
 
 // Cancels a job that has not started. `*cancelled` is false where it had. Errors: TASKQ_NOT_FOUND.
-enum taskq_error taskq_cancel(struct taskq *q, uint64_t id, bool *cancelled);
+TASKQ_API enum taskq_error taskq_cancel(struct taskq *q, uint64_t id, bool *cancelled);
 
 // ------------------------------------------------------------------------------------------- consumers
 
@@ -240,7 +253,7 @@ struct taskq_get_options {
 
 struct taskq_job {
     uint64_t id;
-    uint64_t delivery; // proves which hand-out this is: what is given back goes with it; 0 with auto_ack
+    uint64_t delivery; // proves which hand-out this is: what is given back goes with it
     const char *queue; // NUL-terminated
     const char *body;  // JSON text, with a NUL after its body_len bytes
     size_t body_len;
@@ -248,61 +261,68 @@ struct taskq_job {
     unsigned attempt; // 1 for the first
     void *memory;     // the library's
 };
+
 // Frees what the job points to, not the job: it is still reserved. Twice is fine.
-void taskq_job_release(struct taskq_job *job);
+TASKQ_API void taskq_job_release(struct taskq_job *job);
 
 struct taskq_jobs {
     struct taskq_job *jobs; // released all at once with taskq_jobs_release()
     size_t count;
     void *memory; // the library's
 };
-void taskq_jobs_release(struct taskq_jobs *jobs);
+
+// The same for all of them.
+TASKQ_API void taskq_jobs_release(struct taskq_jobs *jobs);
 
 // Waits for a job of one queue. The caller releases it. Errors: TASKQ_EMPTY (none within `timeout`),
-// TASKQ_SHUT_DOWN (none, and none will come), TASKQ_REQUEST_CANCELLED, TASKQ_OVERLOADED, TASKQ_LOST (a job
-// that was handed to the lost connection goes back by itself, except with auto_ack).
-enum taskq_error taskq_get(struct taskq *q, const char *queue, const struct taskq_get_options *options,
-                           double timeout, struct taskq_job *job);
+// TASKQ_SHUT_DOWN (none, and none will come), TASKQ_REQUEST_CANCELLED, TASKQ_OVERLOADED, TASKQ_LOST (with
+// `detached` a job may have been handed out, which comes back when its lease is over; with `auto_ack` one may
+// be gone).
+TASKQ_API enum taskq_error taskq_get(struct taskq *q, const char *queue,
+                                     const struct taskq_get_options *options, double timeout,
+                                     struct taskq_job *job);
 
 // Waits for 1 to `max` jobs (1 … TASKQ_MAX_JOBS) of `nqueues` queues (1 … 64), the most urgent over all
 // first. Errors: as taskq_get().
-enum taskq_error taskq_get_many(struct taskq *q, const char *const *queues, size_t nqueues, size_t max,
-                                const struct taskq_get_options *options, double timeout,
-                                struct taskq_jobs *jobs);
+TASKQ_API enum taskq_error taskq_get_many(struct taskq *q, const char *const *queues, size_t nqueues,
+                                          size_t max, const struct taskq_get_options *options, double timeout,
+                                          struct taskq_jobs *jobs);
 
 // The four ways to give a job back, all with the `delivery` that came with it; 0 leaves it out, and then only
 // the connection that holds the job is heard. Renewing ends with the call. Errors: TASKQ_NOT_RESERVED,
 // TASKQ_NOT_FOUND, TASKQ_LOST, TASKQ_STORE_FAILED.
 //
 // Done. `result` is JSON text, or NULL for none.
-enum taskq_error taskq_ack(struct taskq *q, uint64_t id, uint64_t delivery, const char *result,
-                           size_t result_len);
+TASKQ_API enum taskq_error taskq_ack(struct taskq *q, uint64_t id, uint64_t delivery, const char *result,
+                                     size_t result_len);
 
 // It failed, try again later: counts an attempt. `error` is JSON text or NULL; `delay` seconds, or
 // TASKQ_FOREVER for the queue's backoff. What it came to: `*state` is "delayed", "ready" or "dead", static;
 // `*delay_out` the seconds until it is ready.
-enum taskq_error taskq_nack(struct taskq *q, uint64_t id, uint64_t delivery, const char *error,
-                            size_t error_len, double delay, const char **state, double *delay_out);
+TASKQ_API enum taskq_error taskq_nack(struct taskq *q, uint64_t id, uint64_t delivery, const char *error,
+                                      size_t error_len, double delay, const char **state, double *delay_out);
 
 // It was not tried: back to its place, not counted. `priority` NULL: as it was.
-enum taskq_error taskq_release(struct taskq *q, uint64_t id, uint64_t delivery, double delay,
-                               const double *priority);
+TASKQ_API enum taskq_error taskq_release(struct taskq *q, uint64_t id, uint64_t delivery, double delay,
+                                         const double *priority);
 
 // Give it up: to the dead at once. `error` is JSON text or NULL.
-enum taskq_error taskq_bury(struct taskq *q, uint64_t id, uint64_t delivery, const char *error,
-                            size_t error_len);
+TASKQ_API enum taskq_error taskq_bury(struct taskq *q, uint64_t id, uint64_t delivery, const char *error,
+                                      size_t error_len);
 
 // Acknowledges many jobs that this connection holds, in few requests. `errors`, if not NULL, has room for
 // `count` outcomes. Returns TASKQ_OK if all are acknowledged, else the first job's error that is not, or what
 // stopped it (the jobs not reached then have TASKQ_UNSENT, those of the lost request TASKQ_LOST).
-enum taskq_error taskq_ack_many(struct taskq *q, const uint64_t *ids, size_t count, enum taskq_error *errors);
+TASKQ_API enum taskq_error taskq_ack_many(struct taskq *q, const uint64_t *ids, size_t count,
+                                          enum taskq_error *errors);
 
 // Renews a lease now: `lease` seconds from now, 0 for what it was given with. `*left`: the seconds it now
 // has.
-enum taskq_error taskq_touch(struct taskq *q, uint64_t id, uint64_t delivery, double lease, double *left);
+TASKQ_API enum taskq_error taskq_touch(struct taskq *q, uint64_t id, uint64_t delivery, double lease,
+                                       double *left);
 
 // The library stops renewing this job's lease (the job stays reserved until the lease runs out). No request.
-void taskq_renew_stop(struct taskq *q, uint64_t id);
+TASKQ_API void taskq_renew_stop(struct taskq *q, uint64_t id);
 
 // -------------------------------------------------------------------------------- requests in flight
 //
@@ -315,19 +335,28 @@ void taskq_renew_stop(struct taskq *q, uint64_t id);
 //
 // Each sets `*request` (never 0), which the reply bears. The errors they return are TASKQ_USAGE and those of
 // a connection that cannot be made; everything else comes with the reply. Nothing is repeated for the caller.
-enum taskq_error taskq_put_send(struct taskq *q, const char *queue, const char *body, size_t body_len,
-                                const struct taskq_put_options *options, uint64_t *request);
-enum taskq_error taskq_get_send(struct taskq *q, const char *const *queues, size_t nqueues, size_t max,
-                                const struct taskq_get_options *options, double timeout, uint64_t *request);
-enum taskq_error taskq_ack_send(struct taskq *q, uint64_t id, uint64_t delivery, const char *result,
-                                size_t result_len, uint64_t *request);
+
+// As taskq_put(); read its reply with taskq_reply_put().
+TASKQ_API enum taskq_error taskq_put_send(struct taskq *q, const char *queue, const char *body,
+                                          size_t body_len, const struct taskq_put_options *options,
+                                          uint64_t *request);
+
+// As taskq_get_many(), or with `max` 0 as taskq_get(); read its reply with taskq_reply_jobs().
+TASKQ_API enum taskq_error taskq_get_send(struct taskq *q, const char *const *queues, size_t nqueues,
+                                          size_t max, const struct taskq_get_options *options, double timeout,
+                                          uint64_t *request);
+
+// As taskq_ack(). The lease is no longer renewed from here on.
+TASKQ_API enum taskq_error taskq_ack_send(struct taskq *q, uint64_t id, uint64_t delivery, const char *result,
+                                          size_t result_len, uint64_t *request);
+
 // Any method: `params` is a JSON object, or NULL.
-enum taskq_error taskq_send(struct taskq *q, const char *method, const char *params, size_t params_len,
-                            uint64_t *request);
+TASKQ_API enum taskq_error taskq_send(struct taskq *q, const char *method, const char *params,
+                                      size_t params_len, uint64_t *request);
 
 // Asks the daemon to take a waiting request back. Its reply still comes: TASKQ_REQUEST_CANCELLED, or what
 // was quicker.
-enum taskq_error taskq_send_cancel(struct taskq *q, uint64_t request);
+TASKQ_API enum taskq_error taskq_send_cancel(struct taskq *q, uint64_t request);
 
 struct taskq_reply {
     uint64_t request;
@@ -345,24 +374,28 @@ struct taskq_reply {
 // The next reply. What it points to is valid until the next call on the handle. Errors (of this call, not of
 // the request): TASKQ_TIMEOUT (none came), TASKQ_NOTHING (none can come), TASKQ_REQUEST_CANCELLED
 // (taskq_interrupt()). A lost connection is told by the replies; the next thing sent connects again.
-enum taskq_error taskq_receive(struct taskq *q, double timeout, struct taskq_reply *reply);
+TASKQ_API enum taskq_error taskq_receive(struct taskq *q, double timeout, struct taskq_reply *reply);
 
 // How many requests have no reply yet that taskq_receive() would hand out.
-size_t taskq_in_flight(const struct taskq *q);
+TASKQ_API size_t taskq_in_flight(const struct taskq *q);
 
 // Sends what has gathered. Replies that come meanwhile are kept. Errors: TASKQ_LOST.
-enum taskq_error taskq_flush(struct taskq *q);
+TASKQ_API enum taskq_error taskq_flush(struct taskq *q);
 
-// What a reply without an error says; to be called before the next call on the handle. TASKQ_PROTOCOL where
-// it is the reply to something else. The jobs' leases are renewed from here on. The caller releases the jobs.
-enum taskq_error taskq_reply_put(struct taskq *q, const struct taskq_reply *reply,
-                                 struct taskq_put_result *result);
-enum taskq_error taskq_reply_jobs(struct taskq *q, const struct taskq_reply *reply, struct taskq_jobs *jobs);
+// What a put's reply says, before the next call on the handle. The reply's own error comes back as this
+// call's; TASKQ_PROTOCOL where it is the reply to something else.
+TASKQ_API enum taskq_error taskq_reply_put(struct taskq *q, const struct taskq_reply *reply,
+                                           struct taskq_put_result *result);
+
+// The jobs in a get's reply, in the same way. Their leases are renewed from here on. The caller releases
+// them.
+TASKQ_API enum taskq_error taskq_reply_jobs(struct taskq *q, const struct taskq_reply *reply,
+                                            struct taskq_jobs *jobs);
 
 // For a caller's own event loop: the connection's descriptor, -1 while there is none. When it is readable:
 // taskq_receive(q, 0, …) until it returns TASKQ_TIMEOUT; do taskq_flush() before waiting. It changes when the
 // handle connects again.
-int taskq_fd(const struct taskq *q);
+TASKQ_API int taskq_fd(const struct taskq *q);
 
 // ----------------------------------------------------------------------------------------- administration
 //
@@ -370,93 +403,98 @@ int taskq_fd(const struct taskq *q);
 // the protocol's description says; taskq_json_member() picks from it. The caller releases it.
 
 // Everything about one job. TASKQ_NOT_FOUND.
-enum taskq_error taskq_job_info(struct taskq *q, uint64_t id, struct taskq_text *info);
+TASKQ_API enum taskq_error taskq_job_info(struct taskq *q, uint64_t id, struct taskq_text *info);
 
 // A page of a queue's jobs, at most `limit` (1 … 1000; 0: 100). `state`: "ready", "delayed", "reserved",
 // "dead", "done", "cancelled", or NULL for all in that order. `after`: the `next` of the page before,
 // unescaped, or NULL. TASKQ_NOT_FOUND.
-enum taskq_error taskq_jobs_page(struct taskq *q, const char *queue, const char *state, const char *after,
-                                 unsigned limit, bool bodies, struct taskq_text *page);
+TASKQ_API enum taskq_error taskq_jobs_page(struct taskq *q, const char *queue, const char *state,
+                                           const char *after, unsigned limit, bool bodies,
+                                           struct taskq_text *page);
 
 // A page of queues with their counts, in the order of their names' bytes. `after`: a name, or NULL.
-enum taskq_error taskq_queues_page(struct taskq *q, const char *after, unsigned limit,
-                                   struct taskq_text *page);
+TASKQ_API enum taskq_error taskq_queues_page(struct taskq *q, const char *after, unsigned limit,
+                                             struct taskq_text *page);
 
 // One queue's counts, counters and settings (TASKQ_NOT_FOUND); with NULL the whole daemon's.
-enum taskq_error taskq_stats(struct taskq *q, const char *queue, struct taskq_text *stats);
+TASKQ_API enum taskq_error taskq_stats(struct taskq *q, const char *queue, struct taskq_text *stats);
 
 // Sets what `settings` (a JSON object with members as `maxsize`, or NULL) names and leaves the rest.
 // `*now`: all of the queue's settings.
-enum taskq_error taskq_declare(struct taskq *q, const char *queue, const char *settings, size_t settings_len,
-                               struct taskq_text *now);
+TASKQ_API enum taskq_error taskq_declare(struct taskq *q, const char *queue, const char *settings,
+                                         size_t settings_len, struct taskq_text *now);
 
 // One job, in whatever state, is removed. TASKQ_NOT_FOUND.
-enum taskq_error taskq_delete(struct taskq *q, uint64_t id);
+TASKQ_API enum taskq_error taskq_delete(struct taskq *q, uint64_t id);
 
 // Jobs of a queue in `state` ("ready", "delayed", "dead", "done", "cancelled"; NULL: all of these) are
 // removed, at most `limit` (0: no bound). `*count`: how many. TASKQ_NOT_FOUND.
-enum taskq_error taskq_delete_many(struct taskq *q, const char *queue, const char *state, uint64_t limit,
-                                   uint64_t *count);
+TASKQ_API enum taskq_error taskq_delete_many(struct taskq *q, const char *queue, const char *state,
+                                             uint64_t limit, uint64_t *count);
 
 // A dead or delayed job is made ready. `*count`: 0 if it was neither. TASKQ_NOT_FOUND.
-enum taskq_error taskq_kick(struct taskq *q, uint64_t id, uint64_t *count);
+TASKQ_API enum taskq_error taskq_kick(struct taskq *q, uint64_t id, uint64_t *count);
 
 // The dead or delayed jobs of a queue (`state` "dead", "delayed", or NULL for both) are made ready.
-enum taskq_error taskq_kick_many(struct taskq *q, const char *queue, const char *state, uint64_t limit,
-                                 uint64_t *count);
+TASKQ_API enum taskq_error taskq_kick_many(struct taskq *q, const char *queue, const char *state,
+                                           uint64_t limit, uint64_t *count);
 
-// Gets of the queue wait, puts go on; and the other way round.
-enum taskq_error taskq_pause(struct taskq *q, const char *queue);
-enum taskq_error taskq_resume(struct taskq *q, const char *queue);
+// Gets of the queue wait, puts go on.
+TASKQ_API enum taskq_error taskq_pause(struct taskq *q, const char *queue);
+
+// Ends a pause.
+TASKQ_API enum taskq_error taskq_resume(struct taskq *q, const char *queue);
 
 // Waits until every job of the queue is finished. TASKQ_TIMEOUT.
-enum taskq_error taskq_join(struct taskq *q, const char *queue, double timeout);
+TASKQ_API enum taskq_error taskq_join(struct taskq *q, const char *queue, double timeout);
 
 // Shuts a queue down: no more puts; gets go on until it is empty, or with `immediate` end now, and what
 // waited is dead.
-enum taskq_error taskq_shutdown(struct taskq *q, const char *queue, bool immediate);
+TASKQ_API enum taskq_error taskq_shutdown(struct taskq *q, const char *queue, bool immediate);
 
 // Removes a queue with all its jobs and settings. `*count`: how many jobs.
-enum taskq_error taskq_drop(struct taskq *q, const char *queue, uint64_t *count);
+TASKQ_API enum taskq_error taskq_drop(struct taskq *q, const char *queue, uint64_t *count);
 
 // The daemon's worker pool: handlers, workers, what each runs.
-enum taskq_error taskq_pool(struct taskq *q, struct taskq_text *pool);
+TASKQ_API enum taskq_error taskq_pool(struct taskq *q, struct taskq_text *pool);
 
-// Who the daemon is, its limits and durability; and whether it is there.
-enum taskq_error taskq_hello(struct taskq *q, struct taskq_text *hello);
-enum taskq_error taskq_ping(struct taskq *q);
+// Who the daemon is, its limits and durability.
+TASKQ_API enum taskq_error taskq_hello(struct taskq *q, struct taskq_text *hello);
+
+// Whether the daemon is there.
+TASKQ_API enum taskq_error taskq_ping(struct taskq *q);
 
 // Any method by its name, for what this library does not know yet. `params`: a NUL-terminated JSON object, or
 // NULL. It is waited for without a bound (the params may have a timeout of their own), and never repeated.
-enum taskq_error taskq_call_raw(struct taskq *q, const char *method, const char *params,
-                                struct taskq_text *result);
+TASKQ_API enum taskq_error taskq_call_raw(struct taskq *q, const char *method, const char *params,
+                                          struct taskq_text *result);
 
 // ------------------------------------------------------------------------------------------------ JSON
 
 // Whether this is exactly one JSON value (RFC 8259, UTF-8, at most 128 deep).
-bool taskq_json_valid(const char *json, size_t len);
+TASKQ_API bool taskq_json_valid(const char *json, size_t len);
 
 // A JSON string of text or any bytes; U+FFFD stands for what is not UTF-8.
-enum taskq_error taskq_json_string(const char *bytes, size_t len, struct taskq_text *json);
+TASKQ_API enum taskq_error taskq_json_string(const char *bytes, size_t len, struct taskq_text *json);
 
 // The bytes that a JSON string stands for (which may hold a NUL). TASKQ_USAGE: it is not a string, or holds a
 // lone surrogate.
-enum taskq_error taskq_json_unstring(const char *json, size_t len, struct taskq_text *bytes);
+TASKQ_API enum taskq_error taskq_json_unstring(const char *json, size_t len, struct taskq_text *bytes);
 
 // An object's member: `*value` points to its JSON text inside `json`. False: there is none, or `json` is no
 // object.
-bool taskq_json_member(const char *json, size_t len, const char *name, const char **value, size_t *value_len);
+TASKQ_API bool taskq_json_member(const char *json, size_t len, const char *name, const char **value,
+                                 size_t *value_len);
 
 // An array's elements, one a call: `*at` starts at 0. False at the end, or where `json` is no array.
-bool taskq_json_element(const char *json, size_t len, size_t *at, const char **value, size_t *value_len);
+TASKQ_API bool taskq_json_element(const char *json, size_t len, size_t *at, const char **value,
+                                  size_t *value_len);
 
-// A number's value. False: it is not a number, or does not fit.
-bool taskq_json_double(const char *json, size_t len, double *value);
-bool taskq_json_uint(const char *json, size_t len, uint64_t *value);
+// A number's value. False: it is not a number, or too large for a double.
+TASKQ_API bool taskq_json_double(const char *json, size_t len, double *value);
 
-#if defined(__GNUC__)
-#pragma GCC visibility pop
-#endif
+// An integer's value, 0 … 2^53 - 1. False: it is something else.
+TASKQ_API bool taskq_json_uint(const char *json, size_t len, uint64_t *value);
 
 #ifdef __cplusplus
 }
