@@ -1,4 +1,5 @@
 // What admins do to queues and single jobs.
+#include "server/engine/mark.h"
 #include "server/engine/retry.h"
 #include "server/engine/work.h"
 
@@ -54,9 +55,17 @@ enum error engine_declare(struct engine *e, struct moment now, struct slice queu
     q->settings = own;
     q->declared = true;
     *now_set = *own;
+    mark_queue(e, q);
     queue_touch(e, q); // room or concurrency may have grown
     engine_settle(e);
     return ERROR_NONE;
+}
+
+static void set_paused(struct engine *e, struct queue *q, bool paused)
+{
+    q->paused = paused;
+    mark_queue(e, q);
+    queue_touch(e, q);
 }
 
 enum error engine_pause(struct engine *e, struct moment now, struct slice queue)
@@ -65,7 +74,7 @@ enum error engine_pause(struct engine *e, struct moment now, struct slice queue)
     engine_begin(e, now);
     enum error error = queue_get(e, queue, &q);
     if (error == ERROR_NONE)
-        q->paused = true;
+        set_paused(e, q, true);
     engine_settle(e);
     return error;
 }
@@ -76,8 +85,7 @@ enum error engine_resume(struct engine *e, struct moment now, struct slice queue
     engine_begin(e, now);
     enum error error = queue_get(e, queue, &q);
     if (error == ERROR_NONE) {
-        q->paused = false;
-        queue_touch(e, q);
+        set_paused(e, q, false);
     }
     engine_settle(e);
     return error;
@@ -113,6 +121,7 @@ enum error engine_shutdown(struct engine *e, struct moment now, struct slice que
             q->shut_down_hard = true;
             work_begin(e, q, QUEUE_WORK_EMPTY);
         }
+        mark_queue(e, q);
         queue_touch(e, q);
     }
     engine_settle(e);
@@ -127,6 +136,7 @@ enum error engine_drop(struct engine *e, struct moment now, struct slice queue, 
         return ERROR_NOT_FOUND;
     *count = queue_unfinished(q) + q->gauges.dead + q->gauges.finished;
     queue_idle_remove(e, q);
+    mark_queue_gone(e, q); // without it its jobs are nothing, whatever of them is still on disk
     queue_forget_name(e, q);
     work_begin(e, q, QUEUE_WORK_DROP);
     while (q->puts.first)

@@ -1,4 +1,5 @@
 // What consumers do: get, and then ack, nack, release, bury or touch what they hold.
+#include "server/engine/mark.h"
 #include "server/engine/retry.h"
 
 #include <assert.h>
@@ -154,6 +155,7 @@ enum error engine_release(struct engine *e, struct moment now, struct engine_cli
             return ERROR_OVERLOADED;
         level_unref(j->level);
         j->level = l;
+        mark_job(e, j, JOB_HEAD_DIRTY);
     }
     job_come_back(e, j, BACK_RELEASED, NULL, delay);
     engine_settle(e);

@@ -14,7 +14,7 @@
 // What a timer is part of: its `kind`.
 enum timer_kind { TIMER_JOB, TIMER_EXPIRY, TIMER_KEY, TIMER_WAIT };
 
-struct journal; // journal.h: what changed since the last batch; NULL with -m
+struct journal; // mark.h: what changed since the last batch
 
 struct engine {
     struct engine_config config;
@@ -24,10 +24,13 @@ struct engine {
     int64_t wall;
     bool draining;
     uint64_t promise;
+    struct journal *journal; // NULL with -m
 
     struct table jobs;   // by id
     struct table names;  // queues by name
     struct table keys;   // by queue and key
+    struct table numbers; // queues by their numbers on disk
+    struct table kept_keys; // of finished jobs, by the job's id
     struct tree ordered; // queues by name, in byte order
     struct wheel wheel;
     struct tree at; // jobs that wait for a time of the wall clock

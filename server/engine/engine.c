@@ -1,4 +1,5 @@
 #include "server/engine/core.h"
+#include "server/engine/mark.h"
 #include "server/engine/retry.h"
 #include "server/engine/work.h"
 
@@ -20,6 +21,8 @@ struct engine *engine_new(const struct engine_config *config)
     bool ok = table_init(&e->jobs, job_table_hash);
     ok = table_init(&e->names, queue_table_hash) && ok;
     ok = table_init(&e->keys, key_table_hash) && ok;
+    ok = table_init(&e->numbers, queue_number_hash) && ok;
+    ok = table_init(&e->kept_keys, key_id_hash) && ok;
     e->clients = calloc(1, sizeof *e->clients);
     e->client_slots = 1;
     struct engine_client *detached = calloc(1, sizeof *detached); // number 0
@@ -46,7 +49,7 @@ static void free_jobs(struct engine *e)
             }
             struct level *l = j->level;
             table_remove_first(&e->jobs, i);
-            if (--l->refs == 0 && l != &l->queue->zero) {
+            if (l && --l->refs == 0 && l != &l->queue->zero) {
                 tree_remove(&l->queue->levels, &l->node, level_compare);
                 free(l);
             }
@@ -65,6 +68,7 @@ void engine_free(struct engine *e)
             job_remove(e, j);
     }
     engine_settle(e);
+    journal_free(e);
     free_jobs(e);
     jobs_free(e->removed);
     for (size_t i = 0; i < e->keys.buckets; i++)
@@ -90,6 +94,8 @@ void engine_free(struct engine *e)
     table_release(&e->jobs);
     table_release(&e->names);
     table_release(&e->keys);
+    table_release(&e->numbers);
+    table_release(&e->kept_keys);
     if (e->client_slots)
         free(e->clients[0]);
     free(e->clients);
@@ -109,7 +115,9 @@ double engine_chance(struct engine *e)
 
 uint64_t engine_token(const struct engine *e, const struct job *j)
 {
-    return (uint64_t)e->config.start_number << 32 | j->handouts;
+    // A lease that a clean stop saved keeps the token it was given then.
+    uint32_t start = j->extra && j->extra->lease_start ? j->extra->lease_start : e->config.start_number;
+    return (uint64_t)start << 32 | j->handouts;
 }
 
 void engine_begin(struct engine *e, struct moment now)

@@ -1,6 +1,8 @@
 #include "server/engine/job.h"
 
+#include "server/engine/mark.h"
 #include "server/engine/queue.h"
+#include "server/engine/records.h"
 #include "server/engine/waiter.h"
 
 #include <assert.h>
@@ -117,6 +119,8 @@ struct extra *job_extra(struct engine *e, struct job *j)
     x->job = j;
     x->keep_result = -1;
     x->expiry.kind = TIMER_EXPIRY;
+    x->body_length = (uint32_t)sizeof(struct body_record) + j->len; // as long as there was nothing extra
+    x->head_length = sizeof(struct head_record);
     j->extra = x;
     if (e)
         count_bytes(e, j, job_bytes(j) - before);
@@ -249,7 +253,8 @@ int at_compare(const struct tree_node *a, const struct tree_node *b)
 // From a row's state to which places a job may go.
 #define TO(place) (1u << (place))
 static const unsigned moves[JOB_PLACE_COUNT] = {
-    [JOB_NOWHERE] = TO(JOB_DELAYED) | TO(JOB_READY) | TO(JOB_GONE),
+    // Put, moved to another queue, or loaded, which may be to any state.
+    [JOB_NOWHERE] = TO(JOB_DELAYED) | TO(JOB_READY) | TO(JOB_RESERVED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_CANCELLED),
     [JOB_DELAYED] = TO(JOB_READY) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_READY] = TO(JOB_RESERVED) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_RESERVED] =
@@ -353,9 +358,20 @@ static void bury_memory(struct engine *e, struct job *j)
     count_bytes(e, j, -job_bytes(j));
     level_unref(j->level);
     j->level = NULL;
-    j->next = e->removed;
-    e->removed = j;
+    if (!mark_job_gone(e, j)) {
+        j->next = e->removed;
+        e->removed = j;
+    }
     queue_touch(e, q);
+}
+
+// Being handed out is not kept (after a crash the job is ready again), and neither is becoming due: the time that is written says it. A new
+// job's body is marked by whoever admits it, with its head if it is delayed.
+static bool changes_on_disk(unsigned from, unsigned to)
+{
+    if (to == JOB_RESERVED || to == JOB_NOWHERE || from == JOB_NOWHERE)
+        return false;
+    return !(from == JOB_DELAYED && to == JOB_READY);
 }
 
 void job_move(struct engine *e, struct job *j, unsigned place, int64_t until)
@@ -370,6 +386,8 @@ void job_move(struct engine *e, struct job *j, unsigned place, int64_t until)
         return;
     }
     enter(e, j, until);
+    if (changes_on_disk(from, place))
+        mark_job(e, j, JOB_HEAD_DIRTY);
     // Waiters are served once the call is through, so that of several jobs the most urgent goes first.
     bool freed_room = from == JOB_READY || from == JOB_DELAYED;
     if ((q->gets.first && place != JOB_RESERVED) || (q->puts.first && freed_room) || q->joins.first)

@@ -22,8 +22,8 @@ enum job_flag {
     JOB_DETACHED = 8, // reserved: the lease is not bound to a connection
     JOB_HANDING = 16, // reserved for a waiter whose reply is not on its stream yet
     JOB_WALL = 32,    // delayed until a time of the wall clock
-    JOB_STORED = 64,  // the journal's: on disk in some form
-    JOB_DIRTY = 128,  // the journal's: changed since the last batch
+    JOB_BODY_DIRTY = 64,  // the journal's: what never changes is to be written (again)
+    JOB_HEAD_DIRTY = 128, // the journal's: what changes is to be written
 };
 
 // Bodies up to this stand in the job itself: one allocation, no indirection; above it copying costs more than
@@ -43,6 +43,8 @@ struct extra {
     bool failed;           // the future has failed: for good when it moved to a dead-letter queue
     uint8_t reason;        // enum dead_reason, with `failed`
     uint32_t failed_attempts;
+    uint32_t lease_start; // the start number of the present delivery token where that is an earlier start's; 0: this one's
+    uint32_t body_length, head_length; // the journal's: of the records on disk
     struct tree_node at_node;
     struct key *key;
     struct wait *results; // who waits for the outcome

@@ -1,4 +1,5 @@
 // What producers do: put, cancel, wait for the outcome.
+#include "server/engine/mark.h"
 #include "server/engine/retry.h"
 
 #include <assert.h>
@@ -54,6 +55,8 @@ enum error engine_put(struct engine *e, struct moment now, struct slice queue, s
     *out = (struct put_result){0};
     if (e->draining)
         return ERROR_DRAINING;
+    if (!mark_ids(e))
+        return ERROR_OVERLOADED; // more ids are on their way to the disk
     struct queue *q;
     enum error error = queue_get(e, queue, &q);
     if (error == ERROR_NONE)

@@ -1,5 +1,7 @@
 #include "server/engine/queue.h"
 
+#include "server/engine/mark.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +216,27 @@ void queue_forget_name(struct engine *e, struct queue *q)
     queue_touch(e, q);
 }
 
+uint64_t queue_number_hash(const struct table_node *n)
+{
+    return job_id_hash(OWNER_OF(const struct queue, by_number, n)->number);
+}
+
+void queue_set_number(struct engine *e, struct queue *q, uint64_t number)
+{
+    q->number = number;
+    table_insert(&e->numbers, &q->by_number);
+}
+
+struct queue *queue_by_number(const struct engine *e, uint64_t number)
+{
+    for (struct table_node *n = table_chain(&e->numbers, job_id_hash(number)); n; n = n->next) {
+        struct queue *q = OWNER_OF(struct queue, by_number, n);
+        if (q->number == number)
+            return q;
+    }
+    return NULL;
+}
+
 void queue_touch(struct engine *e, struct queue *q)
 {
     if (q->to_settle)
@@ -251,6 +274,9 @@ void queue_free(struct engine *e, struct queue *q)
         assert(e->settle_first == q);
         e->settle_first = q->settle_next;
     }
+    mark_queue_gone(e, q);
+    if (q->number)
+        table_remove(&e->numbers, &q->by_number);
     if (q->settings != &queue_settings_default)
         free((void *)(uintptr_t)q->settings);
     e->queue_count--;
@@ -295,6 +321,21 @@ void key_add(struct engine *e, struct queue *q, struct key *k, uint64_t id)
     table_insert(&e->keys, &k->by_key);
 }
 
+uint64_t key_id_hash(const struct table_node *n)
+{
+    return job_id_hash(OWNER_OF(const struct key, by_id, n)->id);
+}
+
+struct key *key_by_id(const struct engine *e, uint64_t id)
+{
+    for (struct table_node *n = table_chain(&e->kept_keys, job_id_hash(id)); n; n = n->next) {
+        struct key *k = OWNER_OF(struct key, by_id, n);
+        if (k->id == id)
+            return k;
+    }
+    return NULL;
+}
+
 static uint64_t key_bytes(const struct key *k)
 {
     return sizeof *k + k->len;
@@ -304,14 +345,28 @@ void key_keep(struct engine *e, struct key *k)
 {
     k->kept = true;
     e->bytes += key_bytes(k);
+    table_insert(&e->kept_keys, &k->by_id);
+    mark_key(e, k);
     wheel_add(&e->wheel, &k->expiry, e->now + k->key_for);
+}
+
+void key_restore(struct engine *e, struct queue *q, struct key *k, uint64_t id, int64_t until)
+{
+    key_add(e, q, k, id);
+    k->kept = true;
+    e->bytes += key_bytes(k);
+    table_insert(&e->kept_keys, &k->by_id);
+    wheel_add(&e->wheel, &k->expiry, until);
 }
 
 void key_free(struct engine *e, struct key *k)
 {
     if (k->queue) {
-        if (k->kept)
+        if (k->kept) {
+            mark_key_gone(e, k);
             e->bytes -= key_bytes(k);
+            table_remove(&e->kept_keys, &k->by_id);
+        }
         wheel_remove(&e->wheel, &k->expiry);
         table_remove(&e->keys, &k->by_key);
         *(k->prev ? &k->prev->next : &k->queue->keys) = k->next;

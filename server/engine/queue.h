@@ -4,6 +4,7 @@
 
 #include "server/engine/core.h"
 #include "server/engine/job.h"
+#include "server/engine/journal.h"
 
 // One priority of one queue. Jobs that were never handed out nor delayed stand in a list in the order of
 // their ids; those that came back stand in a tree by id; a take compares the two heads. Exists while a job
@@ -22,6 +23,7 @@ struct level {
 // A keyed put: found by queue and key while the job is unfinished and for key_for after.
 struct key {
     struct table_node by_key;
+    struct table_node by_id; // while it is kept
     struct queue *queue;
     uint64_t id;
     struct timer expiry;     // runs when the job is finished
@@ -29,6 +31,8 @@ struct key {
     int64_t key_for;
     uint64_t hash;
     bool kept; // its job is finished
+    uint64_t marked; // the journal's: its mark's number; 0: none waits
+    struct journal_place place;
     uint8_t len;
     char text[];
 };
@@ -46,6 +50,7 @@ enum queue_work {
 
 struct queue {
     struct table_node by_name;
+    struct table_node by_number; // once it is written down
     struct tree_node ordered;
     const struct queue_settings *settings; // the defaults, or its own once declared
     struct level zero;                     // priority 0, always there
@@ -58,6 +63,9 @@ struct queue {
     struct queue *work_next;
     int64_t idle_since;
     uint64_t hash;
+    uint64_t number; // what it is called on disk
+    uint64_t marked; // the journal's, as for keys
+    struct journal_place place;
     struct key *keys;      // all that refer to it
     uint64_t result_bytes; // of finished jobs
     uint64_t dead_bytes;
@@ -89,6 +97,10 @@ void queue_forget_name(struct engine *e, struct queue *q);
 
 // Has the queue looked at before the call returns: waiters served, joins completed, an empty one set idle.
 void queue_touch(struct engine *e, struct queue *q);
+
+// What the queue is called on disk. NULL: there is none.
+void queue_set_number(struct engine *e, struct queue *q, uint64_t number);
+struct queue *queue_by_number(const struct engine *e, uint64_t number);
 
 // Frees a queue that nothing refers to any more.
 void queue_free(struct engine *e, struct queue *q);
@@ -131,7 +143,11 @@ static inline struct queue *queue_of_node(const struct tree_node *n)
 struct key *key_find(const struct engine *e, const struct queue *q, struct slice text);
 void key_add(struct engine *e, struct queue *q, struct key *k, uint64_t id);
 void key_keep(struct engine *e, struct key *k); // its job is finished: it goes after key_for
+void key_restore(struct engine *e, struct queue *q, struct key *k, uint64_t id, int64_t until); // as kept before
 void key_free(struct engine *e, struct key *k); // out of the table if it is in it
+struct key *key_by_id(const struct engine *e, uint64_t id); // a kept one; NULL: there is none
+uint64_t key_id_hash(const struct table_node *n);
+uint64_t queue_number_hash(const struct table_node *n);
 uint64_t key_table_hash(const struct table_node *n);
 uint64_t queue_table_hash(const struct table_node *n);
 

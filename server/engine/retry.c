@@ -1,5 +1,7 @@
 #include "server/engine/retry.h"
 
+#include "server/engine/mark.h"
+
 #include <assert.h>
 
 // ---- in and out
@@ -19,6 +21,8 @@ void job_admit(struct engine *e, struct job *j, struct level *level_take)
         key_add(e, q, x->key, j->id);
     if (x && x->expiry.when)
         wheel_add(&e->wheel, &x->expiry, e->now + (int64_t)x->expiry.when);
+    bool waits = delay || (x && x->at > e->wall);
+    mark_job(e, j, waits ? JOB_BODY_DIRTY | JOB_HEAD_DIRTY : JOB_BODY_DIRTY);
     if (x && x->at > e->wall) {
         j->flags |= JOB_WALL;
         job_move(e, j, JOB_DELAYED, 0);
@@ -34,8 +38,10 @@ void job_hand_out(struct engine *e, struct job *j, uint32_t holder, int64_t leas
 {
     struct queue *q = job_queue(j);
     struct extra *x = lease ? job_extra(e, j) : j->extra; // without memory the default lease has to do
-    if (x)
+    if (x) {
         x->held_lease = lease;
+        x->lease_start = 0;
+    }
     j->holder = holder;
     j->handouts++;
     COUNT(e, q, taken);
@@ -192,6 +198,7 @@ void job_finish(struct engine *e, struct job *j, enum job_state state, struct bl
     struct queue *q = job_queue(j);
     struct extra *x = j->extra;
     int64_t keep = 0;
+    mark_job(e, j, JOB_HEAD_DIRTY); // before anybody is told: what they hear is promised
     if (j->flags & JOB_SUBMIT)
         keep = x && x->keep_result >= 0 ? x->keep_result : q->settings->keep_result;
     if (state == JOB_DONE)
@@ -247,6 +254,7 @@ static bool move_to_dead_letter(struct engine *e, struct job *j)
     x->expired = false;
     COUNT(e, q, moved);
     job_move(e, j, JOB_READY, 0);
+    mark_job(e, j, JOB_BODY_DIRTY | JOB_HEAD_DIRTY); // the body too, as only one of the two queues may be durable
     return true;
 }
 
@@ -255,6 +263,7 @@ void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct bl
     struct queue *q = job_queue(j);
     struct extra *x = job_extra(e, j);
     COUNT(e, q, died);
+    mark_job(e, j, JOB_HEAD_DIRTY);
     j->timer.mark = reason & 15;
     if (x) {
         if (error)
@@ -282,6 +291,7 @@ void job_kick(struct engine *e, struct job *j)
     struct queue *q = job_queue(j);
     bool was_dead = j->state == JOB_DEAD;
     job_move(e, j, JOB_READY, 0);
+    mark_job(e, j, JOB_HEAD_DIRTY);
     COUNT(e, q, kicked);
     if (!was_dead)
         return;

@@ -1,0 +1,211 @@
+// The end of loading: what was staged gets its place.
+#include "server/engine/load.h"
+#include "server/engine/mark.h"
+#include "server/engine/retry.h"
+#include "server/engine/work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t mono_of(const struct engine *e, int64_t wall)
+{
+    return wall > e->wall ? e->now + (wall - e->wall) : e->now;
+}
+
+// ---- queues
+
+static enum error place_queue(struct engine *e, struct staged_queue *s)
+{
+    struct queue *q;
+    enum error error = queue_get(e, (struct slice){s->name, s->name_len}, &q);
+    if (error != ERROR_NONE)
+        return error;
+    if (q->number) // of two of one name the other was dropped; its record is on its way out
+        return ERROR_NONE;
+    if (s->flags & QUEUE_DECLARED) {
+        struct queue_settings *own = malloc(sizeof *own);
+        if (!own)
+            return ERROR_OVERLOADED;
+        *own = s->settings;
+        q->settings = own;
+    }
+    queue_set_number(e, q, s->number);
+    q->place = s->place;
+    q->declared = s->flags & QUEUE_DECLARED;
+    q->paused = s->flags & QUEUE_PAUSED;
+    q->shut_down = s->flags & QUEUE_SHUT;
+    q->shut_down_hard = s->flags & QUEUE_SHUT_HARD;
+    if (q->shut_down_hard)
+        work_begin(e, q, QUEUE_WORK_EMPTY);
+    s->queue = q;
+    return ERROR_NONE;
+}
+
+static enum error place_queues(struct journal_load *l)
+{
+    enum error error = ERROR_NONE;
+    for (size_t i = 0; error == ERROR_NONE && i < l->names.buckets; i++)
+        for (struct table_node *n = table_chain(&l->names, i); error == ERROR_NONE && n; n = n->next)
+            error = place_queue(l->e, OWNER_OF(struct staged_queue, by_number, n));
+    return error;
+}
+
+static enum error place_keys(struct journal_load *l, struct journal_loaded *out)
+{
+    for (size_t i = 0; i < l->keys.buckets; i++)
+        for (struct table_node *n = table_chain(&l->keys, i); n; n = n->next) {
+            struct staged_key *s = OWNER_OF(struct staged_key, by_id, n);
+            struct staged_queue *q = staged_queue(l, s->queue);
+            if (!q || !q->queue) {
+                mark_orphan(l->e, RECORD_KEY, s->id, s->place);
+                out->orphans++;
+                continue;
+            }
+            s->key->place = s->place;
+            key_restore(l->e, q->queue, s->key, s->id, mono_of(l->e, s->until));
+            s->key = NULL;
+            out->keys++;
+        }
+    return ERROR_NONE;
+}
+
+// ---- jobs
+
+// What belongs to nothing any more: its queue was being dropped, or what it belonged to was damaged and left out.
+static void remove_orphan(struct engine *e, struct job *j)
+{
+    table_remove(&e->jobs, &j->by_id);
+    if (j->extra) {
+        free(j->extra->key);
+        j->extra->key = NULL;
+    }
+    j->state = JOB_GONE;
+    if (!mark_job_gone(e, j))
+        job_discard(j);
+}
+
+static void place_key(struct engine *e, struct job *j, struct queue *q, unsigned state)
+{
+    struct key *k = j->extra ? j->extra->key : NULL;
+    if (!k)
+        return;
+    bool finished = state == JOB_DONE || state == JOB_DEAD || state == JOB_CANCELLED;
+    if (finished || key_find(e, q, (struct slice){k->text, k->len})) {
+        free(k); // given up when it finished; what is kept of it has a record of its own
+        j->extra->key = NULL;
+    } else {
+        key_add(e, q, k, j->id);
+    }
+}
+
+static enum error place_job(struct journal_load *l, struct job *j, struct journal_loaded *out)
+{
+    struct engine *e = l->e;
+    struct staged s = staged_of(j);
+    struct staged_queue *sq = staged_queue(l, s.queue);
+    if (!j->body_segment || !sq || !sq->queue) {
+        remove_orphan(e, j);
+        out->orphans++;
+        return ERROR_NONE;
+    }
+    struct queue *q = sq->queue;
+    struct level *level = level_get(q, s.priority);
+    if (!level)
+        return ERROR_OVERLOADED;
+    j->node = (struct tree_node){0};
+    j->timer.kind = TIMER_JOB;
+    place_key(e, j, q, s.state);
+    e->bytes += job_bytes(j);
+    job_set_level(e, j, level);
+
+    struct extra *x = j->extra;
+    bool finished = s.state == JOB_DONE || s.state == JOB_DEAD || s.state == JOB_CANCELLED;
+    if (x && x->expiry.when && !finished)
+        wheel_add(&e->wheel, &x->expiry, mono_of(e, (int64_t)x->expiry.when));
+    unsigned state = s.state;
+    if (state == JOB_RESERVED && s.when <= e->wall)
+        state = JOB_READY; // a saved lease that ran out meanwhile
+    if (state == JOB_READY)
+        j->flags |= JOB_FRESH; // they come in the order of their ids: appending keeps it
+    if (state != JOB_RESERVED)
+        j->flags &= ~(unsigned)JOB_DETACHED & 0xff;
+    if (state != JOB_DELAYED)
+        j->flags &= ~(unsigned)JOB_WALL & 0xff;
+    j->holder = 0;
+    job_move(e, j, state, mono_of(e, s.when));
+    if (s.state == JOB_RESERVED)
+        mark_job(e, j, JOB_HEAD_DIRTY); // it was saved by a clean stop: a crash from now on voids it
+    out->jobs++;
+    return ERROR_NONE;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = (*(struct job *const *)a)->id, y = (*(struct job *const *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+// All staged jobs in the order of their ids. Where the ids are dense they are looked up one after the other, which is quicker than
+// sorting ten millions.
+static struct job **jobs_by_id(const struct engine *e, size_t *count)
+{
+    struct job **list = malloc((e->jobs.count + 1) * sizeof(struct job *));
+    uint64_t lowest = UINT64_MAX, highest = 0;
+    *count = 0;
+    if (!list)
+        return NULL;
+    for (size_t i = 0; i < e->jobs.buckets; i++)
+        for (struct table_node *n = table_chain(&e->jobs, i); n; n = n->next) {
+            struct job *j = OWNER_OF(struct job, by_id, n);
+            lowest = j->id < lowest ? j->id : lowest;
+            highest = j->id > highest ? j->id : highest;
+            list[(*count)++] = j;
+        }
+    if (*count && highest - lowest < 4 * (uint64_t)*count) {
+        *count = 0;
+        for (uint64_t id = lowest; id <= highest; id++) {
+            struct job *j = staged_job(e, id);
+            if (j)
+                list[(*count)++] = j;
+        }
+    } else {
+        qsort(list, *count, sizeof *list, by_id);
+    }
+    return list;
+}
+
+static enum error place_jobs(struct journal_load *l, struct journal_loaded *out)
+{
+    size_t count;
+    struct job **list = jobs_by_id(l->e, &count);
+    if (!list)
+        return ERROR_OVERLOADED;
+    enum error error = ERROR_NONE;
+    for (size_t i = 0; error == ERROR_NONE && i < count; i++)
+        error = place_job(l, list[i], out);
+    free(list);
+    return error;
+}
+
+enum error journal_load_end(struct journal_load *l, struct moment now, struct journal_loaded *out)
+{
+    struct engine *e = l->e;
+    engine_begin(e, now);
+    *out = (struct journal_loaded){.start_number = l->meta.start_number};
+    if (e->next_id < l->meta.ids_to)
+        e->next_id = l->meta.ids_to;
+    e->config.start_number = l->meta.start_number + 1;
+    enum error error = journal_begin(e) ? ERROR_NONE : ERROR_OVERLOADED;
+    if (error == ERROR_NONE) {
+        e->journal->meta = l->meta_place;
+        error = place_queues(l);
+    }
+    if (error == ERROR_NONE)
+        error = place_jobs(l, out);
+    if (error == ERROR_NONE)
+        error = place_keys(l, out);
+    out->queues = l->names.count;
+    engine_settle(e);
+    journal_load_abandon(l);
+    return error;
+}
