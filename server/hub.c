@@ -1,9 +1,13 @@
 #include "server/hub.h"
 
+#include "server/engine/journal.h"
 #include "server/mailbox.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct hub {
     pthread_mutex_t lock;
@@ -11,6 +15,11 @@ struct hub {
     struct mailbox *ticker;
     struct moment now;  // of the last lock: readings of several threads must not go back
     int64_t ticker_due; // when the ticker will call of its own accord
+
+    bool replies_wait, stopping;
+    bool committer_waits;
+    pthread_cond_t marked;
+    atomic_uint_least64_t durable_marks;
 };
 
 struct hub *hub_new(struct engine *engine_take)
@@ -19,6 +28,11 @@ struct hub *hub_new(struct engine *engine_take)
     if (!h)
         return NULL;
     pthread_mutex_init(&h->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&h->marked, &attr);
+    pthread_condattr_destroy(&attr);
     h->engine = engine_take;
     h->ticker_due = INT64_MAX;
     return h;
@@ -29,6 +43,7 @@ void hub_free(struct hub *h)
     if (!h)
         return;
     engine_free(h->engine);
+    pthread_cond_destroy(&h->marked);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }
@@ -71,7 +86,12 @@ void hub_unlock(struct hub *h)
     if (earlier)
         h->ticker_due = due;
     struct mailbox *ticker = h->ticker;
+    bool marked = h->committer_waits && journal_marked(h->engine) > journal_taken(h->engine);
+    if (marked)
+        h->committer_waits = false;
     pthread_mutex_unlock(&h->lock);
+    if (marked)
+        pthread_cond_signal(&h->marked);
 
     post_all(completed);
     jobs_free(removed);
@@ -92,6 +112,77 @@ int64_t hub_tick(struct hub *h)
 
 uint64_t hub_durable(struct hub *h)
 {
-    (void)h;
-    return UINT64_MAX;
+    return h->replies_wait ? atomic_load_explicit(&h->durable_marks, memory_order_acquire) : UINT64_MAX;
+}
+
+// ---- for the committer
+
+void hub_keep_journal(struct hub *h, bool waits)
+{
+    h->replies_wait = waits;
+}
+
+uint64_t hub_marked(struct hub *h)
+{
+    pthread_mutex_lock(&h->lock);
+    uint64_t marks = journal_marked(h->engine);
+    pthread_mutex_unlock(&h->lock);
+    return marks;
+}
+
+uint64_t hub_durable_marks(struct hub *h)
+{
+    return atomic_load(&h->durable_marks);
+}
+
+void hub_set_durable(struct hub *h, uint64_t marks)
+{
+    pthread_mutex_lock(&h->lock);
+    journal_on_disk(h->engine, marks);
+    pthread_mutex_unlock(&h->lock);
+    atomic_store_explicit(&h->durable_marks, marks, memory_order_release);
+}
+
+static struct timespec after(int64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000)
+        t.tv_sec++, t.tv_nsec -= 1000000000;
+    return t;
+}
+
+enum hub_wait hub_wait_marked(struct hub *h, int64_t ms)
+{
+    struct timespec end = after(ms > 0 ? ms : 0);
+    enum hub_wait why = HUB_WAIT_MARKED;
+    pthread_mutex_lock(&h->lock);
+    while (journal_marked(h->engine) == journal_taken(h->engine)) {
+        if (h->stopping || ms == 0) {
+            why = h->stopping ? HUB_WAIT_STOP : HUB_WAIT_TIMEOUT;
+            break;
+        }
+        h->committer_waits = true;
+        if (ms < 0) {
+            pthread_cond_wait(&h->marked, &h->lock);
+        } else if (pthread_cond_timedwait(&h->marked, &h->lock, &end) == ETIMEDOUT) {
+            why = HUB_WAIT_TIMEOUT;
+            break;
+        }
+    }
+    h->committer_waits = false;
+    if (journal_failed(h->engine))
+        why = HUB_WAIT_FAILED;
+    pthread_mutex_unlock(&h->lock);
+    return why;
+}
+
+void hub_stop_waiting(struct hub *h)
+{
+    pthread_mutex_lock(&h->lock);
+    h->stopping = true;
+    pthread_mutex_unlock(&h->lock);
+    pthread_cond_signal(&h->marked);
 }

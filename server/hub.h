@@ -33,4 +33,22 @@ int64_t hub_tick(struct hub *h);
 // ever written (-m). Any thread, without the lock.
 uint64_t hub_durable(struct hub *h);
 
+// ---- for the committer
+
+// From now on a journal is kept. `waits`: replies wait for it. Before other threads start.
+void hub_keep_journal(struct hub *h, bool waits);
+
+uint64_t hub_marked(struct hub *h);        // marks made so far
+uint64_t hub_durable_marks(struct hub *h); // of them on disk
+
+// The first `marks` marks are on disk.
+void hub_set_durable(struct hub *h, uint64_t marks);
+
+enum hub_wait { HUB_WAIT_MARKED, HUB_WAIT_TIMEOUT, HUB_WAIT_STOP, HUB_WAIT_FAILED };
+
+// Waits until there are marks that are not taken, for at most `ms` (-1: for ever; 0: just looks). STOP:
+// hub_stop_waiting was called and nothing is left to take. FAILED: the journal ran out of memory.
+enum hub_wait hub_wait_marked(struct hub *h, int64_t ms);
+void hub_stop_waiting(struct hub *h);
+
 #endif

@@ -22,16 +22,16 @@ struct engine {
     uint64_t chance; // state of the generator
     int64_t now;     // `mono` of the call under way
     int64_t wall;
-    bool draining;
+    bool draining, store_full;
     uint64_t promise;
     struct journal *journal; // NULL with -m
 
-    struct table jobs;   // by id
-    struct table names;  // queues by name
-    struct table keys;   // by queue and key
-    struct table numbers; // queues by their numbers on disk
+    struct table jobs;      // by id
+    struct table names;     // queues by name
+    struct table keys;      // by queue and key
+    struct table numbers;   // queues by their numbers on disk
     struct table kept_keys; // of finished jobs, by the job's id
-    struct tree ordered; // queues by name, in byte order
+    struct tree ordered;    // queues by name, in byte order
     struct wheel wheel;
     struct tree at; // jobs that wait for a time of the wall clock
 

@@ -215,6 +215,11 @@ int64_t engine_next_due(const struct engine *e, struct moment now)
     return due > now.mono ? due : now.mono;
 }
 
+void engine_set_store_full(struct engine *e, bool full)
+{
+    e->store_full = full;
+}
+
 void engine_drain(struct engine *e)
 {
     e->draining = true;

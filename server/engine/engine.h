@@ -79,6 +79,9 @@ void engine_drain(struct engine *e);
 struct job *engine_take_removed(struct engine *e);
 void jobs_free(struct job *first);
 
+// The store cannot take new jobs: puts to durable queues are ERROR_STORE_FAILED until this is false again.
+void engine_set_store_full(struct engine *e, bool full);
+
 // ---- clients
 
 // Somebody who takes jobs or waits. Completed waiters of this client go to `mailbox`, which must outlive the

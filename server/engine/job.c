@@ -254,7 +254,8 @@ int at_compare(const struct tree_node *a, const struct tree_node *b)
 #define TO(place) (1u << (place))
 static const unsigned moves[JOB_PLACE_COUNT] = {
     // Put, moved to another queue, or loaded, which may be to any state.
-    [JOB_NOWHERE] = TO(JOB_DELAYED) | TO(JOB_READY) | TO(JOB_RESERVED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_CANCELLED),
+    [JOB_NOWHERE] =
+        TO(JOB_DELAYED) | TO(JOB_READY) | TO(JOB_RESERVED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_CANCELLED),
     [JOB_DELAYED] = TO(JOB_READY) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_READY] = TO(JOB_RESERVED) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_RESERVED] =
@@ -365,8 +366,8 @@ static void bury_memory(struct engine *e, struct job *j)
     queue_touch(e, q);
 }
 
-// Being handed out is not kept (after a crash the job is ready again), and neither is becoming due: the time that is written says it. A new
-// job's body is marked by whoever admits it, with its head if it is delayed.
+// Being handed out is not kept (after a crash the job is ready again), and neither is becoming due: the time
+// that is written says it. A new job's body is marked by whoever admits it, with its head if it is delayed.
 static bool changes_on_disk(unsigned from, unsigned to)
 {
     if (to == JOB_RESERVED || to == JOB_NOWHERE || from == JOB_NOWHERE)

@@ -16,12 +16,12 @@
 enum { JOB_NOWHERE = JOB_STATE_COUNT, JOB_GONE, JOB_PLACE_COUNT };
 
 enum job_flag {
-    JOB_FRESH = 1,    // ready: in its level's list, not in the tree of those that came back
-    JOB_BLOB = 2,     // the body is a blob; `data` holds the pointer
-    JOB_SUBMIT = 4,   // its outcome is kept
-    JOB_DETACHED = 8, // reserved: the lease is not bound to a connection
-    JOB_HANDING = 16, // reserved for a waiter whose reply is not on its stream yet
-    JOB_WALL = 32,    // delayed until a time of the wall clock
+    JOB_FRESH = 1,        // ready: in its level's list, not in the tree of those that came back
+    JOB_BLOB = 2,         // the body is a blob; `data` holds the pointer
+    JOB_SUBMIT = 4,       // its outcome is kept
+    JOB_DETACHED = 8,     // reserved: the lease is not bound to a connection
+    JOB_HANDING = 16,     // reserved for a waiter whose reply is not on its stream yet
+    JOB_WALL = 32,        // delayed until a time of the wall clock
     JOB_BODY_DIRTY = 64,  // the journal's: what never changes is to be written (again)
     JOB_HEAD_DIRTY = 128, // the journal's: what changes is to be written
 };
@@ -40,10 +40,12 @@ struct extra {
     int64_t at;            // wall clock, for JOB_WALL
     uint32_t max_attempts; // 0: the queue's
     bool expired;          // its time passed while it was reserved
+    bool keyless;          // while loading: its key was given up
     bool failed;           // the future has failed: for good when it moved to a dead-letter queue
     uint8_t reason;        // enum dead_reason, with `failed`
     uint32_t failed_attempts;
-    uint32_t lease_start; // the start number of the present delivery token where that is an earlier start's; 0: this one's
+    uint32_t lease_start; // the start number of the present delivery token where that is an earlier start's;
+                          // 0: this one's
     uint32_t body_length, head_length; // the journal's: of the records on disk
     struct tree_node at_node;
     struct key *key;

@@ -31,6 +31,11 @@ uint64_t journal_marked(const struct engine *e)
     return e->journal ? e->journal->marked : 0;
 }
 
+uint64_t journal_taken(const struct engine *e)
+{
+    return e->journal ? e->journal->taken : 0;
+}
+
 uint64_t journal_waiting_bytes(const struct engine *e)
 {
     return e->journal ? e->journal->waiting_bytes : 0;
@@ -95,7 +100,8 @@ static void body_write(const struct engine *e, const struct job *j, void *at)
                             .body_len = j->len};
     at = append(at, &r, sizeof r);
     if (r.fields & (BODY_SUBMIT - 1)) {
-        int64_t values[] = {wall_of(e, &x->expiry), x->lease, x->max_attempts, x->keep_result, x->key ? x->key->key_for : 0};
+        int64_t values[] = {wall_of(e, &x->expiry), x->lease, x->max_attempts, x->keep_result,
+                            x->key ? x->key->key_for : 0};
         for (unsigned i = 0; i < sizeof values / sizeof *values; i++)
             if (r.fields & (1u << i))
                 at = append(at, &values[i], 8);
@@ -137,8 +143,9 @@ static void head_write(const struct engine *e, const struct job *j, void *at)
     }
     if (x) {
         r.expires = wall_of(e, &x->expiry);
-        r.flags |= (uint16_t)((x->failed ? HEAD_FAILED : 0) | (x->expired ? HEAD_EXPIRED : 0) | (x->error ? HEAD_ERROR : 0) |
-                              (x->result ? HEAD_RESULT : 0));
+        r.flags |= (uint16_t)((x->failed ? HEAD_FAILED : 0) | (x->expired ? HEAD_EXPIRED : 0) |
+                              (x->error ? HEAD_ERROR : 0) | (x->result ? HEAD_RESULT : 0) |
+                              (x->key ? 0 : HEAD_KEYLESS));
         if (x->failed)
             r.reason = x->reason;
         r.failed_attempts = x->failed_attempts;
@@ -160,25 +167,26 @@ static void head_write(const struct engine *e, const struct job *j, void *at)
 
 static uint32_t queue_length(const struct queue *q)
 {
-    return (uint32_t)(sizeof(struct queue_record) + 8u * QUEUE_SETTING_COUNT + q->name_len + strlen(q->settings->dead_letter));
+    return (uint32_t)(sizeof(struct queue_record) + 8u * QUEUE_SETTING_COUNT + q->name_len +
+                      strlen(q->settings->dead_letter));
 }
 
 static void queue_write(const struct queue *q, void *at)
 {
     struct queue_record r = {.settings = QUEUE_SETTING_COUNT, .name_len = q->name_len};
-    r.flags = (q->declared ? QUEUE_DECLARED : 0u) | (q->paused ? QUEUE_PAUSED : 0u) | (q->shut_down ? QUEUE_SHUT : 0u) |
-              (q->shut_down_hard ? QUEUE_SHUT_HARD : 0u);
+    r.flags = (q->declared ? QUEUE_DECLARED : 0u) | (q->paused ? QUEUE_PAUSED : 0u) |
+              (q->shut_down ? QUEUE_SHUT : 0u) | (q->shut_down_hard ? QUEUE_SHUT_HARD : 0u);
     at = append(at, &r, sizeof r);
     const struct queue_settings *s = q->settings;
     int64_t value;
-#define VALUE_NUMBER(field) value = (int64_t)s->field;
-#define VALUE_ORDER(field)  VALUE_NUMBER(field)
-#define VALUE_COUNT(field)  VALUE_NUMBER(field)
-#define VALUE_BYTES(field)  VALUE_NUMBER(field)
-#define VALUE_SECONDS(field) VALUE_NUMBER(field)
-#define VALUE_FLAG(field)   VALUE_NUMBER(field)
-#define VALUE_SHARE(field)  memcpy(&value, &s->field, 8);
-#define VALUE_NAME(field)   value = (int64_t)strlen(s->field);
+#define VALUE_NUMBER(field)                      value = (int64_t)s->field;
+#define VALUE_ORDER(field)                       VALUE_NUMBER(field)
+#define VALUE_COUNT(field)                       VALUE_NUMBER(field)
+#define VALUE_BYTES(field)                       VALUE_NUMBER(field)
+#define VALUE_SECONDS(field)                     VALUE_NUMBER(field)
+#define VALUE_FLAG(field)                        VALUE_NUMBER(field)
+#define VALUE_SHARE(field)                       memcpy(&value, &s->field, 8);
+#define VALUE_NAME(field)                        value = (int64_t)strlen(s->field);
 #define X(field, type, low, high, initial, text) VALUE_##type(field) at = append(at, &value, 8);
     QUEUE_SETTINGS(X)
 #undef X
@@ -238,13 +246,17 @@ uint64_t journal_measure(struct engine *e, struct moment now, uint64_t most, uin
 static struct journal_place body_place(const struct job *j)
 {
     uint32_t plain = (uint32_t)sizeof(struct body_record) + j->len;
-    return (struct journal_place){j->body_segment, !j->body_segment ? 0 : j->extra ? j->extra->body_length : plain};
+    return (struct journal_place){j->body_segment, !j->body_segment ? 0
+                                                   : j->extra       ? j->extra->body_length
+                                                                    : plain};
 }
 
 static struct journal_place head_place(const struct job *j)
 {
     uint32_t plain = sizeof(struct head_record);
-    return (struct journal_place){j->head_segment, !j->head_segment ? 0 : j->extra ? j->extra->head_length : plain};
+    return (struct journal_place){j->head_segment, !j->head_segment ? 0
+                                                   : j->extra       ? j->extra->head_length
+                                                                    : plain};
 }
 
 static void take_gone(const struct journal_sink *sink, struct job *j, struct job **removed)
@@ -307,7 +319,8 @@ static void take_meta(struct engine *e, const struct journal_sink *sink)
     n->meta = (struct journal_place){sink->segment, sizeof r};
 }
 
-static void take(struct engine *e, const struct journal_sink *sink, const struct mark *m, struct job **removed)
+static void take(struct engine *e, const struct journal_sink *sink, const struct mark *m,
+                 struct job **removed)
 {
     if (!m->object) {
         if (m->place.segment)
@@ -323,7 +336,8 @@ static void take(struct engine *e, const struct journal_sink *sink, const struct
     }
 }
 
-uint64_t journal_take(struct engine *e, struct moment now, const struct journal_sink *sink, struct job **removed)
+uint64_t journal_take(struct engine *e, struct moment now, const struct journal_sink *sink,
+                      struct job **removed)
 {
     struct journal *n = e->journal;
     assert(now.mono == e->now); // as measured

@@ -1,10 +1,13 @@
-// The journal: what has changed since the last batch, and how it is written down. The engine marks what changed; whoever keeps a
-// store takes the marks, in their order, as records (kind, id) → bytes, and says when they are on disk. Two changes of one job
-// before they are taken are one record; a job that was put and finished in between is none.
+// The journal: what has changed since the last batch, and how it is written down. The engine marks what
+// changed; whoever keeps a store takes the marks, in their order, as records (kind, id) → bytes, and says
+// when they are on disk. Two changes of one job before they are taken are one record; a job that was put and
+// finished in between is none.
 //
-// A promise is a number of marks: a reply may leave when that many are on disk. Gets and looks promise nothing.
+// A promise is a number of marks: a reply may leave when that many are on disk. Gets and looks promise
+// nothing.
 //
-// On disk times are of the wall clock; integers are little-endian. server/engine/records.h has the records' layout.
+// On disk times are of the wall clock; integers are little-endian. server/engine/records.h has the records'
+// layout.
 //
 // Threads: as the engine: everything here is called with its lock held, except where it says otherwise.
 #ifndef ENGINE_JOURNAL_H
@@ -39,20 +42,25 @@ struct journal_sink {
 // Makes the engine keep a journal from now on. False: no memory. A new engine, or one that was just loaded.
 bool journal_begin(struct engine *e) __attribute__((warn_unused_result));
 
-// How many marks were made since the start, and an upper bound of the bytes that those not yet taken will need.
+// How many marks were made since the start, and an upper bound of the bytes that those not yet taken will
+// need.
 uint64_t journal_marked(const struct engine *e);
+uint64_t journal_taken(const struct engine *e); // of them into batches
 uint64_t journal_waiting_bytes(const struct engine *e);
 
-// Begins a batch: how many bytes of records, each of them `head` bytes longer than it is and padded to 8, the next marks need, as many as
-// fit into `most` (at least one, however large). Then journal_take writes just these into the sink and says up to which mark it came;
-// *removed is a list of jobs for jobs_free after unlocking.
+// Begins a batch: how many bytes of records, each of them `head` bytes longer than it is and padded to 8, the
+// next marks need, as many as fit into `most` (at least one, however large). Then journal_take writes just
+// these into the sink and says up to which mark it came; *removed is a list of jobs for jobs_free after
+// unlocking.
 uint64_t journal_measure(struct engine *e, struct moment now, uint64_t most, uint32_t head);
-uint64_t journal_take(struct engine *e, struct moment now, const struct journal_sink *sink, struct job **removed);
+uint64_t journal_take(struct engine *e, struct moment now, const struct journal_sink *sink,
+                      struct job **removed);
 
 // The first `marks` marks are on disk. Call it before the next batch is measured.
 void journal_on_disk(struct engine *e, uint64_t marks);
 
-// True where memory ran out while something was marked: what was promised cannot be kept, and the daemon has to stop.
+// True where memory ran out while something was marked: what was promised cannot be kept, and the daemon has
+// to stop.
 bool journal_failed(const struct engine *e);
 
 // Called for records in the oldest segment: if this one still lives there it is marked to be written again.
@@ -68,20 +76,24 @@ struct journal_load;
 // NULL: no memory.
 struct journal_load *journal_load_begin(struct engine *e, struct moment now);
 
-// One record of the store in the order of writing; `bytes` NULL: a removal. *old is the place of the one that it ends. ERROR_INTERNAL: these
-// are not bytes that we wrote (*why says what is wrong with them). ERROR_OVERLOADED: no memory.
-enum error journal_load_record(struct journal_load *l, uint8_t kind, uint64_t id, const void *bytes, uint32_t length,
-                               uint32_t segment, struct journal_place *old, const char **why) __attribute__((warn_unused_result));
+// One record of the store in the order of writing; `bytes` NULL: a removal. *old is the place of the one that
+// it ends. ERROR_INTERNAL: these are not bytes that we wrote (*why says what is wrong with them).
+// ERROR_OVERLOADED: no memory.
+enum error journal_load_record(struct journal_load *l, uint8_t kind, uint64_t id, const void *bytes,
+                               uint32_t length, uint32_t segment, struct journal_place *old, const char **why)
+    __attribute__((warn_unused_result));
 
 struct journal_loaded {
     uint64_t jobs, queues, keys;
-    uint64_t orphans;      // records without what they belong to: left by a drop under way or by damage; they are removed
+    uint64_t orphans; // records without what they belong to: left by a drop under way or by damage; they are
+                      // removed
     uint32_t start_number; // the last start's
 };
 
-// Puts everything where it belongs, frees `l`, begins the journal and raises the start number (marked: it has to be on disk before the
-// daemon listens). ERROR_OVERLOADED: no memory.
-enum error journal_load_end(struct journal_load *l, struct moment now, struct journal_loaded *out) __attribute__((warn_unused_result));
+// Puts everything where it belongs, frees `l`, begins the journal and raises the start number (marked: it has
+// to be on disk before the daemon listens). ERROR_OVERLOADED: no memory.
+enum error journal_load_end(struct journal_load *l, struct moment now, struct journal_loaded *out)
+    __attribute__((warn_unused_result));
 void journal_load_abandon(struct journal_load *l);
 
 #endif

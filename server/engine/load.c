@@ -1,7 +1,8 @@
 // Loading: the store's records become jobs and queues again.
 //
-// Records come in the order of writing, and cleaning writes old ones again, so a job may come before its queue's name and a head before
-// its body. Everything is therefore staged first, as jobs in no container, and put in its place at the end, in the order of the ids.
+// Records come in the order of writing, and cleaning writes old ones again, so a job may come before its
+// queue's name and a head before its body. Everything is therefore staged first, as jobs in no container, and
+// put in its place at the end, in the order of the ids.
 #include "server/engine/load.h"
 
 #include <stdlib.h>
@@ -92,7 +93,8 @@ struct staged staged_of(const struct job *j)
 }
 
 // The body's fields, in the order of the table in records.h. Times of the wall clock stay so while staged.
-static enum error body_fields_read(struct bytes *b, const struct body_record *r, struct put_options *o, int64_t *expires)
+static enum error body_fields_read(struct bytes *b, const struct body_record *r, struct put_options *o,
+                                   int64_t *expires)
 {
     int64_t value[5] = {0, 0, 0, -1, 0};
     for (unsigned i = 0; i < 5; i++)
@@ -118,11 +120,14 @@ static void adopt_head(struct engine *e, struct job *j, struct job *stub)
     struct extra *own = j->extra, *x = stub->extra;
     if (own && x) {
         own->result = x->result, own->error = x->error, own->origin = x->origin;
-        own->expired = x->expired, own->failed = x->failed, own->reason = x->reason;
+        own->expired = x->expired, own->keyless = x->keyless, own->failed = x->failed,
+        own->reason = x->reason;
         own->failed_attempts = x->failed_attempts, own->lease_start = x->lease_start, own->at = x->at;
         own->expiry.when = x->expiry.when;
         own->head_length = x->head_length;
         x->result = x->error = x->origin = NULL;
+    } else if (own) {
+        own->expiry.when = 0; // a plain head: none is left
     } else if (x) {
         j->extra = x;
         x->job = j;
@@ -139,15 +144,16 @@ static void adopt_head(struct engine *e, struct job *j, struct job *stub)
     job_discard(stub);
 }
 
-static enum error load_body(struct journal_load *l, uint64_t id, struct bytes b, uint32_t segment, struct journal_place *old)
+static enum error load_body(struct journal_load *l, uint64_t id, struct bytes b, uint32_t segment,
+                            struct journal_place *old)
 {
     struct engine *e = l->e;
     struct body_record r;
     struct put_options o = {0};
     int64_t expires;
     uint32_t length = (uint32_t)b.left;
-    if (!take_bytes(&b, &r, sizeof r) || !finite_priority(r.priority) || body_fields_read(&b, &r, &o, &expires) != ERROR_NONE ||
-        b.left != r.body_len)
+    if (!take_bytes(&b, &r, sizeof r) || !finite_priority(r.priority) ||
+        body_fields_read(&b, &r, &o, &expires) != ERROR_NONE || b.left != r.body_len)
         return ERROR_INTERNAL;
     struct job *known = staged_job(e, id);
     if (known && known->body_segment) { // written again by cleaning
@@ -195,7 +201,8 @@ static bool head_makes_sense(const struct head_record *r)
     return r->state < JOB_STATE_COUNT && r->reason < DEAD_REASON_COUNT && finite_priority(r->priority);
 }
 
-static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b, uint32_t segment, struct journal_place *old)
+static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b, uint32_t segment,
+                            struct journal_place *old)
 {
     struct engine *e = l->e;
     struct head_record r;
@@ -220,7 +227,9 @@ static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b,
     j->timer.mark = r.reason & 15;
     j->flags &= ~(unsigned)(JOB_WALL | JOB_DETACHED) & 0xff;
     j->flags |= (r.flags & HEAD_AT ? JOB_WALL : 0u) | (r.flags & HEAD_DETACHED ? JOB_DETACHED : 0u);
-    bool plain = !j->extra && length == sizeof r && !r.flags && !r.expires;
+    // A body without anything extra had no key to give up.
+    unsigned flags = j->body_segment ? r.flags & ~(unsigned)HEAD_KEYLESS : r.flags;
+    bool plain = !j->extra && length == sizeof r && !flags && !r.expires;
     if (plain)
         return ERROR_NONE;
     bool had_body = j->body_segment;
@@ -232,6 +241,7 @@ static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b,
     x->head_length = length;
     x->failed = r.flags & HEAD_FAILED;
     x->expired = r.flags & HEAD_EXPIRED;
+    x->keyless = r.flags & HEAD_KEYLESS;
     x->reason = r.reason;
     x->failed_attempts = r.failed_attempts;
     x->lease_start = r.lease_start;
@@ -246,13 +256,15 @@ static void unload_job(struct journal_load *l, uint8_t kind, uint64_t id, struct
     if (!j)
         return;
     if (kind == RECORD_HEAD && j->head_segment) {
-        *old = (struct journal_place){j->head_segment, j->extra ? j->extra->head_length : (uint32_t)sizeof(struct head_record)};
+        *old = (struct journal_place){j->head_segment, j->extra ? j->extra->head_length
+                                                                : (uint32_t)sizeof(struct head_record)};
         j->head_segment = 0;
         if (j->body_segment)
             return;
     } else if (kind == RECORD_BODY && j->body_segment) {
-        *old = (struct journal_place){j->body_segment,
-                                      j->extra ? j->extra->body_length : (uint32_t)sizeof(struct body_record) + j->len};
+        *old =
+            (struct journal_place){j->body_segment, j->extra ? j->extra->body_length
+                                                             : (uint32_t)sizeof(struct body_record) + j->len};
     }
     table_remove(&l->e->jobs, &j->by_id);
     job_discard(j);
@@ -274,29 +286,39 @@ static bool setting_read(struct bytes *b, unsigned index, struct queue_settings 
     int64_t value;
     if (!take_bytes(b, &value, sizeof value))
         return false;
-#define READ_NUMBER(field, low, high) s->field = (__typeof__(s->field))value; return value >= (int64_t)(low) && value <= (int64_t)(high);
+#define READ_NUMBER(field, low, high)                                                                        \
+    s->field = (__typeof__(s->field))value;                                                                  \
+    return value >= (int64_t)(low) && value <= (int64_t)(high);
 #define READ_ORDER(field, low, high)   READ_NUMBER(field, low, high)
 #define READ_COUNT(field, low, high)   READ_NUMBER(field, low, high)
 #define READ_BYTES(field, low, high)   READ_NUMBER(field, low, high)
 #define READ_SECONDS(field, low, high) READ_NUMBER(field, low, high)
 #define READ_FLAG(field, low, high)    READ_NUMBER(field, low, high)
-#define READ_SHARE(field, low, high) memcpy(&s->field, &value, sizeof s->field); return s->field >= (low) && s->field <= (high);
-#define READ_NAME(field, low, high)  *name_len = (uint64_t)value; return value >= 0 && value <= QUEUE_NAME_MAX;
+#define READ_SHARE(field, low, high)                                                                         \
+    memcpy(&s->field, &value, sizeof s->field);                                                              \
+    return s->field >= (low) && s->field <= (high);
+#define READ_NAME(field, low, high)                                                                          \
+    *name_len = (uint64_t)value;                                                                             \
+    return value >= 0 && value <= QUEUE_NAME_MAX;
     switch (index) {
-#define X(field, type, low, high, initial, text) case QUEUE_SETTING_##field: READ_##type(field, low, high)
+#define X(field, type, low, high, initial, text)                                                             \
+    case QUEUE_SETTING_##field:                                                                              \
+        READ_##type(field, low, high)
         QUEUE_SETTINGS(X)
 #undef X
     }
     return true; // a later version's: its value is passed over
 }
 
-static enum error load_queue(struct journal_load *l, uint64_t number, struct bytes b, uint32_t segment, struct journal_place *old)
+static enum error load_queue(struct journal_load *l, uint64_t number, struct bytes b, uint32_t segment,
+                             struct journal_place *old)
 {
     struct queue_record r;
     struct queue_settings s = queue_settings_default;
     uint64_t letter_len = 0;
     uint32_t length = (uint32_t)b.left;
-    bool ok = take_bytes(&b, &r, sizeof r) && r.name_len >= 1 && r.name_len <= QUEUE_NAME_MAX && r.settings < 1000;
+    bool ok =
+        take_bytes(&b, &r, sizeof r) && r.name_len >= 1 && r.name_len <= QUEUE_NAME_MAX && r.settings < 1000;
     for (unsigned i = 0; ok && i < r.settings; i++)
         ok = setting_read(&b, i, &s, &letter_len);
     if (!ok || b.left != r.name_len + letter_len)
@@ -338,7 +360,8 @@ static struct staged_key *staged_key(const struct journal_load *l, uint64_t id)
     return n ? OWNER_OF(struct staged_key, by_id, n) : NULL;
 }
 
-static enum error load_key(struct journal_load *l, uint64_t id, struct bytes b, uint32_t segment, struct journal_place *old)
+static enum error load_key(struct journal_load *l, uint64_t id, struct bytes b, uint32_t segment,
+                           struct journal_place *old)
 {
     struct key_record r;
     uint32_t length = (uint32_t)b.left;
@@ -377,7 +400,8 @@ static void unload_key(struct journal_load *l, uint64_t id, struct journal_place
     free(k);
 }
 
-static enum error load_meta(struct journal_load *l, struct bytes b, uint32_t segment, struct journal_place *old, const char **why)
+static enum error load_meta(struct journal_load *l, struct bytes b, uint32_t segment,
+                            struct journal_place *old, const char **why)
 {
     struct meta_record r;
     if (b.left < sizeof r || !take_bytes(&b, &r, sizeof r))
@@ -392,8 +416,8 @@ static enum error load_meta(struct journal_load *l, struct bytes b, uint32_t seg
     return ERROR_NONE;
 }
 
-enum error journal_load_record(struct journal_load *l, uint8_t kind, uint64_t id, const void *bytes, uint32_t length,
-                               uint32_t segment, struct journal_place *old, const char **why)
+enum error journal_load_record(struct journal_load *l, uint8_t kind, uint64_t id, const void *bytes,
+                               uint32_t length, uint32_t segment, struct journal_place *old, const char **why)
 {
     struct bytes b = {bytes, length};
     *old = (struct journal_place){0};
@@ -416,7 +440,8 @@ enum error journal_load_record(struct journal_load *l, uint8_t kind, uint64_t id
         if (!bytes)
             unload_job(l, kind, id, old);
         else
-            return kind == RECORD_BODY ? load_body(l, id, b, segment, old) : load_head(l, id, b, segment, old);
+            return kind == RECORD_BODY ? load_body(l, id, b, segment, old)
+                                       : load_head(l, id, b, segment, old);
         return ERROR_NONE;
     default:
         *why = "its kind is not known to this version of the daemon";

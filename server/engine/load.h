@@ -35,7 +35,8 @@ struct staged_key {
     struct key *key;
 };
 
-// A staged job is in no container; what is known of its place stands where such a job has room, in its links and timer.
+// A staged job is in no container; what is known of its place stands where such a job has room, in its links
+// and timer.
 struct staged {
     uint64_t queue; // its number
     double priority;

@@ -71,7 +71,8 @@ static enum error place_keys(struct journal_load *l, struct journal_loaded *out)
 
 // ---- jobs
 
-// What belongs to nothing any more: its queue was being dropped, or what it belonged to was damaged and left out.
+// What belongs to nothing any more: its queue was being dropped, or what it belonged to was damaged and left
+// out.
 static void remove_orphan(struct engine *e, struct job *j)
 {
     table_remove(&e->jobs, &j->by_id);
@@ -90,7 +91,7 @@ static void place_key(struct engine *e, struct job *j, struct queue *q, unsigned
     if (!k)
         return;
     bool finished = state == JOB_DONE || state == JOB_DEAD || state == JOB_CANCELLED;
-    if (finished || key_find(e, q, (struct slice){k->text, k->len})) {
+    if (finished || j->extra->keyless || key_find(e, q, (struct slice){k->text, k->len})) {
         free(k); // given up when it finished; what is kept of it has a record of its own
         j->extra->key = NULL;
     } else {
@@ -123,8 +124,8 @@ static enum error place_job(struct journal_load *l, struct job *j, struct journa
     if (x && x->expiry.when && !finished)
         wheel_add(&e->wheel, &x->expiry, mono_of(e, (int64_t)x->expiry.when));
     unsigned state = s.state;
-    if (state == JOB_RESERVED && s.when <= e->wall)
-        state = JOB_READY; // a saved lease that ran out meanwhile
+    if ((state == JOB_RESERVED || state == JOB_DELAYED) && s.when <= e->wall)
+        state = JOB_READY; // a saved lease that ran out, or a time that came, meanwhile
     if (state == JOB_READY)
         j->flags |= JOB_FRESH; // they come in the order of their ids: appending keeps it
     if (state != JOB_RESERVED)
@@ -145,8 +146,8 @@ static int by_id(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-// All staged jobs in the order of their ids. Where the ids are dense they are looked up one after the other, which is quicker than
-// sorting ten millions.
+// All staged jobs in the order of their ids. Where the ids are dense they are looked up one after the other,
+// which is quicker than sorting ten millions.
 static struct job **jobs_by_id(const struct engine *e, size_t *count)
 {
     struct job **list = malloc((e->jobs.count + 1) * sizeof(struct job *));

@@ -103,7 +103,8 @@ void mark_queue(struct engine *e, struct queue *q)
     if (!q->number)
         queue_set_number(e, q, e->next_id++);
     if (!q->marked)
-        q->marked = push(e, (struct mark){.kind = RECORD_QUEUE, .id = q->number, .object = q}, 4 * RECORD_COST);
+        q->marked =
+            push(e, (struct mark){.kind = RECORD_QUEUE, .id = q->number, .object = q}, 4 * RECORD_COST);
     e->promise = e->journal->marked;
 }
 
@@ -131,7 +132,8 @@ void mark_key(struct engine *e, struct key *k)
     if (!kept(e, k->queue))
         return;
     if (!k->marked)
-        k->marked = push(e, (struct mark){.kind = RECORD_KEY, .id = k->id, .object = k}, RECORD_COST + k->len);
+        k->marked =
+            push(e, (struct mark){.kind = RECORD_KEY, .id = k->id, .object = k}, RECORD_COST + k->len);
     e->promise = e->journal->marked;
 }
 

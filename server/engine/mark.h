@@ -1,5 +1,5 @@
-// Marks: how the engine's own files say what changed. Each is nothing where no journal is kept or the queue is not durable, and else sets
-// the promise of the call under way.
+// Marks: how the engine's own files say what changed. Each is nothing where no journal is kept or the queue
+// is not durable, and else sets the promise of the call under way.
 #ifndef ENGINE_MARK_H
 #define ENGINE_MARK_H
 

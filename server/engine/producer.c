@@ -35,6 +35,8 @@ static enum error put(struct engine *e, struct queue *q, struct job *j, struct e
         job_discard(j);
         return ERROR_NONE;
     }
+    if (e->store_full && e->journal && q->settings->durable)
+        return ERROR_STORE_FAILED;
     if (e->bytes + job_bytes(j) > e->config.max_bytes)
         return ERROR_OVERLOADED;
     if (queue_full(q) || q->puts.first)

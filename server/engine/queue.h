@@ -30,7 +30,7 @@ struct key {
     struct key *prev, *next; // of the queue's keys
     int64_t key_for;
     uint64_t hash;
-    bool kept; // its job is finished
+    bool kept;       // its job is finished
     uint64_t marked; // the journal's: its mark's number; 0: none waits
     struct journal_place place;
     uint8_t len;
@@ -143,8 +143,9 @@ static inline struct queue *queue_of_node(const struct tree_node *n)
 struct key *key_find(const struct engine *e, const struct queue *q, struct slice text);
 void key_add(struct engine *e, struct queue *q, struct key *k, uint64_t id);
 void key_keep(struct engine *e, struct key *k); // its job is finished: it goes after key_for
-void key_restore(struct engine *e, struct queue *q, struct key *k, uint64_t id, int64_t until); // as kept before
-void key_free(struct engine *e, struct key *k); // out of the table if it is in it
+void key_restore(struct engine *e, struct queue *q, struct key *k, uint64_t id,
+                 int64_t until);                            // as kept before
+void key_free(struct engine *e, struct key *k);             // out of the table if it is in it
 struct key *key_by_id(const struct engine *e, uint64_t id); // a kept one; NULL: there is none
 uint64_t key_id_hash(const struct table_node *n);
 uint64_t queue_number_hash(const struct table_node *n);

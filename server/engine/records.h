@@ -1,5 +1,5 @@
-// The records that the journal writes, byte by byte. All are little-endian, as every machine is that this runs on (asserted in records.c).
-// A change here is a change of the format: raise RECORDS_VERSION.
+// The records that the journal writes, byte by byte. All are little-endian, as every machine is that this
+// runs on (asserted in records.c). A change here is a change of the format: raise RECORDS_VERSION.
 #ifndef ENGINE_RECORDS_H
 #define ENGINE_RECORDS_H
 
@@ -23,8 +23,8 @@ struct meta_record {
 
 enum queue_record_flag { QUEUE_DECLARED = 1, QUEUE_PAUSED = 2, QUEUE_SHUT = 4, QUEUE_SHUT_HARD = 8 };
 
-// Then: `settings` values of 8 bytes in the order of the settings' table (numbers as int64, shares as double, a name as its length), the
-// queue's name, and the names that settings have, in order.
+// Then: `settings` values of 8 bytes in the order of the settings' table (numbers as int64, shares as double,
+// a name as its length), the queue's name, and the names that settings have, in order.
 struct queue_record {
     uint32_t flags;
     uint16_t settings; // how many; later versions append
@@ -50,7 +50,17 @@ struct body_record {
     uint32_t body_len;
 };
 
-enum head_flag { HEAD_FAILED = 1, HEAD_EXPIRED = 2, HEAD_DETACHED = 4, HEAD_ERROR = 8, HEAD_RESULT = 16, HEAD_AT = 32 };
+// HEAD_KEYLESS: a key in the body was given up, as the job died once. HEAD_AT: `when` was given as a time of
+// the wall clock.
+enum head_flag {
+    HEAD_FAILED = 1,
+    HEAD_EXPIRED = 2,
+    HEAD_DETACHED = 4,
+    HEAD_ERROR = 8,
+    HEAD_RESULT = 16,
+    HEAD_AT = 32,
+    HEAD_KEYLESS = 64
+};
 
 // Then: the origin's name, the error, the result.
 struct head_record {

@@ -254,7 +254,8 @@ static bool move_to_dead_letter(struct engine *e, struct job *j)
     x->expired = false;
     COUNT(e, q, moved);
     job_move(e, j, JOB_READY, 0);
-    mark_job(e, j, JOB_BODY_DIRTY | JOB_HEAD_DIRTY); // the body too, as only one of the two queues may be durable
+    mark_job(e, j,
+             JOB_BODY_DIRTY | JOB_HEAD_DIRTY); // the body too, as only one of the two queues may be durable
     return true;
 }
 

@@ -1,0 +1,265 @@
+#include "server/committer.h"
+
+#include "common/log.h"
+#include "server/engine/journal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+// Marks are taken with the lock held: a batch is so large at the most that nobody notices.
+#define BATCH_BYTES (1u << 20)
+
+// While space is low it is looked for again this often.
+#define SPACE_RETRY_MS 1000
+
+struct committer {
+    struct committer_options options;
+    pthread_t thread;
+    bool stop; // with the hub's lock
+    bool space_low;
+    pthread_mutex_t store_lock; // around the store: the thread and those who take snapshots
+    pthread_mutex_t stats_lock;
+    struct store_stats stats;
+};
+
+struct committer *committer_new(const struct committer_options *options)
+{
+    struct committer *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->options = *options;
+    pthread_mutex_init(&c->store_lock, NULL);
+    pthread_mutex_init(&c->stats_lock, NULL);
+    return c;
+}
+
+void committer_free(struct committer *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_destroy(&c->store_lock);
+    pthread_mutex_destroy(&c->stats_lock);
+    free(c);
+}
+
+// ---- one batch
+
+static void *sink_put(void *arg, uint8_t kind, uint64_t id, uint32_t length, struct journal_place old)
+{
+    return store_batch_put(arg, kind, id, length, (struct store_place){old.segment, old.length});
+}
+
+static void sink_remove(void *arg, uint8_t kind, uint64_t id, struct journal_place old)
+{
+    store_batch_delete(arg, kind, id, (struct store_place){old.segment, old.length});
+}
+
+static uint64_t measure(struct committer *c, uint64_t most)
+{
+    struct moment now = hub_lock(c->options.hub);
+    uint64_t bytes = journal_measure(hub_engine(c->options.hub), now, most, STORE_RECORD_SIZE(0));
+    hub_unlock(c->options.hub);
+    return bytes;
+}
+
+// Takes what fits into `promised` bytes. False: what comes first has grown beyond that since it was measured.
+static bool take(struct committer *c, uint64_t promised, uint32_t segment, uint64_t *marks)
+{
+    struct hub *hub = c->options.hub;
+    struct store *store = c->options.store;
+    struct journal_sink sink = {store, segment, sink_put, sink_remove};
+    struct job *removed = NULL;
+    struct moment now = hub_lock(hub);
+    bool fits = journal_measure(hub_engine(hub), now, promised, STORE_RECORD_SIZE(0)) <= promised;
+    if (fits)
+        *marks = journal_take(hub_engine(hub), now, &sink, &removed);
+    hub_unlock(hub);
+    jobs_free(removed);
+    return fits;
+}
+
+static void kept(struct committer *c, uint64_t marks)
+{
+    hub_set_durable(c->options.hub, marks);
+    if (c->options.kept)
+        c->options.kept(c->options.arg);
+}
+
+// Tells the engine whether new jobs can be written; an ack always can, from the reserve.
+static void look_at_space(struct committer *c)
+{
+    bool low = store_space(c->options.store, NULL) == STORE_SPACE_LOW;
+    if (low == c->space_low)
+        return;
+    c->space_low = low;
+    if (low)
+        log_error(
+            "the disk is full: puts are refused until there is space; acks and gets go on from a reserve");
+    else
+        log_info("the disk has space again: puts are taken");
+    hub_lock(c->options.hub);
+    engine_set_store_full(hub_engine(c->options.hub), low);
+    hub_unlock(c->options.hub);
+}
+
+static enum store_error commit_one(struct committer *c)
+{
+    struct store *store = c->options.store;
+    uint64_t most = store_batch_max(store) < BATCH_BYTES ? store_batch_max(store) : BATCH_BYTES;
+    uint64_t bytes = measure(c, most), marks = 0;
+    uint32_t segment;
+    for (;;) {
+        enum store_error error = store_batch_begin(store, bytes, &segment);
+        if (error != STORE_OK)
+            return error;
+        if (take(c, bytes, segment, &marks))
+            break;
+        bytes = measure(c, most);
+    }
+    enum store_error error = store_commit(store);
+    if (error == STORE_OK)
+        kept(c, marks);
+    return error;
+}
+
+static bool lives(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
+{
+    struct committer *c = arg;
+    hub_lock(c->options.hub);
+    bool marked = journal_rewrite(hub_engine(c->options.hub), kind, id, segment);
+    hub_unlock(c->options.hub);
+    return marked;
+}
+
+static void save_stats(struct committer *c)
+{
+    struct store_stats now = store_stats(c->options.store);
+    pthread_mutex_lock(&c->stats_lock);
+    c->stats = now;
+    pthread_mutex_unlock(&c->stats_lock);
+}
+
+// A batch, and a share of the cleaning. True: all is well, or there is no space and *full is set.
+static bool commit_and_clean(struct committer *c, bool *full)
+{
+    struct store *store = c->options.store;
+    pthread_mutex_lock(&c->store_lock);
+    enum store_error error = commit_one(c);
+    *full = error == STORE_NO_SPACE;
+    if (*full)
+        error = STORE_OK;
+    if (error == STORE_OK && store_clean_wanted(store))
+        error = store_clean_next(store, lives, c);
+    if (error == STORE_OK)
+        look_at_space(c);
+    else
+        log_error("%s", store_message(store));
+    save_stats(c);
+    pthread_mutex_unlock(&c->store_lock);
+    return error == STORE_OK;
+}
+
+bool committer_flush(struct committer *c)
+{
+    while (hub_marked(c->options.hub) > hub_durable_marks(c->options.hub)) {
+        bool full;
+        if (!commit_and_clean(c, &full))
+            return false;
+        if (full) {
+            log_error("the disk is full: what is to be written does not fit");
+            return false;
+        }
+    }
+    return true;
+}
+
+// ---- the thread
+
+static void nap(int64_t ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&t, &t) && errno == EINTR)
+        ;
+}
+
+static void *run(void *arg)
+{
+    struct committer *c = arg;
+    struct hub *hub = c->options.hub;
+    for (;;) {
+        pthread_mutex_lock(&c->store_lock);
+        bool idle_work = store_clean_wanted(c->options.store);
+        pthread_mutex_unlock(&c->store_lock);
+        // Cleaning goes on while nothing is marked; a full disk is looked at again now and then.
+        enum hub_wait why = hub_wait_marked(hub, idle_work ? 0 : c->space_low ? SPACE_RETRY_MS : -1);
+        if (why == HUB_WAIT_FAILED) {
+            log_error("out of memory: changes cannot be written down any more");
+            c->options.fatal(c->options.arg);
+        }
+        if (why == HUB_WAIT_STOP)
+            return NULL;
+        if (c->space_low) {
+            pthread_mutex_lock(&c->store_lock);
+            store_prepare(c->options.store);
+            pthread_mutex_unlock(&c->store_lock);
+        }
+        bool full;
+        if (!commit_and_clean(c, &full))
+            c->options.fatal(c->options.arg);
+        if (full)
+            nap(SPACE_RETRY_MS);
+        else if (c->options.interval_ms && !idle_work)
+            nap(c->options.interval_ms);
+    }
+}
+
+bool committer_start(struct committer *c)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&c->thread, NULL, run, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error == 0;
+}
+
+void committer_stop(struct committer *c)
+{
+    hub_stop_waiting(c->options.hub);
+    pthread_join(c->thread, NULL);
+}
+
+// ---- snapshots and figures
+
+struct store_snapshot *committer_snapshot_begin(struct committer *c, char message[STORE_MESSAGE_MAX])
+{
+    struct store_snapshot *snapshot = NULL;
+    pthread_mutex_lock(&c->store_lock);
+    if (store_snapshot_begin(c->options.store, &snapshot) != STORE_OK) {
+        strncpy(message, store_message(c->options.store), STORE_MESSAGE_MAX - 1);
+        message[STORE_MESSAGE_MAX - 1] = '\0';
+        snapshot = NULL;
+    }
+    pthread_mutex_unlock(&c->store_lock);
+    return snapshot;
+}
+
+void committer_snapshot_end(struct committer *c, struct store_snapshot *snapshot)
+{
+    pthread_mutex_lock(&c->store_lock);
+    store_snapshot_end(c->options.store, snapshot);
+    pthread_mutex_unlock(&c->store_lock);
+}
+
+struct store_stats committer_stats(struct committer *c)
+{
+    pthread_mutex_lock(&c->stats_lock);
+    struct store_stats stats = c->stats;
+    pthread_mutex_unlock(&c->stats_lock);
+    return stats;
+}
