@@ -6,7 +6,7 @@ import re
 import unittest
 
 import lib
-from run_examples import WORD
+from run_examples import WORD, Mismatch, match, parse, substitute
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 
@@ -105,6 +105,34 @@ class DocumentTest(unittest.TestCase):
         anchors = {re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-") for title in self.document.sections}
         for target in re.findall(r"\]\(#([^)]+)\)", self.document.text):
             self.assertIn(target, anchors)
+
+
+class MatchTest(unittest.TestCase):
+    """The comparison that run_examples makes: it must refuse whatever differs."""
+
+    def test_what_matches(self):
+        for expected, got in (('{"a":1,"b":[2.50]}', '{"b":[2.50],"a":1}'), ('"<int>"', "-12"), ('"<number>"', "1e400"),
+                              ('"<string>"', '""'), ('"<bool>"', "false"), ('"<object>"', '{"a":1}'), ('"<array>"', "[]"),
+                              ('"<any>"', "null"), ('["<x>","<x>"]', '["1","1"]'), ('"<x>"', "[1]"), ("null", "null"),
+                              ('{"a":1,"a":2}', '{"a":1,"a":2}')):
+            match(parse(expected), parse(got), {})
+
+    def test_what_does_not(self):
+        for expected, got in (("1", "1.0"), ("2.50", "2.5"), ("1", '"1"'), ("null", "0"), ("true", "1"), ("false", "null"),
+                              ('{"a":1}', "{}"), ("{}", '{"a":1}'), ('{"a":1}', '{"b":1}'), ('{"a":1}', '{"a":1,"a":1}'),
+                              ("[1]", "[]"), ("[1,2]", "[2,1]"), ("[]", "{}"), ('"<int>"', "1.5"), ('"<int>"', '"1"'),
+                              ('"<number>"', '"1"'), ('"<string>"', "1"), ('"<bool>"', "0"), ('"<object>"', "[]"),
+                              ('"<array>"', "{}"), ('["<x>","<x>"]', '[1,"1"]'), ('["<x>","<x>"]', "[1,2]"),
+                              ('["<x>","<x>"]', "[{},[]]")):
+            with self.subTest(expected=expected, got=got), self.assertRaises(Mismatch):
+                match(parse(expected), parse(got), {})
+
+    def test_substitution(self):
+        captured = {}
+        match(parse('["<a>","<b>"]'), parse('[1.50,"x"]'), captured)
+        self.assertEqual(substitute('{"a":"<a>","b":["<b>"]}', captured), '{"a":1.50,"b":["x"]}')
+        with self.assertRaises(Mismatch):
+            substitute('"<c>"', captured)
 
 
 if __name__ == "__main__":
