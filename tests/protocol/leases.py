@@ -36,7 +36,7 @@ class Leases(lib.ProtocolTest):
             self.assertError(b.error(method, id=job), "not_reserved")
             self.assertError(b.error(method, id=job, delivery=got["delivery"] + 1), "not_reserved")
             self.assertError(a.error(method, id=job, delivery=got["delivery"] + 1), "not_reserved")
-            self.assertError(a.error(method, id=job, delivery=0), "not_reserved")
+            self.assertError(a.error(method, id=job, delivery=0), "invalid_params", param="delivery")
         self.assertEqual(b.call("job", id=job)["state"], "reserved")
 
     def test_with_the_delivery_anybody_is(self):

@@ -405,10 +405,10 @@ class ProtocolTest(unittest.TestCase):
         self._open.append(connection)
         return connection
 
-    def assertError(self, error, name, **data):
-        self.assertEqual(error.name, name, error)
+    def assertError(self, failure, name, /, **data):
+        self.assertEqual(failure.name, name, failure)
         for member, value in data.items():
-            self.assertEqual(error.data.get(member), value, error.data)
+            self.assertEqual(failure.data.get(member), value, failure.data)
 
     def put(self, connection, body=None, **params):
         """Puts on this test's queue; the new job's id."""

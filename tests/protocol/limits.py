@@ -170,6 +170,16 @@ class Limits(lib.ProtocolTest):
             self.assertEqual(a.reply()["result"]["id"], job)
         a.reset()
 
+    def test_many_big_replies_to_pipelined_requests(self):
+        """However much of the output the socket takes at once, every request is answered."""
+        job = self.put(self.connect(), "x" * 700_000)
+        for _ in range(15):
+            a = self.connect()
+            a.send((lib.request_text(1, "job", {"id": job}) + "\n") * 60)
+            for _ in range(60):
+                self.assertEqual(a.answer(1)["id"], job)
+            a.close()
+
     def test_pipelined_requests_without_reading(self):
         a = self.connect()
         before = self.daemon.resident()

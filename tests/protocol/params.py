@@ -22,7 +22,7 @@ BAD = {
     "queue": BAD_NAMES,
     "key": NOT_TEXT + ["", "k" * 256, "\u00e9" * 128],
     "job": NOT_WHOLE,
-    "delivery": NOT_WHOLE,
+    "delivery": NOT_WHOLE + [Raw("0")],
     "integer": NOT_WHOLE,
     "seconds": BAD_SECONDS,
     "lease": BAD_SECONDS + [Raw("0"), Raw("0.0")],
