@@ -104,7 +104,8 @@ enum taskq_error link_ensure(struct taskq *q, bool interruptible)
         enum taskq_error e = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
                                  ? TASKQ_SYSTEM
                                  : TASKQ_NO_DAEMON;
-        return handle_fail(q, e, "no daemon at %s: %s", q->address_text, why != NULL ? why : strerror(errno));
+        return handle_fail(q, e, "no daemon at %s (%s)", q->address_text,
+                           why != NULL ? why : strerror(errno));
     }
     pthread_mutex_lock(&q->lock);
     q->fd = fd;

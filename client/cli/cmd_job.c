@@ -1,0 +1,40 @@
+#include "client/cli/commands.h"
+#include "client/cli/human.h"
+#include "client/cli/input.h"
+#include "client/cli/output.h"
+
+#include <stdio.h>
+
+static int exec(struct cli *c)
+{
+    int code = EXIT_DONE;
+    for (int i = 0; i < c->args.count; i++) {
+        uint64_t id;
+        struct taskq_text info;
+        if (!input_id(c->args.positional[i], &id))
+            return cli_usage(c, "`%s` is no job's id", c->args.positional[i]);
+        enum taskq_error e = taskq_job_info(c->q, id, &info);
+        if (e != TASKQ_OK) {
+            code = cli_fail(c, e);
+            continue;
+        }
+        if (c->json)
+            output_json(info.data, info.len);
+        else
+            human_object(info.data, info.len);
+        if (!c->json && i + 1 < c->args.count)
+            putchar('\n');
+        taskq_text_release(&info);
+    }
+    return code;
+}
+
+const struct command command_job = {
+    .name = "job",
+    .usage = "ID…",
+    .summary = "Show everything about a job, and why it is not running",
+    .help = "With --json a line a job.\n",
+    .min = 1,
+    .max = -1,
+    .exec = exec,
+};

@@ -1,0 +1,18 @@
+// The list of commands, in the order of the help. A new one is a file cmd_NAME.c and a line here.
+#ifndef CLIENT_CLI_COMMANDS_H
+#define CLIENT_CLI_COMMANDS_H
+
+#include "client/cli/command.h"
+
+#define COMMANDS(X)                                                                                          \
+    X(put)                                                                                                   \
+    X(submit)                                                                                                \
+    X(result) X(cancel) X(get) X(ack) X(nack) X(release) X(bury) X(touch) X(work) X(job) X(jobs) X(kick)     \
+        X(delete) X(queues) X(stats) X(declare) X(pause) X(resume) X(join) X(shutdown) X(drop) X(pool)       \
+            X(hello) X(ping) X(raw) X(help)
+
+#define X(name) extern const struct command command_##name;
+COMMANDS(X)
+#undef X
+
+#endif

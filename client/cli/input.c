@@ -1,0 +1,114 @@
+#include "client/cli/input.h"
+
+#include "client/cli/values.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool read_all(int fd, struct buffer *b)
+{
+    for (;;) {
+        if (!buffer_reserve(b, 65536)) {
+            errno = ENOMEM;
+            return false;
+        }
+        ssize_t n = read(fd, b->data + b->len, b->cap - b->len);
+        if (n == 0)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            b->len += (size_t)n;
+    }
+}
+
+static int no_memory(void)
+{
+    fprintf(stderr, "taskq: there is no memory left\n");
+    return EXIT_BROKEN;
+}
+
+int input_json(const struct cli *c, struct slice text, bool string, const char *what, struct taskq_text *json)
+{
+    const char *data = text.len > 0 ? text.data : "";
+    if (string)
+        return taskq_json_string(data, text.len, json) == TASKQ_OK ? EXIT_DONE : no_memory();
+    if (!taskq_json_valid(data, text.len))
+        return cli_usage(c, "%s is not JSON; use --string to put it as text, or write text as '\"text\"'",
+                         what);
+    struct buffer b = BUFFER_INIT;
+    buffer_append(&b, data, text.len);
+    buffer_append_byte(&b, '\0');
+    if (b.failed)
+        return no_memory();
+    *json = (struct taskq_text){.data = b.data, .len = b.len - 1};
+    return EXIT_DONE;
+}
+
+int input_value(const struct cli *c, const char *source, bool string, struct taskq_text *json)
+{
+    bool file = source[0] == '@' && source[1] != '\0';
+    bool standard = strcmp(source, "-") == 0;
+    if (!file && !standard)
+        return input_json(c, slice_of(source), string, "this", json);
+
+    int fd = standard ? STDIN_FILENO : open(source + 1, O_RDONLY | O_CLOEXEC);
+    struct buffer b = BUFFER_INIT;
+    bool ok = fd >= 0 && read_all(fd, &b);
+    int error = errno;
+    if (fd >= 0 && !standard)
+        close(fd);
+    if (!ok) {
+        buffer_release(&b);
+        fprintf(stderr, "taskq: %s: %s\n", standard ? "standard input" : source + 1, strerror(error));
+        return EXIT_USAGE;
+    }
+    if (string && b.len > 0 && b.data[b.len - 1] == '\n')
+        b.len--;
+    int code =
+        input_json(c, (struct slice){b.data, b.len}, string, standard ? "standard input" : source + 1, json);
+    buffer_release(&b);
+    return code;
+}
+
+bool input_id(const char *text, uint64_t *id)
+{
+    return value_count(text, id) && *id > 0;
+}
+
+int input_delivery(const struct cli *c, uint64_t *id, uint64_t *delivery)
+{
+    *delivery = 0;
+    if (!input_id(c->args.positional[0], id))
+        return cli_usage(c, "`%s` is no job's id", c->args.positional[0]);
+    if (c->args.count > 1 && !input_id(c->args.positional[1], delivery))
+        return cli_usage(c, "`%s` is no delivery", c->args.positional[1]);
+    return EXIT_DONE;
+}
+
+int input_option(const struct cli *c, const char *name, struct taskq_text *json)
+{
+    const struct option_value *v = option_get(&c->args, name);
+    *json = (struct taskq_text){NULL, 0};
+    return v->given ? input_value(c, v->text, option_given(&c->args, "string"), json) : EXIT_DONE;
+}
+
+bool input_confirm(const struct cli *c, const char *format, ...)
+{
+    if (option_given(&c->args, "yes") || isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
+        return true;
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs(" [y/N] ", stderr);
+    char line[16];
+    bool yes = fgets(line, sizeof(line), stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
+    if (!yes)
+        fputs("taskq: nothing was changed\n", stderr);
+    return yes;
+}

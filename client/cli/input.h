@@ -1,0 +1,31 @@
+// Bodies, results and errors from the command line: an argument, `@FILE`, or `-` for standard input.
+#ifndef CLIENT_CLI_INPUT_H
+#define CLIENT_CLI_INPUT_H
+
+#include "client/cli/command.h"
+#include "common/buffer.h"
+#include "common/slice.h"
+
+// Reads all of what `source` names, and makes JSON text of it: with `string` a JSON string of its bytes
+// (without one line end at the end of a file), else it must be JSON already. EXIT_DONE, or says what is wrong
+// and how to go on. The caller releases.
+int input_value(const struct cli *c, const char *source, bool string, struct taskq_text *json);
+
+// Makes JSON text of one piece of input, in the same way. `what` names it in the message.
+int input_json(const struct cli *c, struct slice text, bool string, const char *what,
+               struct taskq_text *json);
+
+// A job's id, or a delivery.
+bool input_id(const char *text, uint64_t *id);
+
+// The positional arguments ID [DELIVERY]; without one `*delivery` is 0. EXIT_DONE, or says what is wrong.
+int input_delivery(const struct cli *c, uint64_t *id, uint64_t *delivery);
+
+// The value of an option that is JSON, `@FILE` or `-`, or text with --string; {NULL, 0} where it was not
+// given.
+int input_option(const struct cli *c, const char *name, struct taskq_text *json);
+
+// Asks on a terminal whether to go on; without one it is yes. With --yes it does not ask.
+__attribute__((format(printf, 2, 3))) bool input_confirm(const struct cli *c, const char *format, ...);
+
+#endif

@@ -1,0 +1,152 @@
+#include "client/cli/command.h"
+#include "client/cli/output.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// Those of every command, before or behind its name.
+static const struct option everywhere[] = {
+    {"address", 'a', OPTION_TEXT, "WHERE",
+     "the daemon: HOST:PORT, [IPv6]:PORT or unix:PATH\n(else TASKQ_ADDR, else " TASKQ_DEFAULT_ADDRESS ")"},
+    {"json", 0, OPTION_FLAG, NULL, "for programs: JSON, one document a line"},
+    {"help", 'h', OPTION_FLAG, NULL, "this text"},
+    {"version", 'V', OPTION_FLAG, NULL, "the version"},
+    {NULL},
+};
+
+static void print_text(const char *text)
+{
+    if (text != NULL)
+        printf("\n%s", text);
+}
+
+void command_print_help(const struct command *command)
+{
+    printf("usage: taskq %s %s\n\n%s\n", command->name, command->usage, command->summary);
+    print_text(command->help);
+    if (command->options != NULL) {
+        printf("\nOptions:\n");
+        options_help(command->options);
+    }
+    printf("\nWith every command:\n");
+    options_help(everywhere);
+    if (command->alias != NULL)
+        printf("\nAlso: taskq %s\n", command->alias);
+}
+
+void command_print_overview(void)
+{
+    printf("usage: taskq [-a WHERE] [--json] COMMAND …\n\n"
+           "Talks to taskqd, the job queue daemon.\n\nCommands:\n");
+    for (size_t i = 0; commands[i] != NULL; i++)
+        printf("  %-10s  %s\n", commands[i]->name, commands[i]->summary);
+    printf("\n`taskq help COMMAND` says more. With every command:\n");
+    options_help(everywhere);
+    printf("\nExit codes:\n"
+           "  0  done\n"
+           "  1  the answer is no: empty, full, not found, timeout, failed …\n"
+           "  2  the command line or the input is not what is taken\n"
+           "  3  no daemon\n"
+           "  4  the connection was lost, the output could not be written, or another failure\n");
+}
+
+// Global options before the command's name count as if they stood behind it.
+static void inherit(struct arguments *to, const struct arguments *from)
+{
+    for (int i = 0; i < OPTIONS_MAX; i++)
+        if (from->values[OPTIONS_MAX + i].given && !to->values[OPTIONS_MAX + i].given)
+            to->values[OPTIONS_MAX + i] = from->values[OPTIONS_MAX + i];
+}
+
+static int unknown(const char *name)
+{
+    const char *guess = command_guess(name);
+    fprintf(stderr, "taskq: there is no command `%s`", name);
+    if (guess != NULL)
+        fprintf(stderr, "; did you mean `%s`?\n", guess);
+    else
+        fprintf(stderr, "; `taskq help` lists them\n");
+    return EXIT_USAGE;
+}
+
+static int check_count(const struct cli *c)
+{
+    const struct command *command = c->command;
+    if (c->args.count < command->min)
+        return cli_usage(c, "%s",
+                         c->args.count == 0 ? "something is missing" : "something is missing at the end");
+    if (command->max >= 0 && c->args.count > command->max)
+        return cli_usage(c, "`%s` is too much", c->args.positional[command->max]);
+    if (c->args.rest != NULL && !command->takes_rest)
+        return cli_usage(c, "there is nothing for `--` to end");
+    return EXIT_DONE;
+}
+
+static int run(struct cli *c)
+{
+    int code = check_count(c);
+    if (code != EXIT_DONE)
+        return code;
+    if (!c->command->offline) {
+        struct taskq_options options = {.client = "taskq " TASKQ_VERSION};
+        const struct option_value *address = option_get(&c->args, "address");
+        enum taskq_error e = taskq_open(&c->q, address->given ? address->text : NULL, &options);
+        if (e != TASKQ_OK)
+            return cli_fail(c, e);
+    }
+    return c->command->exec(c);
+}
+
+static int run_command(const struct arguments *before)
+{
+    char error[OPTIONS_ERROR];
+    struct cli c = {.command = command_find(before->positional[0]), .args = {.tables = {NULL, everywhere}}};
+    if (c.command == NULL)
+        return unknown(before->positional[0]);
+    c.args.tables[0] = c.command->options;
+    if (!options_parse(&c.args, before->count - 1, before->positional + 1, false, error)) {
+        c.json = false;
+        return cli_usage(&c, "%s", error);
+    }
+    inherit(&c.args, before);
+    c.json = option_given(&c.args, "json");
+    if (option_given(&c.args, "help")) {
+        command_print_help(c.command);
+        return EXIT_DONE;
+    }
+    int code = run(&c);
+    cli_interruptible(NULL);
+    taskq_close(c.q);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    char error[OPTIONS_ERROR];
+    struct arguments before = {.tables = {NULL, everywhere}};
+    int code = EXIT_DONE;
+    if (!options_parse(&before, argc > 0 ? argc - 1 : 0, argv + 1, true, error)) {
+        fprintf(stderr, "taskq: %s; `taskq help` says more\n", error);
+        return EXIT_USAGE;
+    }
+    if (option_given(&before, "version")) {
+        printf("taskq %s\n", taskq_version());
+    } else if (before.count > 0) {
+        code = run_command(&before);
+    } else if (option_given(&before, "help")) {
+        command_print_overview();
+    } else {
+        fprintf(stderr, "usage: taskq COMMAND …; `taskq help` says more\n");
+        return EXIT_USAGE;
+    }
+    if (!output_end() && code == EXIT_DONE)
+        code = EXIT_BROKEN;
+    if (code != EXIT_DONE && cli_interrupted() != 0) { // the parent is to see of what the program ended
+        signal(cli_interrupted(), SIG_DFL);
+        raise(cli_interrupted());
+    }
+    return code;
+}

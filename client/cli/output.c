@@ -1,0 +1,101 @@
+#include "client/cli/output.h"
+
+#include "common/utf8.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool output_terminal(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
+
+bool output_colours(void)
+{
+    const char *no = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return output_terminal() && (no == NULL || no[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+// DEL, and U+0080 … U+009F, which JSON lets stand and terminals obey.
+static bool obeyed(const char *at, size_t len, unsigned *code)
+{
+    unsigned char c = (unsigned char)at[0];
+    *code = c;
+    if (len == 1)
+        return c < 0x20 || c == 0x7f;
+    if (len != 2 || c != 0xc2 || (unsigned char)at[1] >= 0xa0)
+        return false;
+    *code = (unsigned char)at[1];
+    return true;
+}
+
+void output_json_to(FILE *f, struct slice json)
+{
+    if (isatty(fileno(f)) != 1) {
+        fwrite(json.data, 1, json.len, f);
+        return;
+    }
+    const char *end = json.data + json.len;
+    for (const char *at = json.data; at < end;) {
+        size_t n = utf8_length(at, end);
+        unsigned code;
+        n = n == 0 ? 1 : n;
+        if (n <= 2 && obeyed(at, n, &code) && code >= 0x20)
+            fprintf(f, "\\u%04x", code);
+        else
+            fwrite(at, 1, n, f);
+        at += n;
+    }
+}
+
+void output_json(const char *json, size_t len)
+{
+    output_json_to(stdout, (struct slice){json, len});
+    putchar('\n');
+}
+
+void output_text(struct slice text)
+{
+    if (!output_terminal()) {
+        fwrite(text.data, 1, text.len, stdout);
+        return;
+    }
+    const char *end = text.data + text.len;
+    for (const char *at = text.data; at < end;) {
+        size_t n = utf8_length(at, end);
+        unsigned code;
+        if (n == 0 || (n <= 2 && obeyed(at, n, &code)))
+            putchar('?');
+        else
+            fwrite(at, 1, n, stdout);
+        at += n == 0 ? 1 : n;
+    }
+}
+
+bool output_value(const char *json, size_t len, bool raw)
+{
+    struct taskq_text text;
+    enum taskq_error e = raw ? taskq_json_unstring(json, len, &text) : TASKQ_USAGE;
+    if (e == TASKQ_NO_MEMORY)
+        return false;
+    if (e != TASKQ_OK) { // no string: as it is
+        output_json(json, len);
+        return true;
+    }
+    fwrite(text.data, 1, text.len, stdout);
+    taskq_text_release(&text);
+    return true;
+}
+
+bool output_end(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    fprintf(stderr, "taskq: the output could not be written: %s\n",
+            errno != 0 ? strerror(errno) : "an error");
+    return false;
+}

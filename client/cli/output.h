@@ -1,0 +1,33 @@
+// Standard output, for people and for programs. That it could be written is looked at once, at the end:
+// output_end().
+#ifndef CLIENT_CLI_OUTPUT_H
+#define CLIENT_CLI_OUTPUT_H
+
+#include "client/taskq.h"
+#include "common/slice.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+// Whether standard output is a terminal; and whether it may have colours (NO_COLOR is not set, TERM not
+// dumb).
+bool output_terminal(void);
+bool output_colours(void);
+
+// JSON text and a line end. On a terminal, control characters that JSON allows are escaped.
+void output_json(const char *json, size_t len);
+
+// The same without the line end, to any stream.
+void output_json_to(FILE *f, struct slice json);
+
+// A text of any origin: on a terminal control characters become `?`. Other bytes, and elsewhere, pass.
+void output_text(struct slice text);
+
+// A result or body: JSON text and a line end, or with `raw` a JSON string's own bytes and nothing more.
+// False: no memory.
+bool output_value(const char *json, size_t len, bool raw);
+
+// Flushes. False: it could not be written; said on standard error.
+bool output_end(void);
+
+#endif
