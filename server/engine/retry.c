@@ -79,7 +79,8 @@ int64_t backoff(struct engine *e, const struct queue_settings *s, uint32_t n)
     if (pause > s->backoff_cap)
         pause = s->backoff_cap;
     double jitter = s->backoff_jitter * (2 * engine_chance(e) - 1);
-    return pause + (int64_t)((double)pause * jitter);
+    pause += (int64_t)((double)pause * jitter);
+    return pause < s->backoff_cap ? pause : s->backoff_cap;
 }
 
 // Counts what happened, and says whether that was once too often.
