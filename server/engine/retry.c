@@ -264,7 +264,6 @@ void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct bl
 {
     struct queue *q = job_queue(j);
     struct extra *x = job_extra(e, j);
-    COUNT(e, q, died);
     mark_job(e, j, JOB_HEAD_DIRTY);
     j->timer.mark = reason & 15;
     if (x) {
@@ -283,6 +282,7 @@ void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct bl
     job_give_up_key(e, j);
     if (move_to_dead_letter(e, j))
         return;
+    COUNT(e, q, died);
     job_move(e, j, JOB_DEAD, e->now + q->settings->keep_dead);
     trim(e, &q->dead, &q->dead_bytes, q->settings->keep_dead_bytes, &q->counters.dead_dropped,
          &e->counters.dead_dropped);
