@@ -269,9 +269,11 @@ void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct bl
     if (x) {
         if (error)
             job_set_error(e, j, error);
-        x->failed = true;
-        x->reason = (uint8_t)reason;
-        x->failed_attempts = j->attempts;
+        if (!x->failed) { // in a dead-letter queue it dies again: the first death decides the outcome
+            x->failed = true;
+            x->reason = (uint8_t)reason;
+            x->failed_attempts = j->attempts;
+        }
         wheel_remove(&e->wheel, &x->expiry);
     }
     struct outcome outcome = {.state = JOB_DEAD,
