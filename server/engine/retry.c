@@ -231,13 +231,13 @@ void job_finish(struct engine *e, struct job *j, enum job_state state, struct bl
          &e->counters.results_dropped);
 }
 
-// A dying job moves to its queue's dead-letter queue, once. False: it has none, or there is no room for it.
+// A dying job moves to its queue's dead-letter queue, once. False: it has none, or that one takes no more.
 static bool move_to_dead_letter(struct engine *e, struct job *j)
 {
     struct queue *q = job_queue(j), *to;
     const char *name = q->settings->dead_letter;
     struct extra *x = j->extra;
-    if (!name[0] || !x || x->origin || queue_get(e, slice_of(name), &to) != ERROR_NONE || to->shut_down_hard)
+    if (!name[0] || !x || x->origin || queue_get(e, slice_of(name), &to) != ERROR_NONE || to->shut_down)
         return false;
     struct level *l = level_get(to, j->level->priority);
     x->origin = blob_new(queue_name(q));

@@ -35,7 +35,8 @@ enum setting_type {
     X(backoff_cap, SECONDS, 0, SETTING_SECONDS_MAX, 3600000, "longest pause between attempts")               \
     X(backoff_jitter, SHARE, 0, 1, 0.1,                                                                      \
       "share of the pause that is left to chance, so that retries do not come at once")                      \
-    X(dead_letter, NAME, 0, 0, 0, "queue to which a dying job moves, once; none: it is kept as dead here")   \
+    X(dead_letter, NAME, 0, 0, 0,                                                                            \
+      "queue to which a dying job moves, once; none, or one that is shut down: it is kept as dead here")     \
     X(concurrency, COUNT, 0, 4294967295, 0, "how many jobs may be reserved at a time; 0 = no bound")         \
     X(durable, FLAG, 0, 1, 1, "whether its jobs are kept on disk")                                           \
     X(keep_result, SECONDS, 0, SETTING_SECONDS_MAX, 600000,                                                  \
