@@ -153,11 +153,11 @@ bool engine_wait_cancel(struct engine *e, struct waiter *w) MUST_CHECK;
 
 struct put_options {
     double priority;
-    int64_t delay;         // 0: none
+    int64_t delay;         // from the call, also where the put waits; 0: none
     int64_t at;            // wall clock, ms since 1970; 0: none. Not with delay
     int64_t lease;         // 0: the queue's
     uint32_t max_attempts; // 0: the queue's
-    int64_t expires;       // 0: never
+    int64_t expires;       // from the call; 0: never
     struct slice key;      // empty: none. At most 255 bytes
     int64_t key_for;
     bool submit;         // the outcome is kept for keep_result

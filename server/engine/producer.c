@@ -17,6 +17,7 @@ static enum error wait_for_room(struct engine *e, struct queue *q, struct job *j
     if (error != ERROR_NONE)
         return error;
     w->job = j;
+    w->asked = e->now;
     e->bytes += job_bytes(j);
     out->waiting = &w->pub;
     return ERROR_NONE;
@@ -45,7 +46,7 @@ static enum error put(struct engine *e, struct queue *q, struct job *j, struct e
     if (!l)
         return ERROR_OVERLOADED;
     e->bytes += job_bytes(j);
-    job_admit(e, j, l);
+    job_admit(e, j, l, e->now);
     out->id = j->id;
     return ERROR_NONE;
 }

@@ -6,10 +6,10 @@
 
 // ---- in and out
 
-void job_admit(struct engine *e, struct job *j, struct level *level_take)
+void job_admit(struct engine *e, struct job *j, struct level *level_take, int64_t asked)
 {
     struct extra *x = j->extra;
-    int64_t delay = (int64_t)j->timer.when;
+    int64_t due = asked + (int64_t)j->timer.when;
     j->node = (struct tree_node){0};
     j->id = e->next_id++;
     j->created = (uint64_t)e->wall & (WHEEL_END - 1);
@@ -20,14 +20,14 @@ void job_admit(struct engine *e, struct job *j, struct level *level_take)
     if (x && x->key)
         key_add(e, q, x->key, j->id);
     if (x && x->expiry.when)
-        wheel_add(&e->wheel, &x->expiry, e->now + (int64_t)x->expiry.when);
-    bool waits = delay || (x && x->at > e->wall);
+        wheel_add(&e->wheel, &x->expiry, asked + (int64_t)x->expiry.when);
+    bool waits = due > e->now || (x && x->at > e->wall);
     mark_job(e, j, waits ? JOB_BODY_DIRTY | JOB_HEAD_DIRTY : JOB_BODY_DIRTY);
     if (x && x->at > e->wall) {
         j->flags |= JOB_WALL;
         job_move(e, j, JOB_DELAYED, 0);
-    } else if (delay) {
-        job_move(e, j, JOB_DELAYED, e->now + delay);
+    } else if (due > e->now) {
+        job_move(e, j, JOB_DELAYED, due);
     } else {
         j->flags |= JOB_FRESH;
         job_move(e, j, JOB_READY, 0);

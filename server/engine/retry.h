@@ -6,8 +6,9 @@
 #include "server/engine/queue.h"
 #include "server/engine/waiter.h"
 
-// Gives a prepared job its id and place. `level_take` is its level.
-void job_admit(struct engine *e, struct job *j, struct level *level_take);
+// Gives a prepared job its id and place. `level_take` is its level; `asked` is when the put came, from which
+// delay and expires count.
+void job_admit(struct engine *e, struct job *j, struct level *level_take, int64_t asked);
 
 // Hands the job at the head of q to a client: reserved, with a lease, filled into *out.
 void job_hand_out(struct engine *e, struct job *j, uint32_t holder, int64_t lease, struct taken *out);

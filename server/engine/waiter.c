@@ -354,7 +354,7 @@ static bool admit_waiting(struct engine *e, struct queue *q)
         return true;
     }
     w->job = NULL;
-    job_admit(e, j, l);
+    job_admit(e, j, l, w->asked);
     w->pub.id = j->id;
     wait_complete(e, w, ERROR_NONE);
     return true;

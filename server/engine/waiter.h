@@ -23,6 +23,7 @@ struct wait {
     struct job *job;   // put: the job; result: whose outcome
     struct blob *copy; // get: what taken.body points into
     int64_t lease;
+    int64_t asked; // put: when it came
     bool completed, auto_ack, detached, forget;
     unsigned link_count;
     struct wait_link links[];
