@@ -210,7 +210,7 @@ struct get_options {
 // Hands out up to max jobs into `out` (room for max), the most urgent over all the queues first. *count is
 // how many. With none there: ERROR_EMPTY (timeout 0), or *waiting is set: the completion (one job) comes
 // later. auto_ack on this path is done at once: the caller's reply waits for engine_promise. ERROR_SHUT_DOWN
-// when every queue named is shut down and empty.
+// when every queue named is shut down, at once or with no unfinished job left.
 enum error engine_get(struct engine *e, struct moment now, struct engine_client *who,
                       const struct get_options *options, struct taken *out, unsigned *count,
                       struct waiter **waiting) MUST_CHECK;
@@ -278,9 +278,9 @@ enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s) MU
 // ERROR_NOT_FOUND. ERROR_NOT_FOUND.
 enum error engine_drop(struct engine *e, struct moment now, struct slice queue, uint64_t *count) MUST_CHECK;
 
-// No more puts; gets go on until nothing is ready or delayed. immediate: what is ready or delayed dies (in
-// the ticks to come, but none of it can be taken any more), and so does what comes back. Makes the queue if
-// need be.
+// No more puts; gets go on until no job is unfinished: a reserved one may come back. immediate: what is ready
+// or delayed dies (in the ticks to come, but none of it can be taken any more), and so does what comes back.
+// Makes the queue if need be.
 enum error engine_shutdown(struct engine *e, struct moment now, struct slice queue,
                            bool immediate) MUST_CHECK;
 

@@ -123,7 +123,7 @@ uint64_t queue_unfinished(const struct queue *q)
 
 bool queue_over(const struct queue *q)
 {
-    return q->shut_down && (q->work != QUEUE_WORK_NONE || q->gauges.ready + q->gauges.delayed == 0);
+    return q->shut_down && (q->shut_down_hard || queue_unfinished(q) == 0);
 }
 
 bool queue_full(const struct queue *q)

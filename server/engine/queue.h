@@ -123,7 +123,7 @@ bool queue_takes(const struct queue *q);
 
 // Whether a put has to wait.
 bool queue_full(const struct queue *q);
-bool queue_over(const struct queue *q); // shut down, and nothing is left to take
+bool queue_over(const struct queue *q); // shut down, and nothing is left to take nor can come back
 uint64_t queue_unfinished(const struct queue *q);
 
 int level_compare(const struct tree_node *a, const struct tree_node *b);
