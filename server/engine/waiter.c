@@ -273,15 +273,15 @@ void wait_timed_out(struct engine *e, struct wait *w)
 
 // ---- settling
 
-// The queue from which a waiting get takes: of all it waits on the one with the most urgent job; the oldest
-// among equals.
+// The queue from which a waiting get takes: of all in which its turn has come the one with the most urgent
+// job; the oldest among equals.
 static struct wait_link *most_urgent(struct wait *w)
 {
     struct wait_link *best = NULL;
     struct job *best_job = NULL;
     for (unsigned i = 0; i < w->link_count; i++) {
         struct wait_link *l = &w->links[i];
-        if (!l->queue || !queue_takes(l->queue))
+        if (!l->queue || l->prev || !queue_takes(l->queue))
             continue;
         struct job *j = queue_head(l->queue);
         if (!best || job_before(j, best_job)) {
