@@ -377,10 +377,12 @@ bool queue_settle(struct engine *e, struct queue *q)
     }
     if (q->gets.first && queue_over(q)) {
         struct wait_link *next;
-        for (struct wait_link *l = q->gets.first; l && left-- > 0; l = next) {
+        for (struct wait_link *l = q->gets.first; l && left > 0; l = next) {
             next = l->next;
-            if (all_shut(l->wait))
+            if (all_shut(l->wait)) {
                 wait_complete(e, l->wait, ERROR_SHUT_DOWN);
+                left--;
+            }
         }
     }
     for (; q->joins.first && queue_unfinished(q) == 0 && left > 0; left--)
