@@ -184,9 +184,9 @@ enum error engine_put(struct engine *e, struct moment now, struct slice queue, s
 // Cancels a job that has not started. *cancelled is false if it had, or is finished. ERROR_NOT_FOUND.
 enum error engine_cancel(struct engine *e, struct moment now, uint64_t id, bool *cancelled) MUST_CHECK;
 
-// The outcome of a job: now, or when it is there (*waiting). forget: it goes once it is given out.
-// ERROR_FAILED (dead) and ERROR_CANCELLED come with *out as well. ERROR_TIMEOUT when timeout is 0 and it is
-// not finished.
+// The outcome of a job: now, or when it is there (*waiting). forget: it goes once it is given out, from a
+// wait at engine_confirm. ERROR_FAILED (dead) and ERROR_CANCELLED come with *out as well. ERROR_TIMEOUT when
+// timeout is 0 and it is not finished.
 enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool forget,
                          struct engine_client *who, int64_t timeout, void *context, struct outcome *out,
                          struct waiter **waiting) MUST_CHECK;

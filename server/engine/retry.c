@@ -169,19 +169,16 @@ enum error job_outcome(const struct job *j, struct outcome *out)
     return ERROR_NONE;
 }
 
-// Tells all who wait for the outcome. True: one of them wants it forgotten.
-static bool tell_future(struct engine *e, struct job *j, enum error error, const struct outcome *outcome)
+// Tells all who wait for the outcome.
+static void tell_future(struct engine *e, struct job *j, enum error error, const struct outcome *outcome)
 {
-    bool forget = false;
     while (j->extra && j->extra->results) {
         struct wait *w = j->extra->results;
-        forget |= w->forget;
         w->pub.outcome = *outcome;
         blob_ref(outcome->result);
         blob_ref(outcome->error);
         wait_complete(e, w, error);
     }
-    return forget;
 }
 
 // Removes the oldest of a set until what it holds is within its bytes again.
@@ -208,8 +205,7 @@ void job_finish(struct engine *e, struct job *j, enum job_state state, struct bl
         COUNT(e, q, cancelled);
 
     struct outcome outcome = {.state = state, .attempts = j->attempts, .result = result};
-    if (tell_future(e, j, state == JOB_DONE ? ERROR_NONE : ERROR_CANCELLED, &outcome))
-        keep = 0;
+    tell_future(e, j, state == JOB_DONE ? ERROR_NONE : ERROR_CANCELLED, &outcome);
     if (keep && result) {
         // An ack is never refused for memory: its outcome may be.
         if (e->bytes + result->len <= e->config.max_bytes && job_extra(e, j)) {

@@ -232,19 +232,35 @@ struct waiter *engine_take_completed(struct engine *e)
     return first;
 }
 
+// The consumer has the job from now on.
+static void confirm_get(struct engine *e, struct wait *w)
+{
+    struct job *j = job_find(e, w->pub.taken.id);
+    if (!j || j->state != JOB_RESERVED || engine_token(e, j) != w->pub.taken.delivery)
+        return;
+    j->flags &= ~(unsigned)JOB_HANDING & 0xff;
+    if (w->auto_ack)
+        job_finish(e, j, JOB_DONE, NULL);
+}
+
+// The outcome was given out: it may be forgotten now, and not before, lest a connection that closes on the
+// way takes it along.
+static void confirm_result(struct engine *e, struct wait *w)
+{
+    struct job *j = w->forget ? job_find(e, w->pub.id) : NULL;
+    if (j && (j->state == JOB_DONE || j->state == JOB_CANCELLED))
+        job_remove(e, j);
+}
+
 void engine_confirm(struct engine *e, struct moment now, struct waiter *pub)
 {
     struct wait *w = (struct wait *)pub;
     engine_begin(e, now);
     assert(w->completed);
-    if (pub->kind == WAITER_GET && pub->error == ERROR_NONE && !pub->orphan) {
-        struct job *j = job_find(e, pub->taken.id);
-        if (j && j->state == JOB_RESERVED && engine_token(e, j) == pub->taken.delivery) {
-            j->flags &= ~(unsigned)JOB_HANDING & 0xff;
-            if (w->auto_ack)
-                job_finish(e, j, JOB_DONE, NULL);
-        }
-    }
+    if (pub->kind == WAITER_GET && pub->error == ERROR_NONE && !pub->orphan)
+        confirm_get(e, w);
+    else if (pub->kind == WAITER_RESULT && pub->error != ERROR_TIMEOUT && !pub->orphan)
+        confirm_result(e, w);
     wait_free(e, w);
     engine_settle(e);
 }
