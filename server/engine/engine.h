@@ -325,7 +325,7 @@ struct queue_info {
     struct slice name; // valid until the lock is released
     struct queue_settings settings;
     bool declared, paused, shut_down;
-    int64_t oldest; // age in ms of the oldest ready job, -1: none
+    int64_t oldest; // age in ms of the oldest ready job (of the 100 most urgent priorities), -1: none
     struct queue_gauges gauges;
     struct queue_counters counters;
 };

@@ -275,6 +275,25 @@ enum error engine_list_jobs(struct engine *e, struct moment now, struct slice qu
 
 // ---- queues
 
+// How many levels are looked at for the oldest job.
+#define OLDEST_LEVELS 100
+
+// The ready job with the lowest id. It is the one that starves, so the most urgent level alone will not do.
+static const struct job *oldest_ready(const struct queue *q)
+{
+    const struct job *oldest = NULL;
+    struct tree_node *n = tree_first(&q->ready_levels);
+    for (int i = 0; n && i < OLDEST_LEVELS; i++, n = tree_after(&q->ready_levels, n, level_ready_compare)) {
+        const struct level *l = level_of_ready(n);
+        const struct job *fresh = l->first, *back = job_of_node(tree_first(&l->back));
+        if (fresh && (!oldest || fresh->id < oldest->id))
+            oldest = fresh;
+        if (back && (!oldest || back->id < oldest->id))
+            oldest = back;
+    }
+    return oldest;
+}
+
 static void fill_queue(const struct engine *e, const struct queue *q, struct queue_info *info)
 {
     *info = (struct queue_info){
@@ -287,12 +306,9 @@ static void fill_queue(const struct engine *e, const struct queue *q, struct que
         .gauges = q->gauges,
         .counters = q->counters,
     };
-    // Of the most urgent level: the lowest id is the oldest job.
-    if (q->top) {
-        const struct job *fresh = q->top->first, *back = job_of_node(tree_first(&q->top->back));
-        const struct job *j = !back || (fresh && fresh->id < back->id) ? fresh : back;
+    const struct job *j = oldest_ready(q);
+    if (j)
         info->oldest = e->wall > (int64_t)j->created ? e->wall - (int64_t)j->created : 0;
-    }
 }
 
 enum error engine_queue_info(struct engine *e, struct moment now, struct slice queue, struct queue_info *out)
