@@ -56,6 +56,7 @@ enum error engine_declare(struct engine *e, struct moment now, struct slice queu
     q->declared = true;
     *now_set = *own;
     mark_queue(e, q);
+    queue_trim(e, q);
     queue_touch(e, q); // room or concurrency may have grown
     engine_settle(e);
     return ERROR_NONE;

@@ -191,6 +191,14 @@ static void trim(struct engine *e, struct tree *set, const uint64_t *held, uint6
     }
 }
 
+void queue_trim(struct engine *e, struct queue *q)
+{
+    trim(e, &q->finished, &q->result_bytes, q->settings->keep_result_bytes, &q->counters.results_dropped,
+         &e->counters.results_dropped);
+    trim(e, &q->dead, &q->dead_bytes, q->settings->keep_dead_bytes, &q->counters.dead_dropped,
+         &e->counters.dead_dropped);
+}
+
 void job_finish(struct engine *e, struct job *j, enum job_state state, struct blob *result)
 {
     struct queue *q = job_queue(j);
@@ -223,8 +231,7 @@ void job_finish(struct engine *e, struct job *j, enum job_state state, struct bl
         return;
     }
     job_move(e, j, state, e->now + keep);
-    trim(e, &q->finished, &q->result_bytes, q->settings->keep_result_bytes, &q->counters.results_dropped,
-         &e->counters.results_dropped);
+    queue_trim(e, q);
 }
 
 // A dying job moves to its queue's dead-letter queue, once. False: it has none, or that one takes no more.
@@ -282,8 +289,7 @@ void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct bl
         return;
     COUNT(e, q, died);
     job_move(e, j, JOB_DEAD, e->now + q->settings->keep_dead);
-    trim(e, &q->dead, &q->dead_bytes, q->settings->keep_dead_bytes, &q->counters.dead_dropped,
-         &e->counters.dead_dropped);
+    queue_trim(e, q);
 }
 
 void job_kick(struct engine *e, struct job *j)

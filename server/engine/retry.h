@@ -27,6 +27,9 @@ void job_finish(struct engine *e, struct job *j, enum job_state state, struct bl
 // Ends a job as dead, or moves it to the dead-letter queue. `error` is referenced; NULL: keep the last one.
 void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct blob *error);
 
+// The oldest of what is kept go until it is within the queue's bytes, at most 1,000 of a kind a call.
+void queue_trim(struct engine *e, struct queue *q);
+
 // A dead or delayed job becomes ready, with its attempts and losses forgotten if it was dead.
 void job_kick(struct engine *e, struct job *j);
 
