@@ -144,12 +144,17 @@ enum error engine_drop(struct engine *e, struct moment now, struct slice queue, 
         wait_complete(e, q->puts.first->wait, ERROR_NOT_FOUND);
     while (q->joins.first)
         wait_complete(e, q->joins.first->wait, ERROR_NONE);
+    while (q->results.first)
+        wait_complete(e, q->results.first->wait, ERROR_NOT_FOUND);
     while (q->gets.first) {
         struct wait *w = q->gets.first->wait;
-        unsigned others = 0;
+        bool others = false;
         wait_link_remove(e, q->gets.first);
         for (unsigned i = 0; i < w->link_count; i++)
-            others += w->links[i].queue != NULL;
+            if (w->links[i].queue) {
+                others = true;
+                queue_touch(e, w->links[i].queue); // all that are left may be shut down
+            }
         if (!others)
             wait_complete(e, w, ERROR_NOT_FOUND);
     }

@@ -159,7 +159,9 @@ static void job_due(struct engine *e, struct job *j)
 
 static void job_expired(struct engine *e, struct extra *x)
 {
-    if (x->job->state == JOB_RESERVED)
+    if (job_queue(x->job)->dropped)
+        job_remove(e, x->job); // not to the dead-letter queue
+    else if (x->job->state == JOB_RESERVED)
         x->expired = true; // it may still be finished; it dies if it comes back
     else
         job_die(e, x->job, DEAD_EXPIRED, NULL);

@@ -275,8 +275,9 @@ struct sweep {
 enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s) MUST_CHECK;
 
 // The queue goes at once with its settings and all its jobs; *count is how many. Its memory is freed by later
-// ticks. Waiting gets and puts end with ERROR_NOT_FOUND, joins with ERROR_NONE, reserved jobs answer
-// ERROR_NOT_FOUND. ERROR_NOT_FOUND.
+// ticks, a reserved job's when its lease is over or its holder is gone. Waiting puts, results and gets (of
+// several queues: when the last of them goes) end with ERROR_NOT_FOUND, joins with ERROR_NONE, reserved jobs
+// answer ERROR_NOT_FOUND. ERROR_NOT_FOUND.
 enum error engine_drop(struct engine *e, struct moment now, struct slice queue, uint64_t *count) MUST_CHECK;
 
 // No more puts; gets go on until no job is unfinished: a reserved one may come back. immediate: what is ready

@@ -350,7 +350,7 @@ void engine_list_queues(struct engine *e, struct moment now, struct slice after,
 void engine_info(const struct engine *e, struct engine_info *out)
 {
     *out = (struct engine_info){
-        .queues = e->queue_count,
+        .queues = e->names.count,
         .clients = e->client_count,
         .bytes = e->bytes,
         .max_bytes = e->config.max_bytes,

@@ -211,6 +211,9 @@ void queue_forget_name(struct engine *e, struct queue *q)
 {
     assert(!q->dropped);
     q->dropped = true;
+#define X(name, text) e->gauges.name -= q->gauges.name;
+    QUEUE_GAUGES(X)
+#undef X
     table_remove(&e->names, &q->by_name);
     tree_remove(&e->ordered, &q->ordered, queue_compare);
     queue_touch(e, q);

@@ -57,7 +57,7 @@ struct queue {
     struct level *top;                     // the most urgent level with a ready job; NULL: none
     struct tree levels, ready_levels;
     struct tree delayed, dead, finished; // by id
-    struct wait_list gets, puts, joins;
+    struct wait_list gets, puts, joins, results;
     struct queue *settle_next;
     struct queue *idle_prev, *idle_next;
     struct queue *work_next;
@@ -152,9 +152,9 @@ uint64_t queue_number_hash(const struct table_node *n);
 uint64_t key_table_hash(const struct table_node *n);
 uint64_t queue_table_hash(const struct table_node *n);
 
-// Counts, for the queue and the daemon at once.
+// Counts, for the queue and the daemon at once; of a dropped queue the daemon knows no more.
 #define COUNT(e, q, counter) ((q)->counters.counter++, (e)->counters.counter++)
 #define GAUGE(e, q, gauge, step)                                                                             \
-    ((q)->gauges.gauge += (uint64_t)(step), (e)->gauges.gauge += (uint64_t)(step))
+    ((q)->gauges.gauge += (uint64_t)(step), (void)((q)->dropped || ((e)->gauges.gauge += (uint64_t)(step))))
 
 #endif

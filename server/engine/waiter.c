@@ -111,7 +111,16 @@ bool engine_client_close(struct engine *e, struct moment now, struct engine_clie
 
 static struct wait_list *list_of(struct wait *w, struct queue *q)
 {
-    return w->pub.kind == WAITER_GET ? &q->gets : w->pub.kind == WAITER_PUT ? &q->puts : &q->joins;
+    switch (w->pub.kind) {
+    case WAITER_GET:
+        return &q->gets;
+    case WAITER_PUT:
+        return &q->puts;
+    case WAITER_JOIN:
+        return &q->joins;
+    default:
+        return &q->results;
+    }
 }
 
 static void gauge_waits(struct engine *e, struct wait *w, struct queue *q, int step)
@@ -120,7 +129,7 @@ static void gauge_waits(struct engine *e, struct wait *w, struct queue *q, int s
         GAUGE(e, q, waiting_gets, step);
     else if (w->pub.kind == WAITER_PUT)
         GAUGE(e, q, waiting_puts, step);
-    else
+    else if (w->pub.kind == WAITER_JOIN)
         GAUGE(e, q, waiting_joins, step);
 }
 

@@ -38,8 +38,8 @@ struct engine_client {
     uint32_t wait_count; // waiting, not completed
 };
 
-// A waiter in the lists of `count` queues (gets, puts or joins by its kind). ERROR_OVERLOADED: too many waits
-// of this client, or no memory. timeout is FOREVER or above 0.
+// A waiter in the lists of `count` queues (gets, puts, joins or results by its kind). ERROR_OVERLOADED: too
+// many waits of this client, or no memory. timeout is FOREVER or above 0.
 enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind kind, struct queue **queues,
                     unsigned count, int64_t timeout, void *context, struct wait **out) MUST_CHECK;
 
