@@ -225,7 +225,7 @@ enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s)
     if (!q)
         return s->begun ? ERROR_NONE : ERROR_NOT_FOUND; // it went in between: nothing is left to do
     if (s->kind == SWEEP_KICK && q->shut_down_hard)
-        return ERROR_SHUT_DOWN;
+        return ERROR_NONE; // as engine_kick
     // Not more than there are now, so that a busy producer cannot keep a sweep going for ever.
     uint64_t most = s->begun ? s->limit : sweep_most(q, s->states);
     s->limit = s->limit < most ? s->limit : most;

@@ -286,6 +286,8 @@ enum error engine_drop(struct engine *e, struct moment now, struct slice queue, 
 enum error engine_shutdown(struct engine *e, struct moment now, struct slice queue,
                            bool immediate) MUST_CHECK;
 
+// *kicked is false where the job is neither dead nor delayed, and in a queue that was shut down at once:
+// there nothing comes back. A job that was dead does not bear its key again.
 enum error engine_kick(struct engine *e, struct moment now, uint64_t id, bool *kicked) MUST_CHECK;
 enum error engine_delete(struct engine *e, struct moment now, uint64_t id) MUST_CHECK;
 
