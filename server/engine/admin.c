@@ -191,30 +191,43 @@ enum error engine_delete(struct engine *e, struct moment now, uint64_t id)
 
 // ---- sweeps
 
-// The next job of these states for a sweep; NULL: there is none.
-static struct job *sweep_next(struct queue *q, unsigned states)
+#define FINISHED (JOB_STATE_BIT(JOB_DONE) | JOB_STATE_BIT(JOB_CANCELLED))
+
+// Done and cancelled jobs share a set: those of the other state are passed over, once a sweep and each for a
+// step.
+static struct job *next_finished(struct queue *q, struct sweep *s, int *steps)
+{
+    struct job probe = {.id = s->at};
+    for (; *steps > 0; --*steps) {
+        struct job *j = job_of_node(tree_after(&q->finished, &probe.node, job_compare));
+        if (!j || (s->states & JOB_STATE_BIT(j->state)))
+            return j;
+        s->at = probe.id = j->id;
+    }
+    return NULL;
+}
+
+// The next job of these states for a sweep; NULL: there is none, or no step is left.
+static struct job *sweep_next(struct queue *q, struct sweep *s, int *steps)
 {
     struct job *j = NULL;
-    if (states & JOB_STATE_BIT(JOB_DEAD))
+    if (s->states & JOB_STATE_BIT(JOB_DEAD))
         j = job_of_node(tree_first(&q->dead));
-    if (!j && (states & JOB_STATE_BIT(JOB_DELAYED)))
+    if (!j && (s->states & JOB_STATE_BIT(JOB_DELAYED)))
         j = job_of_node(tree_first(&q->delayed));
-    if (!j && (states & JOB_STATE_BIT(JOB_READY)))
+    if (!j && (s->states & JOB_STATE_BIT(JOB_READY)))
         j = queue_head(q);
-    unsigned both = JOB_STATE_BIT(JOB_DONE) | JOB_STATE_BIT(JOB_CANCELLED);
-    if (!j && (states & both))
-        for (j = job_of_node(tree_first(&q->finished)); j && !(states & JOB_STATE_BIT(j->state));)
-            j = job_of_node(tree_after(&q->finished, &j->node, job_compare));
+    if (!j && (s->states & FINISHED))
+        j = next_finished(q, s, steps);
     return j;
 }
 
 static uint64_t sweep_most(const struct queue *q, unsigned states)
 {
-    unsigned both = JOB_STATE_BIT(JOB_DONE) | JOB_STATE_BIT(JOB_CANCELLED);
     return (states & JOB_STATE_BIT(JOB_DEAD) ? q->gauges.dead : 0) +
            (states & JOB_STATE_BIT(JOB_DELAYED) ? q->gauges.delayed : 0) +
            (states & JOB_STATE_BIT(JOB_READY) ? q->gauges.ready : 0) +
-           (states & both ? q->gauges.finished : 0);
+           (states & FINISHED ? q->gauges.finished : 0);
 }
 
 enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s)
@@ -230,9 +243,11 @@ enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s)
     uint64_t most = s->begun ? s->limit : sweep_most(q, s->states);
     s->limit = s->limit < most ? s->limit : most;
     s->begun = true;
+    int steps = SLICE_OF_WORK;
     struct job *j = NULL;
-    for (int i = 0; s->count < s->limit && i < SLICE_OF_WORK && (j = sweep_next(q, s->states));
-         i++, s->count++) {
+    while (s->count < s->limit && steps > 0 && (j = sweep_next(q, s, &steps))) {
+        s->count++;
+        steps--;
         if (s->kind == SWEEP_KICK) {
             job_kick(e, j);
         } else {
@@ -240,7 +255,7 @@ enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s)
             job_remove(e, j);
         }
     }
-    s->done = s->count >= s->limit || !sweep_next(q, s->states);
+    s->done = s->count >= s->limit || steps > 0;
     engine_settle(e);
     return ERROR_NONE;
 }

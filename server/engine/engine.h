@@ -53,7 +53,7 @@ struct engine_config {
     uint64_t max_queues;   // over it a put that needs a new queue is `overloaded`
     uint32_t max_waits;    // waiting requests a client may have
     uint32_t start_number; // this start's number, 1 … 2^21 - 1: the upper half of every delivery token
-    uint64_t first_id;     // the first id to give out
+    uint64_t first_id;     // the first id to give out, 1 or more
     uint64_t seed;         // chance: jitter of the backoff, hash seeds
 };
 
@@ -270,6 +270,7 @@ struct sweep {
     uint64_t count;     // out: how many jobs so far
     bool done;          // out: false: call again
     bool begun;         // the engine's: false before the first call
+    uint64_t at;        // the engine's: 0 before the first call
 };
 // ERROR_NOT_FOUND: no such queue. After an error it is done.
 enum error engine_sweep(struct engine *e, struct moment now, struct sweep *s) MUST_CHECK;
