@@ -348,6 +348,7 @@ static void bury_memory(struct engine *e, struct job *j)
 {
     struct queue *q = job_queue(j);
     struct extra *x = j->extra;
+    count_bytes(e, j, -job_bytes(j)); // with its key's
     if (x) {
         wheel_remove(&e->wheel, &x->expiry);
         if (x->key) {
@@ -356,7 +357,6 @@ static void bury_memory(struct engine *e, struct job *j)
         }
     }
     table_remove(&e->jobs, &j->by_id);
-    count_bytes(e, j, -job_bytes(j));
     level_unref(j->level);
     j->level = NULL;
     if (!mark_job_gone(e, j)) {
