@@ -316,11 +316,6 @@ void key_add(struct engine *e, struct queue *q, struct key *k, uint64_t id)
     k->id = id;
     k->hash = key_hash(e, q, (struct slice){k->text, k->len});
     k->expiry.kind = TIMER_KEY;
-    k->prev = NULL;
-    k->next = q->keys;
-    if (k->next)
-        k->next->prev = k;
-    q->keys = k;
     table_insert(&e->keys, &k->by_key);
 }
 
@@ -344,37 +339,46 @@ static uint64_t key_bytes(const struct key *k)
     return sizeof *k + k->len;
 }
 
-void key_keep(struct engine *e, struct key *k)
+// Its job is finished: it belongs to the queue until its time is over.
+static void keep_until(struct engine *e, struct key *k, int64_t until)
 {
+    struct queue *q = k->queue;
     k->kept = true;
-    e->bytes += key_bytes(k);
-    table_insert(&e->kept_keys, &k->by_id);
-    mark_key(e, k);
-    wheel_add(&e->wheel, &k->expiry, e->now + k->key_for);
-}
-
-void key_restore(struct engine *e, struct queue *q, struct key *k, uint64_t id, int64_t until)
-{
-    key_add(e, q, k, id);
-    k->kept = true;
+    k->prev = NULL;
+    k->next = q->keys;
+    if (k->next)
+        k->next->prev = k;
+    q->keys = k;
     e->bytes += key_bytes(k);
     table_insert(&e->kept_keys, &k->by_id);
     wheel_add(&e->wheel, &k->expiry, until);
 }
 
+void key_keep(struct engine *e, struct key *k)
+{
+    keep_until(e, k, e->now + k->key_for);
+    mark_key(e, k);
+}
+
+void key_restore(struct engine *e, struct queue *q, struct key *k, uint64_t id, int64_t until)
+{
+    key_add(e, q, k, id);
+    keep_until(e, k, until);
+}
+
 void key_free(struct engine *e, struct key *k)
 {
-    if (k->queue) {
-        if (k->kept) {
-            mark_key_gone(e, k);
-            e->bytes -= key_bytes(k);
-            table_remove(&e->kept_keys, &k->by_id);
-        }
+    if (k->kept) {
+        mark_key_gone(e, k);
+        e->bytes -= key_bytes(k);
+        table_remove(&e->kept_keys, &k->by_id);
         wheel_remove(&e->wheel, &k->expiry);
-        table_remove(&e->keys, &k->by_key);
         *(k->prev ? &k->prev->next : &k->queue->keys) = k->next;
         if (k->next)
             k->next->prev = k->prev;
+    }
+    if (k->queue) {
+        table_remove(&e->keys, &k->by_key);
         queue_touch(e, k->queue);
     }
     free(k);

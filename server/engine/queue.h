@@ -27,7 +27,7 @@ struct key {
     struct queue *queue;
     uint64_t id;
     struct timer expiry;     // runs when the job is finished
-    struct key *prev, *next; // of the queue's keys
+    struct key *prev, *next; // of the queue's keys, while kept
     int64_t key_for;
     uint64_t hash;
     bool kept;       // its job is finished
@@ -66,7 +66,7 @@ struct queue {
     uint64_t number; // what it is called on disk
     uint64_t marked; // the journal's, as for keys
     struct journal_place place;
-    struct key *keys;      // all that refer to it
+    struct key *keys;      // those whose jobs are finished; the others go with their jobs
     uint64_t result_bytes; // of finished jobs
     uint64_t dead_bytes;
     struct queue_gauges gauges;
