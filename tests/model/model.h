@@ -1,0 +1,154 @@
+// A naive model of the engine: what the texts (the protocol, engine.h) say, over plain arrays that are
+// scanned from end to end. It predicts what a call does; where several orders are right (which of two queues
+// is served first) it checks that what the engine did is one of them.
+#ifndef TESTS_MODEL_MODEL_H
+#define TESTS_MODEL_MODEL_H
+
+#include "server/engine/engine.h"
+
+#define QUEUES      5
+#define CLIENTS     4
+#define KEYS        3
+#define MODEL_JOBS  2048
+#define MODEL_WAITS 256
+#define MODEL_KEYS  2048
+#define NONE        (-1)
+
+// A job. Its texts are numbers: body 7 is what body_text makes of 7; 0: none.
+struct mjob {
+    uint64_t id;
+    int queue;
+    enum job_state state;
+    double priority;
+    uint32_t attempts, lost, deliveries;
+    uint32_t max_attempts; // 0: the queue's
+    int64_t lease, held;   // its own, and what the holder's get asked for; 0: none
+    int64_t created;
+    int64_t until;   // delayed, reserved, kept: when that ends
+    int64_t slack;   // `until` may be up to so much later: jitter, not seen yet
+    bool wall;       // `until` is a time of the wall clock
+    int64_t expires; // 0: never
+    bool expired;    // while it was reserved
+    int key;
+    int64_t key_for;
+    bool submit;
+    int64_t keep_result;
+    int holder;   // while reserved: a client, NONE: detached
+    bool handing; // to a get of the client `hander` that is not confirmed yet
+    int hander;
+    bool doomed; // its queue was shut down at once: a tick to come ends it
+    enum dead_reason reason;
+    bool failed; // its future, which the first death decides
+    enum dead_reason failed_reason;
+    uint32_t failed_attempts;
+    unsigned error, result, body;
+    int origin;
+};
+
+struct mkey {
+    int queue, key;
+    uint64_t id;
+    int64_t until; // the job is finished: when it goes; 0: it is unfinished
+};
+
+struct mwait {
+    struct waiter *waiter; // the engine's, only compared
+    uint64_t order;
+    enum waiter_kind kind;
+    int client;
+    int64_t until;     // 0: never
+    unsigned queues;   // those it waits at: bits
+    int names[QUEUES]; // what queue_index points into
+    struct mjob job;   // put
+    uint64_t id;       // result
+    int64_t lease;
+    bool auto_ack, detached, forget;
+    bool over; // it has to complete now, with:
+    enum error error;
+    struct mjob end; // result: how the job ended
+};
+
+struct mqueue {
+    bool declared, paused, shut_down, hard;
+    struct queue_settings settings;
+    struct queue_counters counters;
+};
+
+struct model {
+    struct moment now;
+    bool draining;
+    uint32_t max_waits;
+    uint32_t start_number;
+    uint64_t last_id;
+    uint64_t order;
+    struct mqueue queues[QUEUES];
+    struct queue_counters counters; // of all queues that ever were
+    struct mjob jobs[MODEL_JOBS];   // by id
+    unsigned job_count;
+    struct mwait waits[MODEL_WAITS];
+    unsigned wait_count;
+    struct mkey keys[MODEL_KEYS];
+    unsigned key_count;
+    uint64_t gone[16]; // ids that are no more
+    unsigned gone_count;
+};
+
+// Ends the test with a message; says which step of which seed it was.
+void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+#define REQUIRE(condition, ...) ((condition) ? (void)0 : fail(__VA_ARGS__))
+
+struct slice queue_text(int queue);
+struct slice key_text(int key);
+struct slice body_text(unsigned n); // valid until the next call
+struct slice note_text(char kind, unsigned n);
+
+void model_init(struct model *m, const struct engine_config *config);
+
+// ---- looking
+struct mjob *model_job(struct model *m, uint64_t id); // NULL: none
+struct mwait *model_wait(struct model *m, const struct waiter *w);
+uint64_t model_count(const struct model *m, int queue, enum job_state state);
+uint64_t model_unfinished(const struct model *m, int queue);
+uint64_t model_waiting(const struct model *m, int queue, enum waiter_kind kind);
+unsigned model_client_waits(const struct model *m, int client);
+bool model_full(const struct model *m, int queue);
+bool model_over(const struct model *m, int queue);
+bool model_takes(const struct model *m, int queue);
+struct mjob *model_head(struct model *m, int queue); // NULL: none can be taken
+struct mkey *model_key(struct model *m, int queue, int key);
+bool model_used(const struct model *m, int queue);
+int64_t model_lease(const struct model *m, const struct mjob *j);
+uint64_t model_token(const struct model *m, const struct mjob *j);
+int64_t model_next_due(const struct model *m);
+enum error model_outcome(const struct mjob *j);
+
+// ---- what happens to a job
+struct mjob *model_admit(struct model *m, const struct mjob *from, uint64_t id);
+void model_hand_out(struct model *m, struct mjob *j, int client, int64_t lease, bool detached, bool handing);
+void model_finish(struct model *m, struct mjob *j, enum job_state state, unsigned result);
+void model_die(struct model *m, struct mjob *j, enum dead_reason reason, unsigned error);
+void model_remove(struct model *m, struct mjob *j);
+void model_kick(struct model *m, struct mjob *j);
+
+enum model_back { MODEL_FAILED, MODEL_LEASE_OVER, MODEL_LOST, MODEL_RELEASED };
+// delay -1: the backoff (released: none).
+void model_come_back(struct model *m, struct mjob *j, enum model_back why, unsigned error, int64_t delay);
+// The bounds of the pause after the n-th failure.
+void model_backoff(const struct queue_settings *s, uint32_t n, int64_t *low, int64_t *high);
+
+// ---- what calls do beside that
+void model_tick(struct model *m);
+void model_drop(struct model *m, int queue);
+void model_client_gone(struct model *m, int client);
+struct mwait *model_wait_add(struct model *m, const struct mwait *wait, struct waiter *waiter);
+void model_wait_remove(struct model *m, struct mwait *w);
+
+// Counts, in the queue and over all.
+#define MODEL_COUNT(m, queue, counter) ((m)->queues[queue].counters.counter++, (m)->counters.counter++)
+
+// ---- settle.c: checks one completion of the engine against what was possible, and carries it out
+void model_completed(struct model *m, const struct waiter *w);
+// After the last one: nothing more was possible, and nothing that had to complete is left.
+void model_settled(struct model *m);
+
+#endif
