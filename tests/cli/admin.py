@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""The commands for those who look after queues."""
+
+import json
+
+import lib
+from lib import NO, USAGE
+
+
+class Queues(lib.CliTest):
+    def test_an_aligned_table(self):
+        self.taskq("put", self.queue + " é", "1")
+        self.taskq("put", self.queue + " dead", "1")
+        job = self.taskq("get", self.queue + " dead", "--json").json()
+        self.taskq("bury", job["id"], job["delivery"])
+        self.taskq("pause", self.queue + " dead")
+        lines = self.taskq("queues").out.splitlines()
+        self.assertEqual(lines[0].split(), "QUEUE READY DELAYED RESERVED DEAD DONE WAITING OLDEST STATE".split())
+        ours = [line for line in lines if line.startswith(self.queue)]
+        self.assertEqual(len(ours), 2)
+        self.assertTrue(ours[0].rstrip().endswith("paused"))
+        # Numbers end under the end of their titles.
+        end = lines[0].index("READY") + len("READY")
+        for line in ours:
+            self.assertIn(line[end - 1], "01")
+            self.assertEqual(line[end], " ")
+        self.assertNotIn("\033", "".join(lines))
+
+    def test_json_has_a_line_a_queue_and_all_pages(self):
+        c = self.rpc()
+        for n in range(1100):
+            c.ask("put", {"queue": "%s-%04d" % (self.queue, n), "body": 1})
+        for n in range(1100):
+            c.reply()
+        names = [q["queue"] for q in self.taskq("queues", "--json").lines()]
+        self.assertEqual([n for n in names if n.startswith(self.queue)], ["%s-%04d" % (self.queue, n) for n in range(1100)])
+
+    def test_stats(self):
+        self.put()
+        text = self.taskq("stats", self.queue).out
+        self.assertRegex(text, r"(?m)^  ready +1$")
+        self.assertRegex(text, r"(?m)^  lease +1m00s$")
+        self.assertEqual(self.taskq("stats", self.queue, "--json").json()["gauges"]["ready"], 1)
+        self.assertIn("counters", self.taskq("stats").out)
+        self.taskq("stats", "nowhere", code=NO)
+
+    def test_declare_passes_every_setting_on(self):
+        now = self.taskq("declare", self.queue, "--order", "lifo", "--maxsize", 7, "--lease", "2m", "--max-attempts", 4,
+                         "--max-lost", 5, "--backoff-base", 2, "--backoff-cap", "1h", "--backoff-jitter", "0.5",
+                         "--dead-letter", "graves", "--concurrency", 3, "--durable", "no", "--keep-result", 60,
+                         "--keep-dead", "1d", "--keep-result-bytes", 1000, "--keep-dead-bytes", 2000, "--json").json()
+        expected = {"queue": self.queue, "declared": True, "order": "lifo", "maxsize": 7, "lease": 120, "max_attempts": 4,
+                    "max_lost": 5, "backoff": {"base": 2, "cap": 3600, "jitter": 0.5}, "dead_letter": "graves",
+                    "concurrency": 3, "durable": False, "keep_result": 60, "keep_dead": 86400, "keep_result_bytes": 1000,
+                    "keep_dead_bytes": 2000}
+        self.assertEqual({name: now.get(name) for name in expected}, expected)
+        now = self.taskq("declare", self.queue, "--dead-letter", "", "--json").json()
+        self.assertIsNone(now["dead_letter"])
+        self.assertEqual(now["maxsize"], 7)
+        self.assertIn("lifo", self.taskq("declare", self.queue).out)
+        self.taskq("declare", self.queue, "--order", "sideways", code=USAGE)
+        self.taskq("declare", self.queue, "--durable", "maybe", code=USAGE)
+
+    def test_pause_resume_join_shutdown_drop(self):
+        self.taskq("pause", self.queue)
+        self.put()
+        self.taskq("get", self.queue, "-t0", code=NO)
+        self.taskq("resume", self.queue)
+        self.taskq("join", self.queue, "--timeout", 0, code=NO)
+        waiting = self.start("join", self.queue)
+        self.taskq("get", self.queue, "--auto-ack")
+        self.assertEqual(self.finish(waiting).code, 0)
+        self.put()
+        self.taskq("shutdown", self.queue)
+        self.assertIn("drop", self.taskq("put", self.queue, "1", code=NO).err)
+        self.assertEqual(self.taskq("drop", self.queue, "--json").json(), {"count": 1})
+        self.taskq("drop", self.queue, code=NO)
+        self.put()
+        self.taskq("shutdown", self.queue, "--immediate")
+        self.taskq("get", self.queue, "-t0", code=NO)
+
+
+class Jobs(lib.CliTest):
+    def test_a_job_in_words(self):
+        id = self.put('"1"', "--delay", "2h")
+        text = self.taskq("job", id).out
+        self.assertRegex(text, r"(?m)^state +delayed$")
+        self.assertRegex(text, r"(?m)^due +(2h00m|1h59m)$")
+        self.assertRegex(text, r'(?m)^body +"1"$')
+        self.assertEqual(text.splitlines()[-1].split()[0], "body")
+        self.assertEqual(self.taskq("job", id, "--json").json()["id"], id)
+        self.taskq("job", 10 ** 15, code=NO)
+        self.taskq("job", "x", code=USAGE)
+
+    def test_lists(self):
+        ids = [self.put(json.dumps(n)) for n in range(250)]
+        lines = self.taskq("jobs", self.queue).out.splitlines()
+        self.assertEqual(lines[0].split(), "ID STATE PRIORITY ATTEMPT AGE NOTE".split())
+        self.assertEqual([int(line.split()[0]) for line in lines[1:]], ids[:100])
+        ran = self.taskq("jobs", self.queue, "-n", 0, "--json", "--bodies")
+        self.assertEqual([job["body"] for job in ran.lines()], list(range(250)))
+        self.assertEqual(len(self.taskq("jobs", self.queue, "-n", 7, "--json").lines()), 7)
+        self.assertEqual(self.taskq("jobs", self.queue, "--state", "dead", "--json").out, "")
+        self.taskq("jobs", self.queue, "--state", "unheard", code=USAGE)
+        self.taskq("jobs", "nowhere", code=NO)
+
+    def test_kick_and_delete(self):
+        ids = [self.put(str(n), "--delay", "1h") for n in range(6)]
+        self.assertEqual(self.taskq("kick", ids[0], ids[1], "--json").json(), {"count": 2})
+        self.assertIn("neither", self.taskq("kick", ids[0], code=NO).err)
+        self.assertEqual(self.taskq("kick", "-q", self.queue, "--state", "delayed", "-n", 1).out, "1 made ready\n")
+        self.assertEqual(self.taskq("delete", ids[0]).out, "1 deleted\n")
+        self.assertEqual(self.taskq("delete", "-q", self.queue, "--state", "ready").out, "2 deleted\n")
+        self.assertEqual(self.taskq("delete", "-q", self.queue).out, "3 deleted\n")
+        self.taskq("delete", ids[0], code=NO)
+        self.taskq("delete", code=USAGE)
+        self.taskq("delete", ids[0], "-q", self.queue, code=USAGE)
+        self.taskq("delete", ids[0], "--state", "dead", code=USAGE)
+        before = self.put()
+        self.taskq("delete", before, "x", code=USAGE)
+        self.taskq("job", before)  # nothing was deleted, since not all was understood
+
+
+class Daemon(lib.CliTest):
+    def test_ping_hello_pool_raw(self):
+        self.assertIn("answers in", self.taskq("ping").out)
+        self.assertIn("seconds", self.taskq("ping", "--json").json())
+        self.assertRegex(self.taskq("hello").out, r"(?m)^durability +memory$")
+        self.assertEqual(self.taskq("hello", "--json").json()["protocol"], 1)
+        self.assertIn("no handlers", self.taskq("pool").err)
+        self.assertEqual(self.taskq("pool", "--json").json(), {"handlers": []})
+        self.assertEqual(self.taskq("raw", "ping").out, "{}\n")
+        self.assertEqual(self.taskq("raw", "stats", '{"queue":"no"}', code=NO).out, "")
+        self.taskq("raw", "stats", "[]", code=USAGE)
+        self.taskq("raw", "nonsense", code=USAGE)
+        self.taskq("raw", "put", '{"queue":"%s"}' % self.queue, code=USAGE)
+
+
+if __name__ == "__main__":
+    lib.main()
