@@ -146,8 +146,7 @@ static void head_write(const struct engine *e, const struct job *j, void *at)
         r.flags |= (uint16_t)((x->failed ? HEAD_FAILED : 0) | (x->expired ? HEAD_EXPIRED : 0) |
                               (x->error ? HEAD_ERROR : 0) | (x->result ? HEAD_RESULT : 0) |
                               (x->key ? 0 : HEAD_KEYLESS));
-        if (x->failed)
-            r.reason = x->reason;
+        r.failed_reason = x->reason;
         r.failed_attempts = x->failed_attempts;
         r.origin_len = (uint8_t)blob_len(x->origin);
         r.error_len = blob_len(x->error);

@@ -198,7 +198,8 @@ static enum error head_blobs_read(struct bytes *b, const struct head_record *r, 
 
 static bool head_makes_sense(const struct head_record *r)
 {
-    return r->state < JOB_STATE_COUNT && r->reason < DEAD_REASON_COUNT && finite_priority(r->priority);
+    return r->state < JOB_STATE_COUNT && r->reason < DEAD_REASON_COUNT &&
+           r->failed_reason < DEAD_REASON_COUNT && finite_priority(r->priority);
 }
 
 static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b, uint32_t segment,
@@ -242,7 +243,7 @@ static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b,
     x->failed = r.flags & HEAD_FAILED;
     x->expired = r.flags & HEAD_EXPIRED;
     x->keyless = r.flags & HEAD_KEYLESS;
-    x->reason = r.reason;
+    x->reason = r.failed_reason;
     x->failed_attempts = r.failed_attempts;
     x->lease_start = r.lease_start;
     x->at = r.flags & HEAD_AT ? r.when : 0;

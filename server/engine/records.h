@@ -79,7 +79,8 @@ struct head_record {
     uint32_t failed_attempts;
     uint32_t error_len;
     uint32_t result_len;
-    uint32_t unused; // 0
+    uint8_t failed_reason; // of the first death, which decides the outcome; `reason` is of the last
+    uint8_t unused[3];     // 0
 };
 
 // Then: the key.
