@@ -93,7 +93,7 @@ struct extra *job_extra(struct engine *e, struct job *j);
 static inline uint64_t job_id_hash(uint64_t id)
 {
     uint64_t x = (id >> 3) * 0x9e3779b97f4a7c15u;
-    return ((x ^ (x >> 29)) << 3) | (id & 7);
+    return ((x ^ (x >> 29)) << 3) | ((id ^ (x >> 61)) & 7);
 }
 uint64_t job_table_hash(const struct table_node *n);
 
