@@ -309,7 +309,15 @@ struct job_info {
     bool detached;
     enum dead_reason reason;
     struct slice key, error, result, origin, body; // empty: none
-    char why[160];                                 // why it is not running, for a person
+    // What the put asked for, and what a dump needs to know.
+    bool submit, failed;       // its outcome is kept; its future has failed
+    int64_t keep_result;       // -1: the queue's
+    int64_t own_lease;         // 0: the queue's
+    uint32_t own_max_attempts; // 0: the queue's
+    uint32_t failed_attempts;
+    int64_t key_for;
+    int64_t at;    // wall clock, where it waits for such a time; 0: it does not
+    char why[160]; // why it is not running, for a person
 };
 enum error engine_job_info(struct engine *e, struct moment now, uint64_t id, struct job_info *out) MUST_CHECK;
 
@@ -329,7 +337,7 @@ enum error engine_list_jobs(struct engine *e, struct moment now, struct slice qu
 struct queue_info {
     struct slice name; // valid until the lock is released
     struct queue_settings settings;
-    bool declared, paused, shut_down;
+    bool declared, paused, shut_down, shut_down_hard;
     int64_t oldest; // age in ms of the oldest ready job (of the 100 most urgent priorities), -1: none
     struct queue_gauges gauges;
     struct queue_counters counters;
@@ -342,6 +350,15 @@ enum error engine_queue_info(struct engine *e, struct moment now, struct slice q
 typedef void queue_visitor(void *context, const struct queue_info *info);
 void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit,
                         queue_visitor *visit, void *context);
+
+// ---- importing a dump, into an engine that nothing else uses yet
+
+// A job as engine_job_info showed it, with its id; reserved ones become ready. ERROR_INVALID_PARAMS: the id
+// is taken.
+enum error engine_import(struct engine *e, struct moment now, const struct job_info *info) MUST_CHECK;
+
+// A queue's settings and state; its jobs come by engine_import, before it is shut down at once if it is.
+enum error engine_import_queue(struct engine *e, struct moment now, const struct queue_info *info) MUST_CHECK;
 
 struct engine_info {
     uint64_t queues;

@@ -65,10 +65,19 @@ static void fill(const struct engine *e, const struct job *j, struct job_info *i
         .detached = j->flags & JOB_DETACHED,
         .reason = (enum dead_reason)j->timer.mark,
         .body = job_body(j),
+        .submit = j->flags & JOB_SUBMIT,
+        .keep_result = -1,
     };
     if (wheel_waiting(&j->timer))
         info->left = until(e, (int64_t)j->timer.when);
     if (x) {
+        info->failed = x->failed;
+        info->failed_attempts = x->failed_attempts;
+        info->keep_result = x->keep_result;
+        info->own_lease = x->lease;
+        info->own_max_attempts = x->max_attempts;
+        info->key_for = x->key ? x->key->key_for : 0;
+        info->at = j->flags & JOB_WALL ? x->at : 0;
         if (j->flags & JOB_WALL)
             info->left = x->at > e->wall ? x->at - e->wall : 0;
         if (wheel_waiting(&x->expiry))
@@ -302,6 +311,7 @@ static void fill_queue(const struct engine *e, const struct queue *q, struct que
         .declared = q->declared,
         .paused = q->paused,
         .shut_down = q->shut_down,
+        .shut_down_hard = q->shut_down_hard,
         .oldest = -1,
         .gauges = q->gauges,
         .counters = q->counters,
