@@ -302,7 +302,7 @@ struct job_info {
     uint32_t attempts; // failed so far
     uint32_t lost;
     uint32_t deliveries;
-    uint32_t max_attempts; // its own; 0: the queue's
+    uint32_t max_attempts; // its own, else the queue's
     int64_t created;       // wall, ms since 1970
     int64_t left; // delayed: until due; reserved: until the lease is over; kept ones: until they go; else 0
     int64_t expires; // ms left, -1: never

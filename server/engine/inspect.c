@@ -59,7 +59,7 @@ static void fill(const struct engine *e, const struct job *j, struct job_info *i
         .attempts = j->attempts,
         .lost = j->timer.note,
         .deliveries = j->handouts,
-        .max_attempts = x ? x->max_attempts : 0,
+        .max_attempts = job_max_attempts(j),
         .created = (int64_t)j->created,
         .expires = -1,
         .detached = j->flags & JOB_DETACHED,

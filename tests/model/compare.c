@@ -47,7 +47,8 @@ static void compare_job(struct world *w, struct mjob *j, const struct job_info *
     SAME(lost, j->lost, PRIu32);
     SAME(deliveries, j->deliveries, PRIu32);
     SAME(created, j->created, PRId64);
-    SAME(max_attempts, j->max_attempts, PRIu32);
+    uint64_t most = w->m->queues[j->queue].settings.max_attempts;
+    SAME(max_attempts, j->max_attempts ? j->max_attempts : (uint32_t)most, PRIu32);
     compare_left(w, j, info);
     if (!j->expired)
         SAME(expires, j->expires ? at_least_0(j->expires - w->now.mono) : -1, PRId64);

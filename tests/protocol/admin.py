@@ -33,7 +33,7 @@ class Admin(lib.ProtocolTest):
 
     def test_a_job_in_each_state(self):
         c = self.connect()
-        always = {"id", "queue", "state", "priority", "attempt", "lost", "deliveries", "max_attempts", "created", "age",
+        always = {"id", "queue", "state", "priority", "attempt", "lost", "deliveries", "created", "age", "max_attempts",
                   "why", "body"}
         before = time.time()
         ready = self.put(c, [1], max_attempts=7)

@@ -400,6 +400,18 @@ class Leases(lib.ProtocolTest):
         self.assertNotIn("existing", again)
         self.assertGreater(again["id"], job)
 
+    def test_a_dead_jobs_key_is_free_and_stays_free(self):
+        a = self.connect()
+        job = self.put(a, 1, key="k")
+        self.get(a)
+        a.call("bury", id=job)
+        self.assertNotIn("existing", a.call("put", queue=self.queue, body=2, key="k"))
+        a.call("kick", id=job)
+        self.assertNotIn("key", a.call("job", id=job))
+        delayed = self.put(a, 3, key="late", delay=100)
+        a.call("kick", id=delayed)
+        self.assertEqual(a.call("put", queue=self.queue, body=4, key="late"), {"id": delayed, "existing": True})
+
     def test_keys_that_hold_on(self):
         a = self.connect()
         job = self.put(a, 1, key="k", key_for=0.1)
