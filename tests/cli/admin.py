@@ -3,11 +3,11 @@
 
 import json
 
-import lib
-from lib import NO, USAGE
+import cli
+from cli import NO, USAGE
 
 
-class Queues(lib.CliTest):
+class Queues(cli.CliTest):
     def test_an_aligned_table(self):
         self.taskq("put", self.queue + " é", "1")
         self.taskq("put", self.queue + " dead", "1")
@@ -80,7 +80,7 @@ class Queues(lib.CliTest):
         self.taskq("get", self.queue, "-t0", code=NO)
 
 
-class Jobs(lib.CliTest):
+class Jobs(cli.CliTest):
     def test_a_job_in_words(self):
         id = self.put('"1"', "--delay", "2h")
         text = self.taskq("job", id).out
@@ -121,7 +121,7 @@ class Jobs(lib.CliTest):
         self.taskq("job", before)  # nothing was deleted, since not all was understood
 
 
-class Daemon(lib.CliTest):
+class Daemon(cli.CliTest):
     def test_ping_hello_pool_raw(self):
         self.assertIn("answers in", self.taskq("ping").out)
         self.assertIn("seconds", self.taskq("ping", "--json").json())
@@ -137,4 +137,4 @@ class Daemon(lib.CliTest):
 
 
 if __name__ == "__main__":
-    lib.main()
+    cli.main()

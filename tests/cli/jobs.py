@@ -5,11 +5,11 @@ import json
 import time
 import unittest
 
-import lib
-from lib import NO, USAGE
+import cli
+from cli import NO, USAGE
 
 
-class Put(lib.CliTest):
+class Put(cli.CliTest):
     def test_a_body_comes_back_byte_for_byte(self):
         for body in ('{"a": [1, 2.50],  "a":1e400}', "12345678901234567890", '"\\u00e9"', "-5", "null"):
             self.taskq("put", self.queue, body)
@@ -71,7 +71,7 @@ class Put(lib.CliTest):
         self.assertIn("large", self.taskq("put", self.queue, "@" + path, code=NO).err)
 
 
-class Lines(lib.CliTest):
+class Lines(cli.CliTest):
     def bodies(self):
         return [page["body"] for page in self.rpc().call("jobs", queue=self.queue, bodies=True, limit=1000)["jobs"]]
 
@@ -117,7 +117,7 @@ class Lines(lib.CliTest):
         self.assertEqual(ran.lines()[2], {"line": 3, "error": "full"})
 
 
-class Get(lib.CliTest):
+class Get(cli.CliTest):
     def test_the_body_on_one_side_and_the_way_on_on_the_other(self):
         id = self.put('{"a":1}')
         ran = self.taskq("get", self.queue)
@@ -162,7 +162,7 @@ class Get(lib.CliTest):
     def test_what_cannot_be_printed_is_not_taken(self):
         id = self.put()
         with open("/dev/full", "w") as full:
-            ran = self.taskq("get", self.queue, code=lib.BROKEN, stdout=full)
+            ran = self.taskq("get", self.queue, code=cli.BROKEN, stdout=full)
         self.assertIn("could not be written", ran.err)
         job = self.rpc().call("job", id=id)
         self.assertEqual((job["state"], job["attempt"]), ("ready", 0))
@@ -170,14 +170,14 @@ class Get(lib.CliTest):
     def test_an_interrupt_takes_the_wait_back(self):
         process = self.start("get", self.queue)
         self.rpc().until(lambda r: any(q["queue"] == self.queue and q["waiters"] == 1 for q in r["queues"]), "queues")
-        process.send_signal(lib.signal.SIGINT)
+        process.send_signal(cli.signal.SIGINT)
         ran = self.finish(process)
-        self.assertEqual(ran.code, -lib.signal.SIGINT, ran)
+        self.assertEqual(ran.code, -cli.signal.SIGINT, ran)
         id = self.put()
         self.assertEqual(self.rpc().call("job", id=id)["state"], "ready")
 
 
-class GiveBack(lib.CliTest):
+class GiveBack(cli.CliTest):
     def test_nack_release_bury(self):
         self.taskq("declare", self.queue, "--backoff-base", "1h", "--backoff-jitter", 0)
         id = self.put()
@@ -204,7 +204,7 @@ class GiveBack(lib.CliTest):
         self.taskq("ack", id, delivery, "--result", "{", code=USAGE)
 
 
-class Futures(lib.CliTest):
+class Futures(cli.CliTest):
     def test_submit_and_result(self):
         id = int(self.taskq("submit", self.queue, '"work"').out)
         self.taskq("result", id, "--timeout", 0, code=NO)
@@ -241,4 +241,4 @@ class Futures(lib.CliTest):
 
 
 if __name__ == "__main__":
-    lib.main()
+    cli.main()

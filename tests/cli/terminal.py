@@ -5,11 +5,11 @@ import os
 import signal
 import unittest
 
-import lib
-from lib import DONE, NO, USAGE
+import cli
+from cli import DONE, NO, USAGE
 
 
-class OnATerminal(lib.CliTest):
+class OnATerminal(cli.CliTest):
     def dead(self):
         self.put()
         self.taskq("bury", *self.hold())
@@ -78,7 +78,7 @@ class OnATerminal(lib.CliTest):
         self.assertEqual(waiting.end().code, -signal.SIGINT)
 
 
-class Words(lib.CliTest):
+class Words(cli.CliTest):
     """Help and errors."""
 
     def test_help_is_there_for_every_command(self):
@@ -105,16 +105,16 @@ class Words(lib.CliTest):
         self.taskq("ping", "pong", code=USAGE)
 
     def test_nobody_there(self):
-        ran = self.taskq("-a", "127.0.0.1:1", "ping", code=lib.NO_DAEMON)
+        ran = self.taskq("-a", "127.0.0.1:1", "ping", code=cli.NO_DAEMON)
         self.assertIn("no daemon at 127.0.0.1:1", ran.err)
         self.assertIn("start one with `taskqd -m`, or say where it is with -a or TASKQ_ADDR", ran.err)
-        self.taskq("ping", code=lib.NO_DAEMON, env=lib.environment("unix:/nonexistent"))
+        self.taskq("ping", code=cli.NO_DAEMON, env=cli.environment("unix:/nonexistent"))
         self.taskq("ping", "-a", "a:b:c", code=USAGE)
-        error = lib.json.loads(self.taskq("ping", "--json", "-a", "127.0.0.1:1", code=lib.NO_DAEMON).err)
+        error = cli.json.loads(self.taskq("ping", "--json", "-a", "127.0.0.1:1", code=cli.NO_DAEMON).err)
         self.assertEqual(error["error"]["name"], "no_daemon")
 
     def test_the_address_stands_before_or_behind_or_in_the_environment(self):
-        nowhere = lib.environment("127.0.0.1:1")
+        nowhere = cli.environment("127.0.0.1:1")
         self.taskq("-a", self.daemon.address, "ping", env=nowhere)
         self.taskq("ping", "--address=" + self.daemon.address, env=nowhere)
         self.taskq("ping", "-a" + self.daemon.address, env=nowhere)
@@ -123,7 +123,7 @@ class Words(lib.CliTest):
     def test_output_that_cannot_be_written_is_an_error(self):
         for command in (["ping"], ["queues"], ["help"], ["stats", "--json"], ["put", self.queue, "1"]):
             with open("/dev/full", "w") as full:
-                ran = self.taskq(*command, stdout=full, code=lib.BROKEN)
+                ran = self.taskq(*command, stdout=full, code=cli.BROKEN)
             self.assertIn("could not be written", ran.err)
 
     def test_a_reader_that_went_away_is_no_disaster(self):
@@ -138,14 +138,14 @@ class Words(lib.CliTest):
 
 class OverAUnixSocket(unittest.TestCase):
     def test_it_is_reached(self):
-        with lib.tempfile.TemporaryDirectory() as folder:
+        with cli.tempfile.TemporaryDirectory() as folder:
             address = "unix:" + os.path.join(folder, "s")
-            with lib.protocol.Daemon(listen=(address,)):
-                ran = lib.subprocess.run([lib._program, "-a", address, "ping"], capture_output=True, text=True,
-                                         env=lib.environment(""), timeout=lib.PATIENCE, check=False)
+            with cli.protocol.Daemon(listen=(address,)):
+                ran = cli.subprocess.run([cli._program, "-a", address, "ping"], capture_output=True, text=True,
+                                         env=cli.environment(""), timeout=cli.PATIENCE, check=False)
         self.assertEqual(ran.returncode, 0, ran)
         self.assertIn(address, ran.stdout)
 
 
 if __name__ == "__main__":
-    lib.main()
+    cli.main()

@@ -5,11 +5,11 @@ import json
 import os
 import signal
 
-import lib
-from lib import BROKEN, DONE, NO, NO_DAEMON, USAGE
+import cli
+from cli import BROKEN, DONE, NO, NO_DAEMON, USAGE
 
 
-class Work(lib.CliTest):
+class Work(cli.CliTest):
     def work(self, *arguments, code=DONE, options=(), **more):
         return self.taskq("work", self.queue, "--timeout", 0, *options, "--", *arguments, code=code, **more)
 
@@ -21,14 +21,14 @@ class Work(lib.CliTest):
 
     def until_written(self, path):
         """What is in the file, as soon as something is."""
-        deadline = lib.time.monotonic() + lib.PATIENCE
-        while lib.time.monotonic() < deadline:
+        deadline = cli.time.monotonic() + cli.PATIENCE
+        while cli.time.monotonic() < deadline:
             if os.path.exists(path) and os.path.getsize(path) > 0:
                 with open(path) as file:
                     text = file.read()
                 if text.endswith("\n"):
                     return text
-            lib.select.select([], [], [], 0.01)
+            cli.select.select([], [], [], 0.01)
         self.fail("nothing was written to %s" % path)
 
     def test_the_body_goes_in_and_the_result_comes_out(self):
@@ -113,7 +113,7 @@ class Work(lib.CliTest):
         self.taskq("work", "bad\nname", "--", "true", code=USAGE)
 
 
-class Stopping(lib.CliTest):
+class Stopping(cli.CliTest):
     def start_slow(self, trap=""):
         """A worker whose command has begun, its process's id, and the job's."""
         id = int(self.taskq("submit", self.queue, "1").out)
@@ -169,11 +169,11 @@ class Stopping(lib.CliTest):
         self.assertEqual(self.rpc().call("job", id=self.put())["state"], "ready")
 
 
-class Daemonless(lib.CliTest):
+class Daemonless(cli.CliTest):
     def test_it_waits_for_a_daemon_that_goes_away_and_comes_back(self):
         address = "unix:" + os.path.join(self.folder.name, "socket")
-        env = lib.environment(address)
-        daemon = lib.protocol.Daemon(listen=(address,))
+        env = cli.environment(address)
+        daemon = cli.protocol.Daemon(listen=(address,))
         try:
             process = self.start("work", self.queue, "--", "cat", env=env)
             with daemon.connect() as c:
@@ -181,7 +181,7 @@ class Daemonless(lib.CliTest):
         finally:
             daemon.stop()
         Stopping.until_said(self, process, b"trying again")
-        with lib.protocol.Daemon(listen=(address,)) as daemon:
+        with cli.protocol.Daemon(listen=(address,)) as daemon:
             with daemon.connect() as c:
                 id = c.call("submit", queue=self.queue, body="back")["id"]
                 self.assertEqual(c.call("result", id=id)["result"], "back")
@@ -190,4 +190,4 @@ class Daemonless(lib.CliTest):
 
 
 if __name__ == "__main__":
-    lib.main()
+    cli.main()

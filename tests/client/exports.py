@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The shared library exports exactly the functions that taskq.h declares, and each has a comment there.
+"""The libraries, shared and static, show exactly the functions that taskq.h declares, and each has a comment there.
 
-usage: exports.py taskq.h libtaskq.so
+usage: exports.py taskq.h libtaskq.so libtaskq.a
 """
 
 import re
@@ -21,23 +21,25 @@ def declared(header):
 
 
 def exported(library):
-    out = subprocess.run(["nm", "-D", "--defined-only", "--format=posix", library], check=True,
+    how = ["--dynamic"] if library.endswith(".so") or ".so." in library else ["--extern-only"]
+    out = subprocess.run(["nm", *how, "--defined-only", "--format=posix", library], check=True,
                          capture_output=True, text=True).stdout
-    return {line.split()[0] for line in out.splitlines() if line.split()[1] in "TDBRVW"}
+    rows = [line.split() for line in out.splitlines()]
+    names = {row[0] for row in rows if len(row) > 1 and row[1] in "TDBRVWC"}
+    # What a sanitizer or a coverage build adds is not ours.
+    return {n for n in names if not re.match(r"_|asan\.|gcov", n)}
 
 
 def main():
     with open(sys.argv[1], encoding="utf-8") as f:
-        header = f.read()
-    in_header = declared(header)
-    in_library = exported(sys.argv[2])
-    # What a sanitizer or a coverage build adds is not ours.
-    in_library = {n for n in in_library if not re.match(r"_|__asan|__tsan|__ubsan|__odr_asan|gcov", n)}
-    problems = [f"{n} is declared and not exported" for n in sorted(set(in_header) - in_library)]
-    problems += [f"{n} is exported and not declared" for n in sorted(in_library - set(in_header))]
-    problems += [f"{n} has no comment" for n, ok in sorted(in_header.items()) if not ok]
+        in_header = declared(f.read())
+    problems = [f"{n} has no comment" for n, ok in sorted(in_header.items()) if not ok]
     if len(in_header) < 50:
         problems.append("the header could not be read")
+    for library in sys.argv[2:]:
+        in_library = exported(library)
+        problems += [f"{library}: {n} is declared and not there" for n in sorted(set(in_header) - in_library)]
+        problems += [f"{library}: {n} is there and not declared" for n in sorted(in_library - set(in_header))]
     for p in problems:
         print(p)
     sys.exit(1 if problems else 0)
