@@ -112,8 +112,10 @@ void table_remove(struct table *t, struct table_node *n)
     }
     *link = n->next;
     n->next = NULL;
-    // Shrinking lags behind growing for the same reason.
-    if (--t->count < t->buckets / 2 && t->buckets > 1)
+    // Shrinking lags behind growing for the same reason, and then goes twice as fast, to be done when all is
+    // gone.
+    t->count--;
+    for (int i = 0; i < 2 && t->count < t->buckets / 2 && t->buckets > 1; i++)
         shrink(t);
 }
 
