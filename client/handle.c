@@ -124,7 +124,7 @@ enum taskq_error taskq_open(struct taskq **out, const char *address, const struc
 static void say_the_rest(struct taskq *q)
 {
     int64_t deadline = clock_ns() + 1000000000;
-    while (q->fd >= 0 && q->out_at < q->out.len && clock_ns() < deadline)
+    while (link_flush(q) && q->out_at < q->out.len && clock_ns() < deadline)
         if (link_step(q, deadline, false) == LINK_LOST)
             return;
 }
