@@ -144,7 +144,8 @@ static int run(struct lines *l)
             return code != EXIT_DONE ? code : bad;
         if (cli_interrupted() != 0)
             return EXIT_NO;
-        memmove(l->in.data, l->in.data + used, l->in.len - used);
+        if (used > 0)
+            memmove(l->in.data, l->in.data + used, l->in.len - used);
         l->in.len -= used;
         l->bytes += used;
         progress_show(&l->progress, l->put + l->existing, l->bytes);

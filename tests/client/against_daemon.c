@@ -1,0 +1,307 @@
+// The library against a real daemon: what the scripted one of the unit tests cannot show.
+#include "client/taskq.h"
+
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct taskq *client(void)
+{
+    struct taskq *q;
+    enum taskq_error e = taskq_open(&q, NULL, NULL);
+    ck_assert_msg(e == TASKQ_OK, "%s", taskq_error_message(q));
+    return q;
+}
+
+#define OK(q, call)                                                                                          \
+    do {                                                                                                     \
+        enum taskq_error e_ = (call);                                                                        \
+        ck_assert_msg(e_ == TASKQ_OK, "%s: %s", #call, taskq_error_message(q));                              \
+    } while (0)
+
+START_TEST(bodies_and_results_come_back_byte_for_byte)
+{
+    static const char *const bodies[] = {"12345678901234567890", "0.1", "1e400", "\"\\u00e9\"",
+                                         "{\"a\":1, \"a\" : 2}", "[ ]", "-0",    "null"};
+    struct taskq *q = client();
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        struct taskq_put_result put;
+        struct taskq_job job;
+        struct taskq_text result;
+        OK(q, taskq_submit(q, "bytes", bodies[i], TASKQ_NUL, NULL, &put));
+        OK(q, taskq_get(q, "bytes", NULL, TASKQ_FOREVER, &job));
+        ck_assert_uint_eq(job.id, put.id);
+        ck_assert_str_eq(job.queue, "bytes");
+        ck_assert_str_eq(job.body, bodies[i]);
+        ck_assert_uint_eq(job.body_len, strlen(bodies[i]));
+        ck_assert_uint_eq(job.attempt, 1);
+        OK(q, taskq_ack(q, job.id, job.delivery, job.body, job.body_len));
+        taskq_job_release(&job);
+        OK(q, taskq_result(q, put.id, TASKQ_FOREVER, true, &result));
+        ck_assert_str_eq(result.data, bodies[i]);
+        taskq_text_release(&result);
+    }
+    taskq_close(q);
+}
+END_TEST
+
+START_TEST(a_large_body_goes_both_ways)
+{
+    struct taskq *q = client();
+    size_t len = 1000000;
+    char *body = malloc(len);
+    struct taskq_job job;
+    ck_assert_ptr_nonnull(body);
+    memset(body, 'x', len);
+    body[0] = body[len - 1] = '"';
+    for (int i = 0; i < 5; i++)
+        OK(q, taskq_put(q, "large", body, len, NULL, NULL));
+    for (int i = 0; i < 5; i++) {
+        OK(q, taskq_get(q, "large", NULL, 0, &job));
+        ck_assert_uint_eq(job.body_len, len);
+        ck_assert_mem_eq(job.body, body, len);
+        OK(q, taskq_ack(q, job.id, job.delivery, NULL, 0));
+        taskq_job_release(&job);
+    }
+    free(body);
+    // Over the body's limit and over the line's.
+    len = 1200000;
+    body = malloc(len);
+    ck_assert_ptr_nonnull(body);
+    memset(body, '1', len);
+    ck_assert_int_eq(taskq_put(q, "large", body, 1050000, NULL, NULL), TASKQ_TOO_LARGE);
+    ck_assert_int_eq(taskq_put(q, "large", body, len, NULL, NULL), TASKQ_TOO_LARGE);
+    free(body);
+    OK(q, taskq_ping(q));
+    taskq_close(q);
+}
+END_TEST
+
+START_TEST(a_lease_holds_while_the_caller_works)
+{
+    struct taskq *q = client();
+    struct taskq_job job;
+    uint64_t delivery;
+    struct taskq_get_options o = {.lease = 0.3};
+    OK(q, taskq_put(q, "leases", "1", 1, NULL, NULL));
+    OK(q, taskq_get(q, "leases", &o, 0, &job));
+    // Four leases long nothing is called.
+    ck_assert_int_eq(poll(NULL, 0, 1200), 0);
+    delivery = job.delivery;
+    OK(q, taskq_ack(q, job.id, delivery, NULL, 0));
+    taskq_job_release(&job);
+
+    // And without renewing it does not.
+    o = (struct taskq_get_options){.lease = 0.05, .renew = TASKQ_RENEW_OFF};
+    struct taskq_job again;
+    OK(q, taskq_put(q, "leases", "1", 1, NULL, NULL));
+    OK(q, taskq_get(q, "leases", &o, 0, &job));
+    OK(q, taskq_get(q, "leases", NULL, TASKQ_FOREVER, &again));
+    ck_assert_uint_eq(again.id, job.id);
+    ck_assert_uint_eq(again.attempt, 2);
+    ck_assert_int_eq(taskq_ack(q, job.id, job.delivery, NULL, 0), TASKQ_NOT_RESERVED);
+    OK(q, taskq_ack(q, again.id, again.delivery, NULL, 0));
+    taskq_job_release(&job);
+    taskq_job_release(&again);
+    taskq_close(q);
+}
+END_TEST
+
+START_TEST(a_handle_that_closes_gives_its_jobs_back_unless_they_are_detached)
+{
+    struct taskq *q = client(), *other = client();
+    struct taskq_job bound, detached, job;
+    struct taskq_get_options o = {.detached = true};
+    OK(q, taskq_put(q, "closing", "1", 1, NULL, NULL));
+    OK(q, taskq_get(q, "closing", NULL, 0, &bound));
+    OK(q, taskq_put(q, "closing", "2", 1, NULL, NULL));
+    OK(q, taskq_get(q, "closing", &o, 0, &detached));
+    taskq_close(q);
+    OK(other, taskq_get(other, "closing", NULL, TASKQ_FOREVER, &job));
+    ck_assert_uint_eq(job.id, bound.id);
+    OK(other, taskq_ack(other, detached.id, detached.delivery, NULL, 0));
+    taskq_job_release(&job);
+    taskq_job_release(&bound);
+    taskq_job_release(&detached);
+    taskq_close(other);
+}
+END_TEST
+
+#define MANY 30000
+
+START_TEST(many_are_put_taken_and_acknowledged)
+{
+    static struct taskq_item items[MANY];
+    static uint64_t ids[MANY];
+    static enum taskq_error errors[MANY];
+    struct taskq *q = client();
+    const char *queues[] = {"many", "empty"};
+    for (size_t i = 0; i < MANY; i++)
+        items[i] = (struct taskq_item){.body = "{\"x\": 1}", .body_len = 8};
+    OK(q, taskq_put_many(q, "many", items, MANY, 0, NULL, NULL, NULL));
+    size_t n = 0;
+    while (n < MANY) {
+        struct taskq_jobs jobs;
+        OK(q, taskq_get_many(q, queues, 2, TASKQ_MAX_JOBS, NULL, TASKQ_FOREVER, &jobs));
+        for (size_t i = 0; i < jobs.count; i++) {
+            ck_assert_uint_eq(jobs.jobs[i].id, items[n].id); // in their order
+            ids[n++] = jobs.jobs[i].id;
+        }
+        taskq_jobs_release(&jobs);
+    }
+    OK(q, taskq_ack_many(q, ids, MANY - 1, errors));
+    ck_assert_int_eq(errors[MANY - 2], TASKQ_OK);
+    // The first three are gone, the last is there.
+    uint64_t some[] = {ids[0], ids[1], ids[MANY - 1], ids[2]};
+    ck_assert_int_eq(taskq_ack_many(q, some, 4, errors), TASKQ_NOT_FOUND);
+    ck_assert_int_eq(errors[0], TASKQ_NOT_FOUND);
+    ck_assert_int_eq(errors[1], TASKQ_NOT_FOUND);
+    ck_assert_int_eq(errors[2], TASKQ_OK);
+    ck_assert_int_eq(errors[3], TASKQ_NOT_FOUND);
+    OK(q, taskq_join(q, "many", 0));
+    taskq_close(q);
+}
+END_TEST
+
+static void *interrupt(void *arg)
+{
+    struct taskq *watcher = client();
+    struct taskq_text stats;
+    const char *gauges, *waiting = NULL;
+    size_t len, waiting_len;
+    for (bool waits = false; !waits; taskq_text_release(&stats)) {
+        if (taskq_stats(watcher, "interrupted", &stats) != TASKQ_OK) {
+            stats = (struct taskq_text){NULL, 0};
+            continue;
+        }
+        ck_assert(taskq_json_member(stats.data, stats.len, "gauges", &gauges, &len));
+        ck_assert(taskq_json_member(gauges, len, "waiting_gets", &waiting, &waiting_len));
+        waits = *waiting == '1';
+    }
+    taskq_close(watcher);
+    taskq_interrupt(arg);
+    return NULL;
+}
+
+START_TEST(an_interrupted_get_takes_no_job)
+{
+    struct taskq *q = client();
+    struct taskq_job job;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, interrupt, q), 0);
+    ck_assert_int_eq(taskq_get(q, "interrupted", NULL, TASKQ_FOREVER, &job), TASKQ_REQUEST_CANCELLED);
+    pthread_join(thread, NULL);
+    OK(q, taskq_put(q, "interrupted", "1", 1, NULL, NULL));
+    OK(q, taskq_get(q, "interrupted", NULL, 0, &job));
+    OK(q, taskq_ack(q, job.id, 0, NULL, 0));
+    taskq_job_release(&job);
+    taskq_close(q);
+}
+END_TEST
+
+START_TEST(every_call_agrees_with_the_daemon)
+{
+    struct taskq *q = client();
+    struct taskq_put_result put;
+    struct taskq_text text;
+    struct taskq_job job;
+    struct taskq_put_options o = TASKQ_PUT_OPTIONS_INIT;
+    const char *state, *value;
+    size_t len;
+    double seconds;
+    uint64_t count;
+    bool cancelled;
+    OK(q, taskq_hello(q, &text));
+    ck_assert(taskq_json_member(text.data, text.len, "protocol", &value, &len));
+    taskq_text_release(&text);
+    OK(q, taskq_declare(q, "calls", "{\"backoff\":{\"base\":100,\"jitter\":0}}", TASKQ_NUL, &text));
+    ck_assert(taskq_json_member(text.data, text.len, "declared", &value, &len));
+    taskq_text_release(&text);
+    o.key = "k", o.priority = 2, o.lease = 20, o.max_attempts = 3, o.expires = 1000, o.key_for = 10,
+    o.timeout = 1;
+    OK(q, taskq_put(q, "calls", "1", 1, &o, &put));
+    ck_assert(!put.existing);
+    uint64_t id = put.id;
+    OK(q, taskq_put(q, "calls", "1", 1, &o, &put));
+    ck_assert(put.existing && put.id == id);
+    OK(q, taskq_get(q, "calls", NULL, 0, &job));
+    ck_assert_double_eq(job.priority, 2);
+    OK(q, taskq_touch(q, id, job.delivery, 50, &seconds));
+    ck_assert_double_eq_tol(seconds, 50, 1);
+    OK(q, taskq_nack(q, id, job.delivery, "{\"e\":1}", TASKQ_NUL, TASKQ_FOREVER, &state, &seconds));
+    ck_assert_str_eq(state, "delayed");
+    ck_assert_double_eq_tol(seconds, 100, 1);
+    taskq_job_release(&job);
+    OK(q, taskq_kick(q, id, &count));
+    ck_assert_uint_eq(count, 1);
+    OK(q, taskq_get(q, "calls", NULL, 0, &job));
+    double priority = 9;
+    OK(q, taskq_release(q, id, job.delivery, 0, &priority));
+    taskq_job_release(&job);
+    OK(q, taskq_get(q, "calls", NULL, 0, &job));
+    ck_assert_double_eq(job.priority, 9);
+    OK(q, taskq_bury(q, id, job.delivery, "\"enough\"", TASKQ_NUL));
+    taskq_job_release(&job);
+    OK(q, taskq_job_info(q, id, &text));
+    ck_assert(taskq_json_member(text.data, text.len, "reason", &value, &len) &&
+              strncmp(value, "\"buried\"", len) == 0);
+    taskq_text_release(&text);
+    OK(q, taskq_jobs_page(q, "calls", "dead", NULL, 10, true, &text));
+    taskq_text_release(&text);
+    OK(q, taskq_queues_page(q, NULL, 10, &text));
+    taskq_text_release(&text);
+    OK(q, taskq_stats(q, "calls", &text));
+    taskq_text_release(&text);
+    OK(q, taskq_stats(q, NULL, &text));
+    taskq_text_release(&text);
+    OK(q, taskq_pool(q, &text));
+    taskq_text_release(&text);
+    OK(q, taskq_kick_many(q, "calls", "dead", 5, &count));
+    ck_assert_uint_eq(count, 1);
+    OK(q, taskq_pause(q, "calls"));
+    ck_assert_int_eq(taskq_get(q, "calls", NULL, 0, &job), TASKQ_EMPTY);
+    OK(q, taskq_resume(q, "calls"));
+    ck_assert_int_eq(taskq_join(q, "calls", 0), TASKQ_TIMEOUT);
+    OK(q, taskq_delete(q, id));
+    ck_assert_int_eq(taskq_delete(q, id), TASKQ_NOT_FOUND);
+    OK(q, taskq_submit(q, "calls", "2", 1, NULL, &put));
+    ck_assert_int_eq(taskq_result(q, put.id, 0, false, NULL), TASKQ_TIMEOUT);
+    OK(q, taskq_cancel(q, put.id, &cancelled));
+    ck_assert(cancelled);
+    ck_assert_int_eq(taskq_result(q, put.id, 0, false, NULL), TASKQ_CANCELLED);
+    OK(q, taskq_put(q, "calls", "3", 1, NULL, NULL));
+    OK(q, taskq_delete_many(q, "calls", "ready", 0, &count));
+    ck_assert_uint_eq(count, 1);
+    OK(q, taskq_shutdown(q, "calls", false));
+    ck_assert_int_eq(taskq_put(q, "calls", "4", 1, NULL, NULL), TASKQ_SHUT_DOWN);
+    ck_assert_int_eq(taskq_get(q, "calls", NULL, TASKQ_FOREVER, &job), TASKQ_SHUT_DOWN);
+    OK(q, taskq_drop(q, "calls", NULL));
+    OK(q, taskq_call_raw(q, "ping", "{}", NULL));
+    ck_assert_int_eq(taskq_call_raw(q, "nonsense", NULL, NULL), TASKQ_METHOD_NOT_FOUND);
+    ck_assert_int_eq(taskq_put(q, "", "4", 1, NULL, NULL), TASKQ_INVALID_PARAMS);
+    taskq_close(q);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("client against a daemon");
+    TCase *c = tcase_create("calls");
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, bodies_and_results_come_back_byte_for_byte);
+    tcase_add_test(c, a_large_body_goes_both_ways);
+    tcase_add_test(c, a_lease_holds_while_the_caller_works);
+    tcase_add_test(c, a_handle_that_closes_gives_its_jobs_back_unless_they_are_detached);
+    tcase_add_test(c, many_are_put_taken_and_acknowledged);
+    tcase_add_test(c, an_interrupted_get_takes_no_job);
+    tcase_add_test(c, every_call_agrees_with_the_daemon);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
