@@ -396,6 +396,15 @@ bool json_reader_member(struct json_reader *r, struct json_value *key, struct js
     return p && (p = scan_key(r, p, key)) && read_value(r, p, value);
 }
 
+bool json_reader_key(struct json_reader *r, struct json_value *key)
+{
+    const char *p = next(r, true);
+    if (!p || !(p = scan_key(r, p, key)))
+        return false;
+    r->at = p;
+    return true;
+}
+
 bool json_reader_element(struct json_reader *r, struct json_value *value)
 {
     const char *p = next(r, false);

@@ -1,0 +1,116 @@
+#include "server/net/address.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool parse_path(const char *path, struct address *out, char *why, size_t why_size)
+{
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof out->at.unix_path.sun_path) {
+        snprintf(why, why_size, "a socket's path has 1 to %zu bytes", sizeof out->at.unix_path.sun_path - 1);
+        return false;
+    }
+    memset(out, 0, sizeof *out);
+    out->at.unix_path.sun_family = AF_UNIX;
+    memcpy(out->at.unix_path.sun_path, path, len + 1);
+    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+    return true;
+}
+
+// Splits HOST:PORT; brackets around an IPv6 address go.
+static bool split(const char *text, char host[256], char port[6])
+{
+    const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
+    if (!colon || strlen(colon + 1) < 1 || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+        return false;
+    if (*text == '[') {
+        if (end[-1] != ']')
+            return false;
+        begin++;
+        end--;
+    } else if (memchr(text, ':', (size_t)(colon - text))) {
+        return false; // an IPv6 address needs its brackets
+    }
+    if (end <= begin || end - begin > 255)
+        return false;
+    memcpy(host, begin, (size_t)(end - begin));
+    host[end - begin] = '\0';
+    strcpy(port, colon + 1);
+    return true;
+}
+
+bool address_parse(const char *text, struct address *out, unsigned *count, char *why, size_t why_size)
+{
+    char host[256], port[6];
+    *count = 0;
+    if (strncmp(text, "unix:", 5) == 0) {
+        *count = 1;
+        return parse_path(text + 5, out, why, why_size);
+    }
+    if (!split(text, host, port)) {
+        snprintf(why, why_size, "an address is written HOST:PORT, [IPV6]:PORT or unix:PATH");
+        return false;
+    }
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
+    int error = getaddrinfo(host, port, &hints, &found);
+    if (error) {
+        snprintf(why, why_size, "%s is no address: %s", host, gai_strerror(error));
+        return false;
+    }
+    for (struct addrinfo *i = found; i && *count < ADDRESSES_MAX; i = i->ai_next) {
+        if (i->ai_addrlen > sizeof out->at)
+            continue;
+        struct address *a = &out[(*count)++];
+        memset(a, 0, sizeof *a);
+        memcpy(&a->at, i->ai_addr, i->ai_addrlen);
+        a->len = i->ai_addrlen;
+    }
+    freeaddrinfo(found);
+    if (*count == 0)
+        snprintf(why, why_size, "%s has no address", host);
+    return *count > 0;
+}
+
+bool address_is_local(const struct address *a)
+{
+    switch (a->at.any.sa_family) {
+    case AF_UNIX:
+        return true;
+    case AF_INET: {
+        struct sockaddr_in in;
+        memcpy(&in, &a->at, sizeof in);
+        return ntohl(in.sin_addr.s_addr) >> 24 == 127;
+    }
+    case AF_INET6: {
+        struct sockaddr_in6 in;
+        memcpy(&in, &a->at, sizeof in);
+        return IN6_IS_ADDR_LOOPBACK(&in.sin6_addr) ||
+               (IN6_IS_ADDR_V4MAPPED(&in.sin6_addr) && in.sin6_addr.s6_addr[12] == 127);
+    }
+    default:
+        return false;
+    }
+}
+
+void address_print(const struct address *a, char text[ADDRESS_TEXT_MAX])
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    if (a->at.any.sa_family == AF_UNIX) {
+        snprintf(text, ADDRESS_TEXT_MAX, "unix:%s", a->at.unix_path.sun_path);
+    } else if (a->at.any.sa_family == AF_INET6) {
+        struct sockaddr_in6 in;
+        memcpy(&in, &a->at, sizeof in);
+        inet_ntop(AF_INET6, &in.sin6_addr, host, sizeof host);
+        snprintf(text, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(in.sin6_port));
+    } else {
+        struct sockaddr_in in;
+        memcpy(&in, &a->at, sizeof in);
+        inet_ntop(AF_INET, &in.sin_addr, host, sizeof host);
+        snprintf(text, ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(in.sin_port));
+    }
+}

@@ -1,0 +1,352 @@
+#include "server/net/connection.h"
+
+#include "server/hub.h"
+#include "server/net/loop.h"
+#include "server/net/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// Up to so much of an unfinished line is joined with what comes next in the loop's buffer; a longer one has a buffer
+// that grows.
+#define JOIN_MAX (LOOP_BUFFER - LOOP_READ)
+
+#define FLUSH_SECONDS   30 // to take its last output has a client that sends no more
+#define DISCARD_SECONDS 1
+#define DISCARDS_MAX    64
+
+struct leftover {
+    size_t len, cap;
+    char data[];
+};
+
+static struct connection *connection_of(struct session *s)
+{
+    return (struct connection *)((char *)s - offsetof(struct connection, session));
+}
+
+static void make_pending(struct connection *c)
+{
+    loop_pending(c->loop, c);
+}
+
+static void die(struct connection *c)
+{
+    c->dead = true;
+    make_pending(c);
+}
+
+// ---- the read event
+
+static void want_read(struct connection *c, bool want)
+{
+    if (want == c->reading)
+        return;
+    c->reading = want;
+    if (want ? event_add(&c->read_event, NULL) : event_del(&c->read_event))
+        die(c);
+}
+
+// ---- output
+
+static void on_writable(evutil_socket_t fd, short what, void *context);
+
+static void stop_writing(struct connection *c)
+{
+    if (!c->write_event)
+        return;
+    event_free(c->write_event);
+    c->write_event = NULL;
+}
+
+static void wait_writable(struct connection *c)
+{
+    if (!c->write_event)
+        c->write_event = event_new(c->loop->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    struct timeval patience = {.tv_sec = FLUSH_SECONDS};
+    if (!c->write_event || event_add(c->write_event, c->ended ? &patience : NULL))
+        die(c);
+}
+
+// How much the socket took; 0 if it takes no more, and the connection dies if it is broken.
+static size_t send_some(struct connection *c, const char *data, size_t len)
+{
+    ssize_t n;
+    do
+        n = write(c->fd, data, len);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return (size_t)n;
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+        die(c);
+    return 0;
+}
+
+static void drop_stream(struct connection *c)
+{
+    stream_free(c->stream);
+    c->stream = NULL;
+    c->session.unsent = 0;
+}
+
+// Sends what the stream may let go.
+static void flush(struct connection *c)
+{
+    uint64_t limit = c->session.dispatch->rpc->output_limit, before = c->session.unsent;
+    size_t ready = stream_ready(c->stream, hub_durable(c->session.dispatch->rpc->hub));
+    size_t sent = ready > 0 ? send_some(c, stream_head(c->stream), ready) : 0;
+    if (c->dead)
+        return;
+    stream_advance(c->stream, sent);
+    c->session.unsent = stream_len(c->stream);
+    if (sent < ready)
+        wait_writable(c);
+    else
+        stop_writing(c);
+    if (c->session.unsent == 0)
+        drop_stream(c);
+    else if (sent == ready)
+        loop_held(c->loop, c);
+    if (c->session.unsent == 0 || (before > limit / 2 && c->session.unsent <= limit / 2))
+        make_pending(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    struct connection *c = context;
+    if (what & EV_TIMEOUT)
+        die(c);
+    else if (c->stream)
+        flush(c);
+    else
+        stop_writing(c);
+}
+
+static void op_send(struct session *s, const char *data, size_t len, const struct mark *marks, unsigned mark_count)
+{
+    struct connection *c = connection_of(s);
+    if (c->dead)
+        return;
+    bool begin = !c->stream;
+    if (begin && mark_count == 0) {
+        size_t sent = send_some(c, data, len);
+        if (sent == len || c->dead)
+            return;
+        data += sent;
+        len -= sent;
+    }
+    if (begin)
+        c->stream = stream_new();
+    if (!c->stream || !stream_append(c->stream, data, len, marks, mark_count)) {
+        die(c);
+        return;
+    }
+    s->unsent = stream_len(c->stream);
+    if (begin && mark_count == 0)
+        wait_writable(c);
+    else if (!c->write_event)
+        flush(c);
+}
+
+static void op_unblocked(struct session *s)
+{
+    make_pending(connection_of(s));
+}
+
+const struct dispatch_ops connection_ops = {.send = op_send, .unblocked = op_unblocked};
+
+// ---- input
+
+static void keep(struct connection *c, const char *data, size_t len)
+{
+    if (len == 0) {
+        free(c->in);
+        c->in = NULL;
+        return;
+    }
+    if (c->in && len <= c->in->cap && len >= c->in->cap / 4) {
+        memmove(c->in->data, data, len);
+        c->in->len = len;
+        return;
+    }
+    struct leftover *fresh = malloc(sizeof *fresh + len);
+    if (!fresh) {
+        die(c);
+        return;
+    }
+    fresh->len = fresh->cap = len;
+    memcpy(fresh->data, data, len);
+    free(c->in);
+    c->in = fresh;
+}
+
+// What comes next for a connection whose session has just been given input or was unblocked.
+static void settle(struct connection *c)
+{
+    struct session *s = &c->session;
+    if (c->dead)
+        return;
+    if (s->broken) {
+        die(c);
+        return;
+    }
+    if (s->refused)
+        c->ended = true;
+    bool blocked = dispatch_blocked(s->dispatch, s);
+    want_read(c, !c->ended && !blocked);
+    if (!c->ended || dispatch_busy(s))
+        return;
+    if (!s->refused) {
+        die(c);
+        return;
+    }
+    // What it sends is of no interest any more, but closing upon unread bytes could take our last words away.
+    struct timeval patience = {.tv_sec = DISCARD_SECONDS};
+    c->discarding = true;
+    shutdown(c->fd, SHUT_WR);
+    if (event_add(&c->read_event, &patience))
+        die(c);
+    c->reading = true;
+}
+
+static void feed(struct connection *c, const char *data, size_t len)
+{
+    size_t used = dispatch_input(c->session.dispatch, &c->session, data, len);
+    if (used < len || c->in)
+        keep(c, data + used, len - used);
+    settle(c);
+}
+
+// Makes room behind a long leftover. False: no memory.
+static bool grow_leftover(struct connection *c)
+{
+    if (c->in->cap - c->in->len >= LOOP_READ)
+        return true;
+    size_t cap = c->in->cap + c->in->cap / 2 + LOOP_READ;
+    struct leftover *grown = realloc(c->in, sizeof *grown + cap);
+    if (!grown)
+        return false;
+    grown->cap = cap;
+    c->in = grown;
+    return true;
+}
+
+static void discard(struct connection *c)
+{
+    ssize_t n = read(c->fd, c->loop->buffer, LOOP_BUFFER);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || ++c->discards > DISCARDS_MAX)
+        die(c);
+}
+
+static void read_and_handle(struct connection *c)
+{
+    size_t had = c->in ? c->in->len : 0;
+    char *base = c->loop->buffer;
+    if (had > JOIN_MAX) {
+        if (!grow_leftover(c)) {
+            die(c);
+            return;
+        }
+        base = c->in->data;
+    }
+    ssize_t n = read(c->fd, base + had, LOOP_READ);
+    if (n > 0) {
+        if (had > 0 && base == c->loop->buffer)
+            memcpy(base, c->in->data, had);
+        feed(c, base, had + (size_t)n);
+    } else if (n == 0) {
+        c->ended = true;
+        settle(c);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        die(c);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    struct connection *c = context;
+    if (c->dead)
+        return;
+    if (what & EV_TIMEOUT)
+        die(c);
+    else if (c->discarding)
+        discard(c);
+    else
+        read_and_handle(c);
+}
+
+void connection_continue(struct connection *c)
+{
+    struct session *s = &c->session;
+    if (c->dead) {
+        connection_close(c);
+        return;
+    }
+    if (c->discarding)
+        return;
+    if (s->kept && !dispatch_blocked(s->dispatch, s))
+        dispatch_drained(s->dispatch, s);
+    if (c->in && !c->dead)
+        feed(c, c->in->data, c->in->len);
+    else
+        settle(c);
+}
+
+void connection_durable(struct connection *c)
+{
+    if (!c->dead && c->stream && !c->write_event)
+        flush(c);
+}
+
+void connection_finish(struct connection *c)
+{
+    c->ended = true;
+    if (c->write_event)
+        wait_writable(c); // now with a timeout
+    make_pending(c);
+}
+
+// ---- its beginning and end
+
+bool connection_open(struct loop *l, int fd_take)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (!c) {
+        close(fd_take);
+        return false;
+    }
+    c->loop = l;
+    c->fd = fd_take;
+    c->session.dispatch = &l->dispatch;
+    if (event_assign(&c->read_event, l->base, c->fd, EV_READ | EV_PERSIST, on_readable, c) ||
+        event_add(&c->read_event, NULL)) {
+        close(c->fd);
+        free(c);
+        return false;
+    }
+    c->reading = true;
+    loop_link(l, c);
+    return true;
+}
+
+void connection_close(struct connection *c)
+{
+    assert(!c->pending);
+    if (c->reading)
+        event_del(&c->read_event);
+    stop_writing(c);
+    dispatch_close(c->session.dispatch, &c->session);
+    close(c->fd);
+    stream_free(c->stream);
+    free(c->in);
+    loop_unlink(c->loop, c);
+    free(c);
+}

@@ -1,0 +1,54 @@
+// A connection: a socket, its protocol session, and what could not be read or sent whole.
+//
+// It belongs to one loop and is used by that loop's thread alone. While idle it holds no buffer.
+#ifndef NET_CONNECTION_H
+#define NET_CONNECTION_H
+
+#include "server/rpc/dispatch.h"
+#include "server/rpc/session.h"
+
+#include <event2/event_struct.h>
+#include <stdbool.h>
+
+struct loop;
+struct stream;
+struct leftover;
+
+struct connection {
+    struct session session;
+    struct loop *loop;
+    struct connection *prev, *next;   // of all of the loop's
+    struct connection *next_pending;  // of those that have something to do at the end of the turn
+    struct connection *next_held;     // of those with output that is not durable yet
+    struct connection **held;         // what points to it there; NULL: it is not among them
+    struct stream *stream;            // NULL: all is sent
+    struct leftover *in;              // input that could not be dealt with; NULL: none
+    struct event *write_event;        // while the socket takes no more; else NULL
+    int fd;
+    bool pending;
+    bool reading;    // the read event is added
+    bool ended;      // the client sends no more, or is not to be heard any more
+    bool dead;       // to be closed at the end of the turn
+    bool discarding; // all is said: what comes is thrown away until the client has closed
+    unsigned char discards;
+    struct event read_event;
+};
+
+extern const struct dispatch_ops connection_ops;
+
+// Takes the descriptor: non-blocking, close-on-exec. False: no memory, and it is closed.
+bool connection_open(struct loop *l, int fd_take);
+
+// What is pending for it; it may be freed by this.
+void connection_continue(struct connection *c);
+
+// Some promises have been kept: sends what was held for them.
+void connection_durable(struct connection *c);
+
+// Hears no more of it, and closes it when its output is sent.
+void connection_finish(struct connection *c);
+
+// Closes at once and frees.
+void connection_close(struct connection *c);
+
+#endif

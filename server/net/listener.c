@@ -1,0 +1,261 @@
+#include "server/net/listener.h"
+
+#include "common/log.h"
+#include "server/net/loop.h"
+#include "server/rpc/reply.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BACKLOG        4096
+#define ACCEPT_AT_ONCE 64  // connections taken in one turn
+#define PAUSE_MS       100 // while there is no descriptor
+
+struct listener {
+    struct listeners *all;
+    struct listener *next;
+    struct address address;
+    struct event *event;
+    int fd;
+};
+
+struct listeners {
+    struct event_base *base;
+    struct listener_config config;
+    struct listener *first;
+    struct event *pause; // accepting goes on when it fires
+};
+
+struct listeners *listeners_new(struct event_base *base, const struct listener_config *config)
+{
+    struct listeners *l = calloc(1, sizeof *l);
+    if (l) {
+        l->base = base;
+        l->config = *config;
+    }
+    return l;
+}
+
+// ---- accepting
+
+static bool set_accepting(struct listeners *l, bool on)
+{
+    bool fine = true;
+    for (struct listener *i = l->first; i; i = i->next)
+        fine = (on ? event_add(i->event, NULL) : event_del(i->event)) == 0 && fine;
+    return fine;
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    set_accepting(context, true);
+}
+
+// Without a descriptor accept fails and the socket stays readable: looking away for a moment is all there is.
+static void pause_accepting(struct listeners *l, int error)
+{
+    struct timeval time = {.tv_usec = PAUSE_MS * 1000};
+    log_warning("cannot accept connections for now: %s", strerror(error));
+    set_accepting(l, false);
+    if (event_add(l->pause, &time))
+        set_accepting(l, true);
+}
+
+static struct loop *least_loaded(const struct listeners *l, unsigned *total)
+{
+    struct loop *best = NULL;
+    unsigned fewest = 0;
+    *total = 0;
+    for (unsigned i = 0; i < l->config.loop_count; i++) {
+        struct loop *loop = &l->config.loops[i];
+        unsigned n = atomic_load_explicit(&loop->connection_count, memory_order_relaxed);
+        *total += n;
+        if (!best || n < fewest) {
+            best = loop;
+            fewest = n;
+        }
+    }
+    return best;
+}
+
+static void turn_away(int fd)
+{
+    struct buffer b = BUFFER_INIT;
+    reply_plain_error(&b, (struct slice){0}, ERROR_OVERLOADED);
+    buffer_append_byte(&b, '\n');
+    if (!b.failed && send(fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("a connection over the limit heard nothing: %s", strerror(errno));
+    buffer_release(&b);
+    close(fd);
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    struct listener *i = context;
+    for (int n = 0; n < ACCEPT_AT_ONCE; n++) {
+        int taken = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (taken < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                pause_accepting(i->all, errno);
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            return;
+        }
+        unsigned total;
+        struct loop *loop = least_loaded(i->all, &total);
+        if (total >= i->all->config.max_connections)
+            turn_away(taken);
+        else
+            loop_give(loop, taken);
+    }
+}
+
+bool listeners_start(struct listeners *l)
+{
+    l->pause = event_new(l->base, -1, 0, on_pause_over, l);
+    if (!l->pause)
+        return false;
+    for (struct listener *i = l->first; i; i = i->next)
+        if (!(i->event = event_new(l->base, i->fd, EV_READ | EV_PERSIST, on_acceptable, i)))
+            return false;
+    return set_accepting(l, true);
+}
+
+// ---- listening
+
+// Removes what a daemon that did not stop in order left behind. False: somebody listens there, or it is no socket.
+static bool remove_stale(const struct address *a)
+{
+    const char *path = a->at.unix_path.sun_path;
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT;
+    if (!S_ISSOCK(st.st_mode)) {
+        errno = EEXIST;
+        return false;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    int error = connect(fd, &a->at.any, a->len) < 0 ? errno : EADDRINUSE;
+    close(fd);
+    if (error != ECONNREFUSED) {
+        errno = error == EAGAIN ? EADDRINUSE : error;
+        return false;
+    }
+    return unlink(path) == 0 || errno == ENOENT;
+}
+
+// What is set on the socket that listens holds for those that it accepts.
+static void set_tcp_options(int fd)
+{
+    int on = 1, idle = 60, interval = 15, count = 4;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // A host that vanished without a word must not hold its jobs for ever.
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
+static int open_socket(const struct listeners *l, const struct address *a)
+{
+    int family = a->at.any.sa_family, on = 1;
+    if (family == AF_UNIX && !remove_stale(a))
+        return -1;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (family != AF_UNIX)
+        set_tcp_options(fd);
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    // Nobody may connect before the mode is right.
+    mode_t mask = umask(0777 & ~l->config.unix_mode);
+    int bound = bind(fd, &a->at.any, a->len);
+    umask(mask);
+    if (bound == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static bool add_one(struct listeners *l, const struct address *a, char *why, size_t why_size)
+{
+    char text[ADDRESS_TEXT_MAX];
+    address_print(a, text);
+    if (!address_is_local(a) && !l->config.insecure) {
+        snprintf(why, why_size,
+                 "others can reach %s, and there are no passwords yet: set insecure = true if that is what "
+                 "you want, or listen on 127.0.0.1",
+                 text);
+        errno = EACCES;
+        return false;
+    }
+    struct listener *fresh = calloc(1, sizeof *fresh);
+    int fd = fresh ? open_socket(l, a) : -1;
+    if (fd < 0) {
+        snprintf(why, why_size, "cannot listen on %s: %s", text, fresh ? strerror(errno) : "no memory");
+        free(fresh);
+        return false;
+    }
+    fresh->all = l;
+    fresh->fd = fd;
+    fresh->address = *a;
+    fresh->address.len = sizeof fresh->address.at; // port 0 has become a real one
+    if (getsockname(fd, &fresh->address.at.any, &fresh->address.len) < 0)
+        fresh->address = *a;
+    fresh->next = l->first;
+    l->first = fresh;
+    address_print(&fresh->address, text);
+    log_info("listening on %s", text);
+    return true;
+}
+
+bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_size)
+{
+    struct address found[ADDRESSES_MAX];
+    unsigned count;
+    if (!address_parse(text, found, &count, why, why_size))
+        return false;
+    bool some = false;
+    for (unsigned i = 0; i < count; i++) {
+        // A name may have an address of a family that this machine does not have.
+        if (add_one(l, &found[i], why, why_size))
+            some = true;
+        else if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
+            return false;
+    }
+    return some;
+}
+
+void listeners_free(struct listeners *l)
+{
+    if (!l)
+        return;
+    for (struct listener *i = l->first, *next; i; i = next) {
+        next = i->next;
+        if (i->event)
+            event_free(i->event);
+        if (i->address.at.any.sa_family == AF_UNIX)
+            unlink(i->address.at.unix_path.sun_path);
+        close(i->fd);
+        free(i);
+    }
+    if (l->pause)
+        event_free(l->pause);
+    free(l);
+}

@@ -1,0 +1,35 @@
+// Sockets that listen. The main thread accepts, and deals the connections out to the loops.
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "server/net/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct event_base;
+struct loop;
+struct listeners;
+
+struct listener_config {
+    struct loop *loops; // running, and longer than the listeners
+    unsigned loop_count;
+    unsigned max_connections; // of all loops together; one more is told `overloaded` and closed
+    bool insecure;            // whether addresses that others can reach are allowed
+    mode_t unix_mode;         // of Unix sockets
+};
+
+// NULL: no memory. All calls are the thread's that runs `base`.
+struct listeners *listeners_new(struct event_base *base, const struct listener_config *config);
+
+// Listens on all that `text` stands for, and logs it. False: `why` says in a sentence what is wrong.
+bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_size);
+
+// Starts to accept.
+bool listeners_start(struct listeners *l);
+
+// Stops listening, removes Unix sockets' files, frees. NULL is fine.
+void listeners_free(struct listeners *l);
+
+#endif

@@ -1,0 +1,285 @@
+#include "server/net/loop.h"
+
+#include "server/net/connection.h"
+
+#include "server/hub.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void on_stop_time(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    ((struct loop *)context)->over = true;
+}
+
+static struct event_base *base_new(void)
+{
+    struct event_config *config = event_config_new();
+    if (!config)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK); // one thread
+    event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+// ---- connections
+
+void loop_link(struct loop *l, struct connection *c)
+{
+    c->next = l->connections;
+    if (c->next)
+        c->next->prev = c;
+    l->connections = c;
+}
+
+static void unhold(struct connection *c)
+{
+    if (!c->held)
+        return;
+    *c->held = c->next_held;
+    if (c->next_held)
+        c->next_held->held = c->held;
+    c->held = NULL;
+}
+
+void loop_unlink(struct loop *l, struct connection *c)
+{
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        l->connections = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    unhold(c);
+    atomic_fetch_sub_explicit(&l->connection_count, 1, memory_order_relaxed);
+}
+
+void loop_pending(struct loop *l, struct connection *c)
+{
+    if (c->pending)
+        return;
+    c->pending = true;
+    c->next_pending = NULL;
+    if (l->pending_last)
+        l->pending_last->next_pending = c;
+    else
+        l->pending = c;
+    l->pending_last = c;
+}
+
+void loop_held(struct loop *l, struct connection *c)
+{
+    if (c->held)
+        return;
+    c->next_held = l->held;
+    if (l->held)
+        l->held->held = &c->next_held;
+    l->held = c;
+    c->held = &l->held;
+}
+
+static void run_pending(struct loop *l)
+{
+    struct connection *c = l->pending;
+    l->pending = l->pending_last = NULL;
+    while (c) {
+        struct connection *next = c->next_pending;
+        c->pending = false;
+        connection_continue(c);
+        c = next;
+    }
+}
+
+static void run_held(struct loop *l)
+{
+    uint64_t durable = hub_durable(l->dispatch.rpc->hub);
+    if (durable == l->durable)
+        return;
+    l->durable = durable;
+    struct connection *c = l->held;
+    l->held = NULL;
+    while (c) {
+        struct connection *next = c->next_held;
+        c->held = NULL;
+        connection_durable(c); // which holds it again if need be
+        c = next;
+    }
+}
+
+static void take_given(struct loop *l)
+{
+    pthread_mutex_lock(&l->lock);
+    int *given = l->given;
+    unsigned count = l->given_count;
+    l->given = NULL;
+    l->given_count = l->given_cap = 0;
+    pthread_mutex_unlock(&l->lock);
+    for (unsigned i = 0; i < count; i++) {
+        if (l->finishing)
+            close(given[i]);
+        if (l->finishing || !connection_open(l, given[i]))
+            atomic_fetch_sub_explicit(&l->connection_count, 1, memory_order_relaxed);
+    }
+    free(given);
+}
+
+// ---- the thread
+
+static void on_mailbox(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct loop *l = context;
+    mailbox_quiet(&l->mailbox); // the waiters in it are seen to at the end of the turn
+    l->stopping = atomic_load(&l->stop);
+    take_given(l);
+}
+
+static void begin_finishing(struct loop *l)
+{
+    l->finishing = true;
+    struct timeval time = {.tv_sec = l->stop_ms / 1000, .tv_usec = l->stop_ms % 1000 * 1000};
+    if (event_add(&l->stop_event, &time))
+        l->over = true;
+    for (struct connection *c = l->connections; c; c = c->next)
+        connection_finish(c);
+}
+
+static bool has_work(struct loop *l)
+{
+    return l->pending || dispatch_has_work(&l->dispatch) || mailbox_has(&l->mailbox);
+}
+
+// What events left to be done. A thread posts to its own mailbox without waking itself, so it is always looked into.
+static void end_turn(struct loop *l)
+{
+    dispatch_completions(&l->dispatch);
+    if (l->held)
+        run_held(l);
+    if (dispatch_has_work(&l->dispatch))
+        dispatch_work(&l->dispatch);
+    if (l->pending)
+        run_pending(l);
+    if (l->stopping && !l->finishing) // what was posted before the stop is answered by now
+        begin_finishing(l);
+}
+
+static void *run(void *context)
+{
+    struct loop *l = context;
+    mailbox_own(&l->mailbox);
+    while (!l->over && !(l->finishing && !l->connections)) {
+        event_base_loop(l->base, has_work(l) ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+        end_turn(l);
+    }
+    l->pending = l->pending_last = NULL;
+    for (struct connection *c = l->connections, *next; c; c = next) {
+        next = c->next;
+        c->pending = false;
+        connection_close(c);
+    }
+    while (dispatch_work(&l->dispatch))
+        ;
+    return NULL;
+}
+
+bool loop_init(struct loop *l, const struct rpc *rpc)
+{
+    memset(l, 0, sizeof *l);
+    if (!mailbox_init(&l->mailbox))
+        return false;
+    pthread_mutex_init(&l->lock, NULL);
+    l->buffer = malloc(LOOP_BUFFER);
+    l->base = base_new();
+    if (l->buffer && l->base &&
+        event_assign(&l->mailbox_event, l->base, l->mailbox.fd, EV_READ | EV_PERSIST, on_mailbox, l) == 0 &&
+        event_assign(&l->stop_event, l->base, -1, 0, on_stop_time, l) == 0 &&
+        event_add(&l->mailbox_event, NULL) == 0 && dispatch_init(&l->dispatch, rpc, &connection_ops, &l->mailbox))
+        return true;
+    if (l->base)
+        event_base_free(l->base);
+    free(l->buffer);
+    pthread_mutex_destroy(&l->lock);
+    mailbox_release(&l->mailbox);
+    return false;
+}
+
+bool loop_start(struct loop *l)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    l->running = pthread_create(&l->thread, NULL, run, l) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return l->running;
+}
+
+// ---- what other threads call
+
+bool loop_give(struct loop *l, int fd_take)
+{
+    bool given = true;
+    pthread_mutex_lock(&l->lock);
+    if (l->given_count == l->given_cap) {
+        unsigned cap = l->given_cap ? 2 * l->given_cap : 16;
+        int *grown = realloc(l->given, cap * sizeof *grown);
+        given = grown != NULL;
+        if (grown) {
+            l->given = grown;
+            l->given_cap = cap;
+        }
+    }
+    if (given)
+        l->given[l->given_count++] = fd_take;
+    pthread_mutex_unlock(&l->lock);
+    if (!given) {
+        close(fd_take);
+        return false;
+    }
+    atomic_fetch_add_explicit(&l->connection_count, 1, memory_order_relaxed);
+    mailbox_wake(&l->mailbox);
+    return true;
+}
+
+void loop_durable(struct loop *l)
+{
+    mailbox_wake(&l->mailbox);
+}
+
+void loop_stop(struct loop *l, int64_t ms)
+{
+    l->stop_ms = ms;
+    atomic_store(&l->stop, true);
+    mailbox_wake(&l->mailbox);
+}
+
+void loop_join(struct loop *l)
+{
+    if (l->running)
+        pthread_join(l->thread, NULL);
+    l->running = false;
+}
+
+void loop_release(struct loop *l)
+{
+    mailbox_own(&l->mailbox);
+    l->finishing = true;
+    take_given(l); // which only closes them
+    dispatch_completions(&l->dispatch);
+    dispatch_release(&l->dispatch);
+    dispatch_completions(&l->dispatch);
+    event_del(&l->mailbox_event);
+    event_del(&l->stop_event);
+    event_base_free(l->base);
+    free(l->buffer);
+    free(l->given);
+    pthread_mutex_destroy(&l->lock);
+    mailbox_release(&l->mailbox);
+}

@@ -1,0 +1,149 @@
+// The dispatcher's other half: requests that waited and are done.
+#include "server/rpc/dispatch.h"
+
+#include "server/hub.h"
+#include "server/mailbox.h"
+#include "server/rpc/output.h"
+
+#include <stdlib.h>
+
+// Adds a completion to its session's group. False: there is no room for another session in this round.
+static bool add_to_group(struct dispatch *d, struct session *s, struct waiter *w)
+{
+    if (!s->round) {
+        if (d->group_count == DISPATCH_GROUPS)
+            return false;
+        d->groups[d->group_count++] = (struct dispatch_group){.session = s};
+        s->round = d->group_count;
+    }
+    struct dispatch_group *g = &d->groups[s->round - 1];
+    w->next = NULL;
+    if (g->last)
+        g->last->next = w;
+    else
+        g->first = w;
+    g->last = w;
+    return true;
+}
+
+// Writes the replies of one session, as many as it may have unsent; the others are kept until those are sent.
+static void write_group(struct dispatch *d, struct dispatch_group *g)
+{
+    struct session *s = g->session;
+    struct waiter *w = g->first, *next;
+    g->start = d->piece = d->out.len;
+    g->first = g->last = NULL;
+    for (; w; w = next) {
+        next = w->next;
+        if (s->kept || s->unsent + (d->out.len - g->start) > d->rpc->output_limit) {
+            session_keep(s, w);
+            continue;
+        }
+        struct wait *wait = w->context;
+        wait_unlink(wait);
+        output_waiter(d, s, wait, w);
+        w->next = NULL;
+        if (g->last)
+            g->last->next = w;
+        else
+            g->first = w;
+        g->last = w;
+    }
+    g->end = d->out.len;
+}
+
+// Tells the engine that the replies are on their streams, which makes the jobs in them the consumers'. The lock
+// is held.
+static void confirm_group(struct dispatch *d, struct dispatch_group *g, struct moment now)
+{
+    struct engine *e = hub_engine(d->rpc->hub);
+    g->mark_start = d->piece_marks = d->mark_count;
+    for (struct waiter *w = g->first, *next; w; w = next) {
+        struct wait *wait = w->context;
+        next = w->next;
+        engine_confirm(e, now, w);
+        uint64_t promise = engine_promise(e);
+        if (promise < wait->promised)
+            promise = wait->promised;
+        if (!wait->batch)
+            output_promise(d, wait->at, promise);
+        else if (promise > wait->batch->promise)
+            wait->batch->promise = promise;
+        free(wait);
+    }
+    g->mark_end = d->mark_count;
+}
+
+static void send_group(struct dispatch *d, struct dispatch_group *g)
+{
+    struct session *s = g->session;
+    s->round = 0;
+    if (d->out.failed)
+        s->broken = true;
+    for (unsigned i = g->mark_start; i < g->mark_end; i++)
+        d->marks[i].at -= g->start;
+    if (g->end > g->start && !s->broken)
+        d->ops->send(s, d->out.data + g->start, g->end - g->start, d->marks + g->mark_start,
+                     g->mark_end - g->mark_start);
+    if (s->broken)
+        d->ops->unblocked(s);
+}
+
+static void answer_groups(struct dispatch *d, struct waiter *orphans)
+{
+    output_begin(d);
+    for (unsigned i = 0; i < d->group_count; i++)
+        write_group(d, &d->groups[i]);
+    d->mark_count = 0; // all marks are made below, in order, with what the confirmations add
+    struct moment now = hub_lock(d->rpc->hub);
+    for (unsigned i = 0; i < d->group_count; i++)
+        confirm_group(d, &d->groups[i], now);
+    for (struct waiter *w = orphans, *next; w; w = next) {
+        next = w->next;
+        free(w->context);
+        engine_confirm(hub_engine(d->rpc->hub), now, w);
+    }
+    hub_unlock(d->rpc->hub);
+    for (unsigned i = 0; i < d->group_count; i++)
+        send_group(d, &d->groups[i]);
+    d->group_count = 0;
+    output_end(d);
+}
+
+// Takes what fits into one round from the list and answers it; returns the rest.
+static struct waiter *answer_round(struct dispatch *d, struct waiter *list)
+{
+    struct waiter *orphans = NULL;
+    for (unsigned n = 0; list && n < DISPATCH_WAITERS; n++) {
+        struct waiter *w = list, *next = w->next;
+        struct wait *wait = w->context;
+        if (!wait->session) {
+            w->next = orphans;
+            orphans = w;
+        } else if (!add_to_group(d, wait->session, w)) {
+            break;
+        }
+        list = next;
+    }
+    answer_groups(d, orphans);
+    return list;
+}
+
+void dispatch_completions(struct dispatch *d)
+{
+    for (struct waiter *list; (list = mailbox_take(d->mailbox));)
+        while (list)
+            list = answer_round(d, list);
+}
+
+void dispatch_drained(struct dispatch *d, struct session *s)
+{
+    struct waiter *kept = NULL, **end = &kept;
+    for (struct waiter *w; (w = session_unkeep(s));) {
+        w->next = NULL;
+        *end = w;
+        end = &w->next;
+    }
+    while (kept)
+        kept = answer_round(d, kept);
+}

@@ -1,0 +1,306 @@
+#include "server/rpc/dispatch.h"
+
+#include "common/json_reader.h"
+#include "server/hub.h"
+#include "server/mailbox.h"
+#include "server/rpc/input.h"
+#include "server/rpc/output.h"
+#include "server/rpc/method.h"
+#include "server/rpc/parse.h"
+#include "server/rpc/reply.h"
+#include "server/rpc/task.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispatch_ops *ops,
+                   struct mailbox *mailbox)
+{
+    *d = (struct dispatch){.rpc = rpc, .ops = ops, .mailbox = mailbox};
+    d->requests = calloc(DISPATCH_ROUND, sizeof *d->requests);
+    d->groups = calloc(DISPATCH_GROUPS, sizeof *d->groups);
+    if (d->requests && d->groups)
+        return true;
+    free(d->requests);
+    free(d->groups);
+    return false;
+}
+
+void dispatch_release(struct dispatch *d)
+{
+    while (d->tasks) {
+        struct task *t = d->tasks;
+        d->tasks = t->next;
+        task_free(t);
+    }
+    d->tasks_last = NULL;
+    while (d->closing_count > 0)
+        dispatch_work(d);
+    free(d->closing);
+    free(d->requests);
+    free(d->groups);
+    free(d->marks);
+    buffer_release(&d->out);
+    arena_release(&d->arena);
+}
+
+bool dispatch_blocked(const struct dispatch *d, const struct session *s)
+{
+    return s->task || s->refused || s->broken || s->unsent + (d->out.len - d->piece) > d->rpc->output_limit;
+}
+
+bool dispatch_busy(const struct session *s)
+{
+    return s->task || s->unsent > 0;
+}
+
+// ---- a round's second phase
+
+static bool need_client(struct dispatch *d, struct session *s, struct call *call)
+{
+    if (!s->client)
+        s->client = engine_client_new(call->engine, d->mailbox);
+    call->client = s->client;
+    return s->client;
+}
+
+static void carry_out(struct dispatch *d, struct session *s, struct call *call, struct request *r)
+{
+    unsigned flags = r->method->flags;
+    if ((flags & METHOD_SILENT) && r->id.len == 0)
+        return;
+    if (call->batch && s->batched > d->rpc->output_limit) {
+        request_refuse(r, ERROR_TOO_LARGE, (struct slice){0}, "the replies of this batch are too large");
+        return;
+    }
+    if ((flags & METHOD_CLIENT) && !call->client && !need_client(d, s, call)) {
+        request_refuse(r, ERROR_OVERLOADED, (struct slice){0}, NULL);
+        return;
+    }
+    call->promise = 0;
+    r->method->exec(call, r);
+    call_promise(call);
+    r->promise = call->promise;
+}
+
+// Carries the round out, in order, and stops early where replies would be too large to hold. Returns how many
+// are done.
+static unsigned execute(struct dispatch *d, struct session *s, struct batch *batch)
+{
+    unsigned i = 0;
+    struct call call = {.rpc = d->rpc, .arena = &d->arena, .session = s, .batch = batch, .client = s->client};
+    uint64_t room = d->rpc->output_limit;
+    call.now = hub_lock(d->rpc->hub);
+    call.engine = hub_engine(d->rpc->hub);
+    while (i < d->count && call.bytes <= room) {
+        struct request *r = &d->requests[i++];
+        if (!r->error)
+            carry_out(d, s, &call, r);
+    }
+    hub_unlock(d->rpc->hub);
+    return i;
+}
+
+static bool needs_lock(const struct dispatch *d)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        if (!d->requests[i].error)
+            return true;
+    return false;
+}
+
+// ---- slow requests
+
+static void finish_task(struct dispatch *d, struct task *t)
+{
+    struct session *s = t->session;
+    if (s) {
+        s->task = NULL;
+        output_task(d, s, t);
+    }
+    task_free(t);
+}
+
+static void begin_task(struct dispatch *d, struct session *s, const char *text, size_t len)
+{
+    struct task *t = calloc(1, sizeof *t + len);
+    if (!t) {
+        struct request r;
+        request_make_error(&r, text, ERROR_OVERLOADED, NULL);
+        output_request(d, s, s->batch, &r);
+        return;
+    }
+    memcpy(t->text, text, len);
+    t->rpc = d->rpc;
+    t->session = s;
+    t->batch = s->batch;
+    struct call call = {.rpc = d->rpc, .arena = &t->arena, .session = s, .batch = s->batch};
+    request_parse(&call, t->text, len, &t->request);
+    s->task = t;
+    bool silent = (t->request.method->flags & METHOD_SILENT) && t->request.id.len == 0;
+    if (t->request.error || silent || task_step(t)) {
+        finish_task(d, t);
+        return;
+    }
+    if (d->tasks_last)
+        d->tasks_last->next = t;
+    else
+        d->tasks = t;
+    d->tasks_last = t;
+}
+
+static void work_on_tasks(struct dispatch *d)
+{
+    struct task *t = d->tasks;
+    d->tasks = d->tasks_last = NULL;
+    while (t) {
+        struct task *next = t->next;
+        struct session *s = t->session;
+        t->next = NULL;
+        if (task_step(t)) {
+            output_begin(d);
+            finish_task(d, t);
+            if (s) {
+                output_send(d, s);
+                d->ops->unblocked(s);
+            }
+        } else {
+            if (d->tasks_last)
+                d->tasks_last->next = t;
+            else
+                d->tasks = t;
+            d->tasks_last = t;
+        }
+        t = next;
+    }
+}
+
+// ---- input
+
+size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len)
+{
+    struct input in = {.at = data, .end = data + len};
+    output_begin(d);
+    while (!dispatch_blocked(d, s)) {
+        const char *before = in.at;
+        struct batch *batch = s->batch;
+        input_gather(d, s, &in);
+        if (s->batch != batch) { // one was begun: its elements are a round of their own
+            assert(d->count == 0);
+            continue;
+        }
+        unsigned done = needs_lock(d) ? execute(d, s, batch) : d->count;
+        for (unsigned i = 0; i < d->count; i++) {
+            if (i < done)
+                output_request(d, s, batch, &d->requests[i]);
+            request_release(&d->requests[i]);
+        }
+        if (done < d->count) {
+            input_rewind(s, &in, &d->requests[done]);
+        } else if (in.slow.len > 0) {
+            begin_task(d, s, in.slow.data, in.slow.len);
+        } else if (in.batch_ends) {
+            s->batch = NULL;
+            batch->read = true;
+            output_batch(d, s, batch);
+        }
+        bool moved = in.at != before || d->count > 0;
+        arena_reset(&d->arena);
+        if (!moved)
+            break;
+    }
+    output_send(d, s);
+    return (size_t)(in.at - data);
+}
+
+// ---- the end of a session
+
+static void give_back_client(struct dispatch *d, struct moment now, struct engine_client *client)
+{
+    struct engine *e = hub_engine(d->rpc->hub);
+    if (engine_client_close(e, now, client))
+        return;
+    if (d->closing_count == d->closing_cap) {
+        unsigned cap = d->closing_cap ? 2 * d->closing_cap : 16;
+        struct engine_client **grown = realloc(d->closing, cap * sizeof *grown);
+        if (!grown) {
+            while (!engine_client_close(e, now, client))
+                ; // no memory to do it in turns
+            return;
+        }
+        d->closing = grown;
+        d->closing_cap = cap;
+    }
+    d->closing[d->closing_count++] = client;
+}
+
+// Frees the batch when nobody is left who would answer in it.
+static void leave_batch(struct session *s, struct batch *b)
+{
+    if (!b)
+        return;
+    b->waiting--;
+    if (b->waiting == 0 && b != s->batch)
+        batch_free(b);
+}
+
+static void drop_waits(struct dispatch *d, struct session *s)
+{
+    struct engine *e = hub_engine(d->rpc->hub);
+    while (s->waits) {
+        struct wait *w = s->waits;
+        wait_unlink(w);
+        leave_batch(s, w->batch);
+        w->batch = NULL;
+        w->session = NULL;
+        if (engine_wait_cancel(e, w->waiter))
+            free(w); // else its completion is on the way
+    }
+}
+
+void dispatch_close(struct dispatch *d, struct session *s)
+{
+    if (s->waits || s->client) {
+        struct moment now = hub_lock(d->rpc->hub);
+        drop_waits(d, s);
+        if (s->client)
+            give_back_client(d, now, s->client);
+        for (struct waiter *w; (w = session_unkeep(s));) {
+            free(w->context);
+            engine_confirm(hub_engine(d->rpc->hub), now, w);
+        }
+        hub_unlock(d->rpc->hub);
+    }
+    s->client = NULL;
+    batch_free(s->batch);
+    s->batch = NULL;
+    if (s->task) {
+        s->task->session = NULL;
+        s->task->batch = NULL;
+        s->task = NULL;
+    }
+}
+
+static void work_on_closing(struct dispatch *d)
+{
+    struct moment now = hub_lock(d->rpc->hub);
+    unsigned last = d->closing_count - 1;
+    if (engine_client_close(hub_engine(d->rpc->hub), now, d->closing[last]))
+        d->closing_count = last;
+    hub_unlock(d->rpc->hub);
+}
+
+bool dispatch_work(struct dispatch *d)
+{
+    if (d->closing_count > 0)
+        work_on_closing(d);
+    if (d->tasks)
+        work_on_tasks(d);
+    return dispatch_has_work(d);
+}
+
+bool dispatch_has_work(const struct dispatch *d)
+{
+    return d->closing_count > 0 || d->tasks;
+}

@@ -1,0 +1,100 @@
+// The dispatcher of one network thread: bytes of a connection in, replies out. It knows no socket.
+//
+// Requests are handled in rounds of at most some dozens, in three phases, so that the lock is held for what
+// needs it alone: all are read and checked, bodies copied; then, under the lock, carried out in order; then the
+// replies are written, in order, and handed to the connection at once.
+//
+// One thread: the one whose mailbox it is.
+#ifndef RPC_DISPATCH_H
+#define RPC_DISPATCH_H
+
+#include "common/buffer.h"
+#include "server/rpc/arena.h"
+#include "server/rpc/request.h"
+#include "server/rpc/rpc.h"
+#include "server/rpc/session.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mailbox;
+struct task;
+
+// From `at` on (bytes from the beginning of what is sent) the output may leave only once `promise` is kept: see
+// hub_durable().
+struct mark {
+    uint64_t at;
+    uint64_t promise;
+};
+
+// What the dispatcher wants of a connection. Neither may call back into the dispatcher.
+struct dispatch_ops {
+    // Sends output, in order, or keeps it and sends it when it can be; keeps session.unsent up to date.
+    void (*send)(struct session *s, const char *data, size_t len, const struct mark *marks, unsigned mark_count);
+    // The session is not blocked any more: what was not consumed of its input may be given again.
+    void (*unblocked)(struct session *s);
+};
+
+#define DISPATCH_ROUND   64  // requests in a round
+#define DISPATCH_WAITERS 256 // completed waiters in a round
+#define DISPATCH_GROUPS  128 // and their connections
+
+// The completions of one connection.
+struct dispatch_group {
+    struct session *session;
+    struct waiter *first, *last;
+    size_t start, end; // of its replies in `out`
+    unsigned mark_start, mark_end;
+};
+
+struct dispatch {
+    const struct rpc *rpc;
+    const struct dispatch_ops *ops;
+    struct mailbox *mailbox;
+    struct arena arena;
+    struct request *requests; // DISPATCH_ROUND
+    unsigned count;
+    struct dispatch_group *groups; // DISPATCH_GROUPS
+    unsigned group_count;
+    struct buffer out;  // the replies of now
+    size_t piece;       // where those of the present session begin
+    struct mark *marks; // their marks
+    unsigned mark_count, mark_cap;
+    unsigned piece_marks;              // the first mark of the present session
+    struct task *tasks, *tasks_last;   // under way, in turn
+    struct engine_client **closing;    // clients whose leases are being released, slice by slice
+    unsigned closing_count, closing_cap;
+};
+
+// False: no memory.
+bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispatch_ops *ops,
+                   struct mailbox *mailbox) __attribute__((warn_unused_result));
+
+// All sessions must be closed. Frees the tasks that are left and finishes what dispatch_close() began.
+void dispatch_release(struct dispatch *d);
+
+// Handles the whole requests at the beginning of `data` and sends their replies. Returns how many bytes are
+// dealt with; the rest is to be given again, with more behind it, or when the session is not blocked any more.
+size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len);
+
+// Whether the session's input is to wait: for a slow request, for its output to be sent, or for good.
+bool dispatch_blocked(const struct dispatch *d, const struct session *s);
+
+// Answers the requests whose waiters have come into the mailbox.
+void dispatch_completions(struct dispatch *d);
+
+// Much of the output was sent: answers what was kept back for that.
+void dispatch_drained(struct dispatch *d, struct session *s);
+
+// One slice of all the slow work there is. True: there is more.
+bool dispatch_work(struct dispatch *d);
+bool dispatch_has_work(const struct dispatch *d);
+
+// Whether the session has anything under way that it is to be kept for after its client has ended the input.
+bool dispatch_busy(const struct session *s);
+
+// The connection is gone: takes its waits back and gives its jobs back.
+void dispatch_close(struct dispatch *d, struct session *s);
+
+#endif

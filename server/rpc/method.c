@@ -1,0 +1,26 @@
+#include "server/rpc/method.h"
+
+#include <string.h>
+
+// The busiest first: that is how they are looked up.
+static const struct method *const groups[] = {
+    methods_produce, methods_consume, methods_queue, methods_sweep, methods_look, methods_admin,
+};
+
+const struct method *method_find(struct slice name)
+{
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+        for (const struct method *m = groups[g]; m->name; m++)
+            if (m->name_len == name.len && memcmp(m->name, name.data, name.len) == 0)
+                return m;
+    return NULL;
+}
+
+const struct method *method_at(unsigned n)
+{
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
+        for (const struct method *m = groups[g]; m->name; m++)
+            if (n-- == 0)
+                return m;
+    return NULL;
+}

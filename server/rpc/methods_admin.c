@@ -1,0 +1,93 @@
+// hello, ping, pool, $/cancelRequest.
+#include "server/rpc/method.h"
+#include "server/rpc/reply.h"
+#include "server/rpc/session.h"
+#include "server/rpc/task.h"
+
+#include "common/json_reader.h"
+#include "common/json_writer.h"
+#include "common/log.h"
+
+// ---- hello
+
+static const struct param hello_rows[] = {
+    {PARAM_NAME("client"), .type = PARAM_TEXT, .bit = 0, .low = 0, .high = 255, PARAM_FIELD(queue.client)},
+};
+
+static bool hello_step(struct task *t)
+{
+    struct slice client = t->request.in.queue.client;
+    const struct rpc *rpc = t->rpc;
+    struct buffer *b = &t->out;
+    if (client.len > 0)
+        log_debug("a client says who it is client=%.*s", (int)client.len, client.data);
+    json_write_raw(b, "{\"name\":\"taskqd\",\"version\":");
+    json_write_string(b, slice_of(rpc->version));
+    json_write_raw(b, ",\"protocol\":1,\"durability\":");
+    json_write_string(b, slice_of(rpc->durability));
+    json_write_raw(b, ",\"limits\":{\"body\":");
+    json_write_uint(b, rpc->max_body);
+    json_write_raw(b, ",\"request\":");
+    json_write_uint(b, rpc->max_request);
+    json_write_raw(b, ",\"depth\":");
+    json_write_uint(b, JSON_DEPTH_MAX);
+    json_write_raw(b, ",\"batch\":");
+    json_write_uint(b, BATCH_MAX);
+    json_write_raw(b, ",\"waits\":");
+    json_write_uint(b, rpc->max_waits);
+    json_write_raw(b, ",\"max\":");
+    json_write_uint(b, GET_MAX);
+    json_write_raw(b, "}}");
+    return true;
+}
+
+// ---- ping
+
+static void empty_reply(struct buffer *b, const struct request *r)
+{
+    (void)r;
+    json_write_raw(b, "{}");
+}
+
+static void nothing_exec(struct call *call, struct request *r)
+{
+    (void)call;
+    (void)r;
+}
+
+// ---- pool
+
+static bool pool_step(struct task *t)
+{
+    json_write_raw(&t->out, "{\"handlers\":");
+    if (t->rpc->pool_report)
+        t->rpc->pool_report(t->rpc->pool_context, &t->out);
+    else
+        json_write_raw(&t->out, "[]");
+    json_write_raw(&t->out, "}");
+    return true;
+}
+
+// ---- $/cancelRequest
+
+static const struct param take_back_rows[] = {
+    {PARAM_NAME("id"), .type = PARAM_ID, .bit = 0, PARAM_FIELD(take_back.id)},
+};
+
+static void take_back_exec(struct call *call, struct request *r)
+{
+    struct wait *w = wait_find(call->session, r->in.take_back.id);
+    if (w && engine_wait_cancel(call->engine, w->waiter)) {
+        wait_unlink(w);
+        r->out.taken_back = w; // the dispatcher answers it before this
+    }
+}
+
+const struct method methods_admin[] = {
+    {METHOD_NAME("ping"), .exec = nothing_exec, .reply = empty_reply},
+    {METHOD_NAME("hello"), METHOD_PARAMS(hello_rows, queue), .flags = METHOD_LOOKS, .step = hello_step},
+    {METHOD_NAME("pool"), .flags = METHOD_LOOKS | METHOD_SILENT, .step = pool_step},
+    {METHOD_NAME("$/cancelRequest"), METHOD_PARAMS(take_back_rows, take_back), .flags = METHOD_TAKES_BACK,
+     .required = PARAM_BIT(0), .exec = take_back_exec, .reply = empty_reply},
+    {0},
+};

@@ -1,0 +1,382 @@
+// job, jobs, queues, stats.
+#include "server/hub.h"
+#include "server/rpc/method.h"
+#include "server/rpc/reply.h"
+#include "server/rpc/task.h"
+
+#include "common/json_writer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+// A slice looks at so many rows, and a page ends once it has so many bytes.
+#define SLICE_ROWS 100
+#define PAGE_BYTES ((size_t)1024 * 1024)
+#define PAGE_ROWS  100 // unless `limit` says otherwise
+
+// ---- one job
+
+enum job_parts { JOB_WITH_ALL, JOB_WITH_BODY, JOB_WITHOUT_BODY };
+
+static void write_member(struct buffer *b, const char *name, struct slice json)
+{
+    json_write_key(b, name);
+    json_write_slice(b, json);
+}
+
+static void write_left(struct buffer *b, const char *name, int64_t ms)
+{
+    json_write_key(b, name);
+    json_write_seconds(b, ms > 0 ? ms : 0);
+}
+
+static void write_count(struct buffer *b, const char *name, uint64_t n)
+{
+    json_write_key(b, name);
+    json_write_uint(b, n);
+}
+
+static void write_text(struct buffer *b, const char *name, struct slice text)
+{
+    json_write_key(b, name);
+    json_write_string(b, text);
+}
+
+static void write_job(struct buffer *b, const struct job_info *j, struct moment now, enum job_parts parts)
+{
+    json_write_raw(b, "{");
+    write_count(b, "id", j->id);
+    write_text(b, "queue", j->queue);
+    write_text(b, "state", slice_of(job_state_name(j->state)));
+    json_write_key(b, "priority");
+    json_write_double(b, j->priority);
+    write_count(b, "attempt", j->attempts + (j->state == JOB_RESERVED));
+    write_count(b, "lost", j->lost);
+    write_count(b, "deliveries", j->deliveries);
+    json_write_key(b, "created");
+    json_write_seconds(b, j->created);
+    write_left(b, "age", now.wall - j->created);
+    if (j->state == JOB_DELAYED)
+        write_left(b, "due", j->left);
+    if (j->state == JOB_RESERVED) {
+        write_left(b, "lease", j->left);
+        write_text(b, "holder", slice_of(j->detached ? "a delivery" : "a connection or the pool"));
+    }
+    write_count(b, "max_attempts", j->max_attempts);
+    if (j->key.len)
+        write_text(b, "key", j->key);
+    if (j->expires >= 0)
+        write_left(b, "expires", j->expires);
+    if (j->state == JOB_DEAD)
+        write_text(b, "reason", slice_of(dead_reason_name(j->reason)));
+    if (parts == JOB_WITH_ALL && j->error.len)
+        write_member(b, "error", j->error);
+    if (parts == JOB_WITH_ALL && j->result.len)
+        write_member(b, "result", j->result);
+    if (j->origin.len)
+        write_text(b, "origin", j->origin);
+    write_text(b, "why", slice_of(j->why));
+    if (parts != JOB_WITHOUT_BODY)
+        write_member(b, "body", j->body);
+    json_write_raw(b, "}");
+}
+
+static const struct param job_rows[] = {
+    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = 0, .high = INT64_MAX, PARAM_FIELD(queue.id)},
+};
+
+static bool job_step(struct task *t)
+{
+    struct job_info info;
+    struct moment now = hub_lock(t->rpc->hub);
+    t->request.error = engine_job_info(hub_engine(t->rpc->hub), now, t->request.in.queue.id, &info);
+    if (!t->request.error)
+        write_job(&t->out, &info, now, JOB_WITH_ALL);
+    hub_unlock(t->rpc->hub);
+    return true;
+}
+
+// ---- jobs
+
+enum { JOBS_QUEUE, JOBS_STATE, JOBS_AFTER, JOBS_LIMIT, JOBS_BODIES };
+
+#define ALL_STATES ((1 << JOB_STATE_COUNT) - 1)
+#define AFTER_MAX  64 // what `next` may have: a state's name, 16 digits of the priority, 16 of the id
+
+static const struct param jobs_rows[] = {
+    {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = JOBS_QUEUE, PARAM_FIELD(queue.queue)},
+    {PARAM_NAME("state"), .type = PARAM_STATE, .bit = JOBS_STATE, .high = ALL_STATES, PARAM_FIELD(queue.states)},
+    {PARAM_NAME("after"), .type = PARAM_TEXT, .bit = JOBS_AFTER, .low = 1, .high = AFTER_MAX,
+     PARAM_FIELD(queue.after)},
+    {PARAM_NAME("limit"), .type = PARAM_WHOLE, .bit = JOBS_LIMIT, .low = 1, .high = 1000,
+     PARAM_FIELD(queue.limit)},
+    {PARAM_NAME("bodies"), .type = PARAM_FLAG, .bit = JOBS_BODIES, PARAM_FIELD(queue.bodies)},
+};
+
+// The order in which states are listed.
+static const enum job_state listed[] = {JOB_READY, JOB_DELAYED, JOB_RESERVED, JOB_DEAD, JOB_DONE, JOB_CANCELLED};
+#define LISTED_COUNT ((int)(sizeof listed / sizeof *listed))
+_Static_assert(sizeof listed / sizeof *listed == JOB_STATE_COUNT, "a state is not listed");
+
+// A page's end as text: the state's place in the order, the cursor's priority bit for bit, its id.
+static void write_next(struct buffer *b, int state, const struct job_cursor *c)
+{
+    char text[AFTER_MAX];
+    uint64_t priority;
+    memcpy(&priority, &c->priority, sizeof priority);
+    snprintf(text, sizeof text, "\"%d-%d-%" PRIx64 "-%" PRIx64 "\"", state, c->started, priority, c->id);
+    json_write_raw(b, text);
+}
+
+static bool read_next(struct slice after, int *state, struct job_cursor *c)
+{
+    char text[AFTER_MAX + 1];
+    unsigned place, started;
+    uint64_t priority, id;
+    int used = 0;
+    memcpy(text, after.data, after.len);
+    text[after.len] = '\0';
+    if (sscanf(text, "%1u-%1u-%16" SCNx64 "-%16" SCNx64 "%n", &place, &started, &priority, &id, &used) != 4 ||
+        (size_t)used != after.len || place >= (unsigned)LISTED_COUNT || started > 1)
+        return false;
+    *state = (int)place;
+    *c = (struct job_cursor){.started = started, .id = id};
+    memcpy(&c->priority, &priority, sizeof priority);
+    return c->priority == c->priority;
+}
+
+static void jobs_check(struct call *call, struct request *r)
+{
+    (void)call;
+    int state;
+    struct job_cursor cursor;
+    if (r->in.queue.after.len && !read_next(r->in.queue.after, &state, &cursor))
+        request_refuse(r, ERROR_INVALID_PARAMS, SLICE("after"), "after must be the next of the page before");
+}
+
+struct job_page {
+    struct buffer *out;
+    struct moment now;
+    enum job_parts parts;
+};
+
+static void visit_job(void *context, const struct job_info *info)
+{
+    struct job_page *page = context;
+    json_write_comma(page->out);
+    write_job(page->out, info, page->now, page->parts);
+}
+
+static bool state_wanted(const struct queue_params *in, int state)
+{
+    return !in->states || (in->states & JOB_STATE_BIT(listed[state]));
+}
+
+static bool jobs_step(struct task *t)
+{
+    struct request *r = &t->request;
+    const struct queue_params *in = &r->in.queue;
+    if (!t->begun) {
+        t->at.jobs.state = 0;
+        if (in->after.len)
+            (void)read_next(in->after, &t->at.jobs.state, &t->at.jobs.cursor); // checked before
+        json_write_raw(&t->out, "{\"jobs\":[");
+    }
+    while (t->at.jobs.state < LISTED_COUNT && !state_wanted(in, t->at.jobs.state)) {
+        t->at.jobs.state++;
+        t->at.jobs.cursor = (struct job_cursor){0};
+    }
+
+    unsigned limit = in->limit ? (unsigned)in->limit : PAGE_ROWS, visited = 0, slice = limit - t->at.jobs.count;
+    bool more = false;
+    if (slice > (in->bodies ? SLICE_ROWS / 10 : SLICE_ROWS))
+        slice = in->bodies ? SLICE_ROWS / 10 : SLICE_ROWS;
+    if (t->at.jobs.state < LISTED_COUNT) {
+        struct job_page page = {.out = &t->out, .parts = in->bodies ? JOB_WITH_BODY : JOB_WITHOUT_BODY};
+        page.now = hub_lock(t->rpc->hub);
+        r->error = engine_list_jobs(hub_engine(t->rpc->hub), page.now, in->queue, listed[t->at.jobs.state],
+                                    &t->at.jobs.cursor, slice, visit_job, &page, &visited, &more);
+        hub_unlock(t->rpc->hub);
+        if (r->error)
+            return true;
+        t->at.jobs.count += visited;
+        if (!more) {
+            t->at.jobs.state++;
+            t->at.jobs.cursor = (struct job_cursor){0};
+        }
+    }
+    while (t->at.jobs.state < LISTED_COUNT && !state_wanted(in, t->at.jobs.state))
+        t->at.jobs.state++;
+    bool over = t->at.jobs.state == LISTED_COUNT;
+    if (!over && t->at.jobs.count < limit && t->out.len < PAGE_BYTES)
+        return false;
+    json_write_raw(&t->out, "],\"next\":");
+    if (over)
+        json_write_raw(&t->out, "null");
+    else
+        write_next(&t->out, t->at.jobs.state, &t->at.jobs.cursor);
+    json_write_raw(&t->out, "}");
+    return true;
+}
+
+// ---- queues
+
+enum { QUEUES_AFTER, QUEUES_LIMIT };
+
+static const struct param queues_rows[] = {
+    {PARAM_NAME("after"), .type = PARAM_QUEUE, .bit = QUEUES_AFTER, PARAM_FIELD(queue.after)},
+    {PARAM_NAME("limit"), .type = PARAM_WHOLE, .bit = QUEUES_LIMIT, .low = 1, .high = 1000,
+     PARAM_FIELD(queue.limit)},
+};
+
+static void write_flags(struct buffer *b, const struct queue_info *q)
+{
+    json_write_key(b, "paused");
+    json_write_bool(b, q->paused);
+    json_write_key(b, "shut_down");
+    json_write_bool(b, q->shut_down);
+    json_write_key(b, "declared");
+    json_write_bool(b, q->declared);
+    json_write_key(b, "oldest");
+    if (q->oldest >= 0)
+        json_write_seconds(b, q->oldest);
+    else
+        json_write_raw(b, "null");
+}
+
+// The rows of one slice, and one more that is only looked at: it tells whether there is a next page.
+struct queue_page {
+    struct buffer *out;
+    unsigned wanted, seen;
+    char *last; // QUEUE_NAME_MAX bytes
+    size_t last_len;
+};
+
+static void visit_queue(void *context, const struct queue_info *q)
+{
+    struct queue_page *page = context;
+    if (page->seen++ == page->wanted)
+        return;
+    struct buffer *b = page->out;
+    json_write_comma(b);
+    json_write_raw(b, "{");
+    write_text(b, "queue", q->name);
+    write_count(b, "ready", q->gauges.ready);
+    write_count(b, "delayed", q->gauges.delayed);
+    write_count(b, "reserved", q->gauges.reserved);
+    write_count(b, "dead", q->gauges.dead);
+    write_count(b, "done", q->gauges.finished);
+    write_count(b, "waiters", q->gauges.waiting_gets);
+    write_flags(b, q);
+    json_write_raw(b, "}");
+    memcpy(page->last, q->name.data, q->name.len);
+    page->last_len = q->name.len;
+}
+
+static bool queues_step(struct task *t)
+{
+    const struct queue_params *in = &t->request.in.queue;
+    unsigned limit = in->limit ? (unsigned)in->limit : PAGE_ROWS;
+    if (!t->begun) {
+        t->at.queues.after = in->after;
+        json_write_raw(&t->out, "{\"queues\":[");
+    }
+    struct queue_page page = {.out = &t->out, .wanted = limit - t->at.queues.count};
+    if (page.wanted > SLICE_ROWS)
+        page.wanted = SLICE_ROWS;
+    page.last = arena_alloc(&t->arena, QUEUE_NAME_MAX);
+    if (!page.last) {
+        request_refuse(&t->request, ERROR_OVERLOADED, (struct slice){0}, "the daemon has no memory left");
+        return true;
+    }
+    struct moment now = hub_lock(t->rpc->hub);
+    engine_list_queues(hub_engine(t->rpc->hub), now, t->at.queues.after, page.wanted + 1, visit_queue, &page);
+    hub_unlock(t->rpc->hub);
+
+    bool more = page.seen > page.wanted;
+    t->at.queues.count += more ? page.wanted : page.seen;
+    if (page.seen > 0)
+        t->at.queues.after = (struct slice){page.last, page.last_len};
+    if (more && t->at.queues.count < limit)
+        return false;
+    json_write_raw(&t->out, "],\"next\":");
+    if (more)
+        json_write_string(&t->out, t->at.queues.after);
+    else
+        json_write_raw(&t->out, "null");
+    json_write_raw(&t->out, "}");
+    return true;
+}
+
+// ---- stats
+
+static const struct param stats_rows[] = {
+    {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = 0, PARAM_FIELD(queue.queue)},
+};
+
+static void write_numbers(struct buffer *b, const struct queue_gauges *gauges, const struct queue_counters *counters)
+{
+    json_write_key(b, "gauges");
+    json_write_raw(b, "{");
+#define X(name, text) write_count(b, #name, gauges->name);
+    QUEUE_GAUGES(X)
+#undef X
+    json_write_raw(b, "}");
+    json_write_key(b, "counters");
+    json_write_raw(b, "{");
+#define X(name, text) write_count(b, #name, counters->name);
+    QUEUE_COUNTERS(X)
+#undef X
+    json_write_raw(b, "}");
+}
+
+static bool stats_step(struct task *t)
+{
+    struct request *r = &t->request;
+    struct buffer *b = &t->out;
+    struct hub *hub = t->rpc->hub;
+    struct queue_info queue;
+    struct engine_info daemon;
+    bool one = r->in.queue.queue.len > 0;
+
+    struct moment now = hub_lock(hub);
+    if (one)
+        r->error = engine_queue_info(hub_engine(hub), now, r->in.queue.queue, &queue);
+    else
+        engine_info(hub_engine(hub), &daemon);
+    hub_unlock(hub);
+    if (r->error)
+        return true;
+
+    json_write_raw(b, "{");
+    if (one) {
+        write_text(b, "queue", r->in.queue.queue);
+        write_flags(b, &queue);
+        json_write_key(b, "settings");
+        json_write_raw(b, "{");
+        write_queue_settings(b, &queue.settings);
+        json_write_raw(b, "}");
+        write_numbers(b, &queue.gauges, &queue.counters);
+    } else {
+        write_count(b, "queues", daemon.queues);
+        write_count(b, "clients", daemon.clients);
+        write_count(b, "bytes", daemon.bytes);
+        write_count(b, "max_bytes", daemon.max_bytes);
+        write_numbers(b, &daemon.gauges, &daemon.counters);
+    }
+    json_write_raw(b, "}");
+    return true;
+}
+
+const struct method methods_look[] = {
+    {METHOD_NAME("job"), METHOD_PARAMS(job_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
+     .required = PARAM_BIT(0), .step = job_step},
+    {METHOD_NAME("jobs"), METHOD_PARAMS(jobs_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
+     .required = PARAM_BIT(JOBS_QUEUE), .check = jobs_check, .step = jobs_step},
+    {METHOD_NAME("queues"), METHOD_PARAMS(queues_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
+     .step = queues_step},
+    {METHOD_NAME("stats"), METHOD_PARAMS(stats_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
+     .step = stats_step},
+    {0},
+};

@@ -1,0 +1,194 @@
+// put, submit, result, cancel.
+#include "server/engine/blob.h"
+#include "server/rpc/method.h"
+#include "server/rpc/reply.h"
+#include "server/rpc/session.h"
+
+#include "common/json_writer.h"
+
+// ---- put, submit
+
+enum {
+    PUT_QUEUE,
+    PUT_BODY,
+    PUT_PRIORITY,
+    PUT_DELAY,
+    PUT_AT,
+    PUT_LEASE,
+    PUT_MAX_ATTEMPTS,
+    PUT_EXPIRES,
+    PUT_KEY,
+    PUT_KEY_FOR,
+    PUT_TIMEOUT,
+    PUT_KEEP_RESULT
+};
+
+#define PUT_ROWS                                                                                             \
+    {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = PUT_QUEUE, PARAM_FIELD(put.queue)},                    \
+        {PARAM_NAME("body"), .type = PARAM_ANY, .bit = PUT_BODY, PARAM_FIELD(put.body)},                     \
+        {PARAM_NAME("priority"), .type = PARAM_NUMBER, .bit = PUT_PRIORITY, PARAM_FIELD(put.priority)},      \
+        {PARAM_NAME("delay"), .type = PARAM_SECONDS, .bit = PUT_DELAY, .high = SETTING_SECONDS_MAX,          \
+         PARAM_FIELD(put.delay)},                                                                            \
+        {PARAM_NAME("at"), .type = PARAM_SECONDS, .bit = PUT_AT, .high = 10000000000000,                     \
+         PARAM_FIELD(put.at)},                                                                               \
+        {PARAM_NAME("lease"), .type = PARAM_SECONDS, .bit = PUT_LEASE, .low = 1,                             \
+         .high = SETTING_SECONDS_MAX, PARAM_FIELD(put.lease)},                                               \
+        {PARAM_NAME("max_attempts"), .type = PARAM_WHOLE, .bit = PUT_MAX_ATTEMPTS, .low = 1, .high = 65535,  \
+         PARAM_FIELD(put.max_attempts)},                                                                     \
+        {PARAM_NAME("expires"), .type = PARAM_SECONDS, .bit = PUT_EXPIRES, .high = SETTING_SECONDS_MAX,      \
+         PARAM_FIELD(put.expires)},                                                                          \
+        {PARAM_NAME("key"), .type = PARAM_TEXT, .bit = PUT_KEY, .low = 1, .high = 255,                       \
+         PARAM_FIELD(put.key)},                                                                              \
+        {PARAM_NAME("key_for"), .type = PARAM_SECONDS, .bit = PUT_KEY_FOR, .high = SETTING_SECONDS_MAX,      \
+         PARAM_FIELD(put.key_for)},                                                                          \
+        {PARAM_NAME("timeout"), .type = PARAM_TIMEOUT, .bit = PUT_TIMEOUT, PARAM_FIELD(put.timeout)}
+
+static const struct param put_rows[] = {PUT_ROWS};
+static const struct param submit_rows[] = {
+    PUT_ROWS,
+    {PARAM_NAME("keep_result"), .type = PARAM_SECONDS, .bit = PUT_KEEP_RESULT, .high = SETTING_SECONDS_MAX,
+     PARAM_FIELD(put.keep_result)},
+};
+
+static void prepare(struct request *r, bool submit)
+{
+    struct put_params *in = &r->in.put;
+    if ((r->seen & PARAM_BIT(PUT_DELAY)) && (r->seen & PARAM_BIT(PUT_AT))) {
+        request_refuse(r, ERROR_INVALID_PARAMS, SLICE("at"), "give delay or at, not both");
+        return;
+    }
+    if ((r->seen & PARAM_BIT(PUT_KEY_FOR)) && !(r->seen & PARAM_BIT(PUT_KEY))) {
+        request_refuse(r, ERROR_INVALID_PARAMS, SLICE("key_for"), "key_for needs a key");
+        return;
+    }
+    if (!(r->seen & PARAM_BIT(PUT_TIMEOUT)))
+        in->timeout = FOREVER;
+
+    struct put_options options = {
+        .priority = in->priority,
+        .delay = in->delay,
+        .at = in->at,
+        .lease = in->lease,
+        .max_attempts = (uint32_t)in->max_attempts,
+        // 0 means never to the engine, and at once to the client.
+        .expires = (r->seen & PARAM_BIT(PUT_EXPIRES)) && in->expires == 0 ? 1 : in->expires,
+        .key = in->key,
+        .key_for = in->key_for,
+        .submit = submit,
+        .keep_result = r->seen & PARAM_BIT(PUT_KEEP_RESULT) ? in->keep_result : -1,
+    };
+    in->job = job_prepare(&options, in->body);
+    if (!in->job)
+        request_refuse(r, ERROR_OVERLOADED, (struct slice){0}, "the daemon has no memory left");
+}
+
+static void put_check(struct call *call, struct request *r)
+{
+    (void)call;
+    prepare(r, false);
+}
+
+static void submit_check(struct call *call, struct request *r)
+{
+    (void)call;
+    prepare(r, true);
+}
+
+static void put_exec(struct call *call, struct request *r)
+{
+    struct put_params *in = &r->in.put;
+    struct put_result *out = &r->out.put;
+    r->error = engine_put(call->engine, call->now, in->queue, in->job, call->client, in->timeout, NULL, out);
+    if (r->error)
+        return;
+    in->job = NULL;
+    if (!out->waiting)
+        return;
+    if (wait_new(call->session, call->batch, out->waiting, r->id, NULL, 0))
+        r->waits = true;
+    else if (engine_wait_cancel(call->engine, out->waiting))
+        r->error = ERROR_OVERLOADED;
+}
+
+static void put_reply(struct buffer *b, const struct request *r)
+{
+    write_put(b, r->out.put.id, r->out.put.existing);
+}
+
+static void put_release(struct request *r)
+{
+    job_discard(r->in.put.job);
+    r->in.put.job = NULL;
+}
+
+// ---- result
+
+enum { RESULT_ID, RESULT_TIMEOUT, RESULT_FORGET };
+
+static const struct param result_rows[] = {
+    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = RESULT_ID, .high = INT64_MAX, PARAM_FIELD(result.id)},
+    {PARAM_NAME("timeout"), .type = PARAM_TIMEOUT, .bit = RESULT_TIMEOUT, PARAM_FIELD(result.timeout)},
+    {PARAM_NAME("forget"), .type = PARAM_FLAG, .bit = RESULT_FORGET, PARAM_FIELD(result.forget)},
+};
+
+static void result_check(struct call *call, struct request *r)
+{
+    (void)call;
+    if (!(r->seen & PARAM_BIT(RESULT_TIMEOUT)))
+        r->in.result.timeout = FOREVER;
+}
+
+static void result_exec(struct call *call, struct request *r)
+{
+    struct result_params *in = &r->in.result;
+    struct waiter *waiting = NULL;
+    r->out.outcome = (struct outcome){0};
+    r->error = engine_result(call->engine, call->now, in->id, in->forget, call->client, in->timeout, NULL,
+                             &r->out.outcome, &waiting);
+    if (r->error || !waiting)
+        return;
+    if (wait_new(call->session, call->batch, waiting, r->id, NULL, 0))
+        r->waits = true;
+    else if (engine_wait_cancel(call->engine, waiting))
+        r->error = ERROR_OVERLOADED;
+}
+
+static void result_release(struct request *r)
+{
+    if (r->waits || (r->error && r->error != ERROR_FAILED && r->error != ERROR_CANCELLED))
+        return;
+    blob_unref(r->out.outcome.result);
+    blob_unref(r->out.outcome.error);
+}
+
+// ---- cancel
+
+static const struct param cancel_rows[] = {
+    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = 0, .high = INT64_MAX, PARAM_FIELD(result.id)},
+};
+
+static void cancel_exec(struct call *call, struct request *r)
+{
+    r->error = engine_cancel(call->engine, call->now, r->in.result.id, &r->out.flag);
+}
+
+static void cancel_reply(struct buffer *b, const struct request *r)
+{
+    json_write_raw(b, "{\"cancelled\":");
+    json_write_bool(b, r->out.flag);
+    json_write_raw(b, "}");
+}
+
+const struct method methods_produce[] = {
+    {METHOD_NAME("put"), METHOD_PARAMS(put_rows, put), .flags = METHOD_CLIENT,
+     .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = put_check, .exec = put_exec,
+     .reply = put_reply, .release = put_release},
+    {METHOD_NAME("submit"), METHOD_PARAMS(submit_rows, put), .flags = METHOD_CLIENT,
+     .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = submit_check, .exec = put_exec,
+     .reply = put_reply, .release = put_release},
+    {METHOD_NAME("result"), METHOD_PARAMS(result_rows, result), .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT,
+     .required = PARAM_BIT(RESULT_ID), .check = result_check, .exec = result_exec, .release = result_release},
+    {METHOD_NAME("cancel"), METHOD_PARAMS(cancel_rows, result), .required = PARAM_BIT(0), .exec = cancel_exec,
+     .reply = cancel_reply},
+    {0},
+};

@@ -1,0 +1,204 @@
+#include "server/rpc/output.h"
+
+#include "common/json_writer.h"
+#include "server/hub.h"
+#include "server/rpc/dispatch.h"
+#include "server/rpc/method.h"
+#include "server/rpc/reply.h"
+#include "server/rpc/task.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define OUT_KEEP ((size_t)1024 * 1024) // a larger buffer is given back after use
+
+void output_begin(struct dispatch *d)
+{
+    buffer_clear(&d->out);
+    d->piece = 0;
+    d->mark_count = d->piece_marks = 0;
+}
+
+void output_send(struct dispatch *d, struct session *s)
+{
+    if (d->out.failed)
+        s->broken = true;
+    if (d->out.len > 0 && !s->broken)
+        d->ops->send(s, d->out.data, d->out.len, d->marks, d->mark_count);
+    output_end(d);
+}
+
+void output_end(struct dispatch *d)
+{
+    if (d->out.cap > OUT_KEEP)
+        buffer_release(&d->out);
+    output_begin(d);
+}
+
+void output_promise(struct dispatch *d, uint64_t at, uint64_t promise)
+{
+    if (promise == 0 || promise <= hub_durable(d->rpc->hub))
+        return;
+    // What is behind a mark waits for it anyway.
+    if (d->mark_count > d->piece_marks && d->marks[d->mark_count - 1].promise >= promise)
+        return;
+    if (d->mark_count == d->mark_cap) {
+        unsigned cap = d->mark_cap ? 2 * d->mark_cap : 16;
+        struct mark *grown = realloc(d->marks, cap * sizeof *grown);
+        if (!grown) {
+            d->out.failed = true;
+            return;
+        }
+        d->marks = grown;
+        d->mark_cap = cap;
+    }
+    d->marks[d->mark_count++] = (struct mark){at, promise};
+}
+
+// Where a reply is to be written, with what must stand before it.
+static struct buffer *open_reply(struct dispatch *d, struct session *s, struct batch *batch, uint64_t promise)
+{
+    if (!batch) {
+        output_promise(d, d->out.len, promise);
+        return &d->out;
+    }
+    if (promise > batch->promise)
+        batch->promise = promise;
+    s->batched -= batch->out.len;
+    if (batch->out.len > 0)
+        buffer_append_byte(&batch->out, ',');
+    return &batch->out;
+}
+
+static void close_reply(struct dispatch *d, struct session *s, struct batch *batch)
+{
+    if (!batch) {
+        buffer_append_byte(&d->out, '\n');
+        return;
+    }
+    s->batched += batch->out.len;
+    if (batch->out.failed)
+        s->broken = true;
+}
+
+static void answer_taken_back(struct dispatch *d, struct session *s, struct wait *w)
+{
+    struct batch *batch = w->batch;
+    if (w->id_len > 0) {
+        reply_plain_error(open_reply(d, s, batch, 0), wait_id(w), ERROR_REQUEST_CANCELLED);
+        close_reply(d, s, batch);
+    }
+    free(w);
+    if (batch) {
+        batch->waiting--;
+        output_batch(d, s, batch);
+    }
+}
+
+static void write_error(struct buffer *b, const struct request *r)
+{
+    struct reply_error e = {.error = r->error, .text = r->text, .param = r->param, .offset = r->offset};
+    reply_error(b, r->id, &e);
+}
+
+void output_request(struct dispatch *d, struct session *s, struct batch *batch, struct request *r)
+{
+    if (!r->error && (r->method->flags & METHOD_TAKES_BACK) && r->out.taken_back)
+        answer_taken_back(d, s, r->out.taken_back);
+    if (r->waits || r->id.len == 0)
+        return;
+    struct buffer *b = open_reply(d, s, batch, r->promise);
+    bool outcome = r->method && (r->method->flags & METHOD_OUTCOME);
+    if (outcome && (!r->error || r->error == ERROR_FAILED || r->error == ERROR_CANCELLED)) {
+        reply_outcome(b, r->id, r->in.result.id, &r->out.outcome);
+    } else if (r->error) {
+        write_error(b, r);
+    } else {
+        reply_begin(b, r->id);
+        r->method->reply(b, r);
+        reply_end(b);
+    }
+    close_reply(d, s, batch);
+}
+
+void output_task(struct dispatch *d, struct session *s, struct task *t)
+{
+    struct request *r = &t->request;
+    if (r->id.len == 0)
+        return;
+    struct buffer *b = open_reply(d, s, t->batch, r->promise);
+    if (t->out.failed) {
+        reply_plain_error(b, r->id, ERROR_OVERLOADED);
+    } else if (r->error) {
+        write_error(b, r);
+    } else {
+        reply_begin(b, r->id);
+        buffer_append(b, t->out.data, t->out.len);
+        reply_end(b);
+    }
+    close_reply(d, s, t->batch);
+}
+
+static void write_completion(struct buffer *b, const struct wait *w, const struct waiter *done)
+{
+    struct slice id = wait_id(w);
+    if (done->kind == WAITER_RESULT &&
+        (!done->error || done->error == ERROR_FAILED || done->error == ERROR_CANCELLED)) {
+        reply_outcome(b, id, done->id, &done->outcome);
+        return;
+    }
+    if (done->error) {
+        reply_plain_error(b, id, done->error);
+        return;
+    }
+    reply_begin(b, id);
+    switch (done->kind) {
+    case WAITER_GET:
+        if (w->listed)
+            json_write_raw(b, "{\"jobs\":[");
+        write_taken(b, wait_name(w, done->taken.queue_index), &done->taken);
+        if (w->listed)
+            json_write_raw(b, "]}");
+        break;
+    case WAITER_PUT:
+        write_put(b, done->id, done->existing);
+        break;
+    case WAITER_JOIN:
+    case WAITER_RESULT:
+        json_write_raw(b, "{}");
+        break;
+    }
+    reply_end(b);
+}
+
+void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const struct waiter *done)
+{
+    struct batch *batch = w->batch;
+    w->at = d->out.len;
+    if (w->id_len > 0) {
+        write_completion(open_reply(d, s, batch, done->promise), w, done);
+        close_reply(d, s, batch);
+    }
+    w->promised = batch ? batch->promise : done->promise;
+    if (!batch)
+        return;
+    batch->waiting--;
+    if (batch->read && batch->waiting == 0)
+        w->batch = NULL; // it goes with this reply
+    output_batch(d, s, batch);
+}
+
+void output_batch(struct dispatch *d, struct session *s, struct batch *batch)
+{
+    if (!batch->read || batch->waiting > 0)
+        return;
+    assert(s->batch != batch);
+    if (batch->out.len > 0) {
+        output_promise(d, d->out.len, batch->promise);
+        buffer_append_byte(&d->out, '[');
+        buffer_append(&d->out, batch->out.data, batch->out.len);
+        buffer_append(&d->out, "]\n", 2);
+    }
+    s->batched -= batch->out.len;
+    batch_free(batch);
+}

@@ -1,0 +1,204 @@
+#include "server/rpc/parse.h"
+
+#include "common/json_reader.h"
+#include "server/rpc/params.h"
+
+#include <string.h>
+
+#define NULL_ID SLICE("null")
+
+enum { ENVELOPE_JSONRPC = 1, ENVELOPE_ID = 2, ENVELOPE_METHOD = 4, ENVELOPE_PARAMS = 8 };
+
+struct envelope {
+    struct call *call;
+    struct request *request;
+    unsigned seen;
+    bool wrong;               // it is no request; `param` and `text` say why
+    struct slice param;
+    const char *text;
+    struct slice params_text; // params that came before the method
+};
+
+static void refuse(struct envelope *e, struct slice param, const char *text)
+{
+    if (e->wrong)
+        return;
+    e->wrong = true;
+    e->param = param;
+    e->text = text;
+}
+
+static unsigned which_member(const struct json_value *key)
+{
+    struct slice name = json_value_inner(key);
+    if (key->escaped)
+        return json_string_is(key, "jsonrpc")  ? ENVELOPE_JSONRPC
+               : json_string_is(key, "id")     ? ENVELOPE_ID
+               : json_string_is(key, "method") ? ENVELOPE_METHOD
+               : json_string_is(key, "params") ? ENVELOPE_PARAMS
+                                               : 0;
+    switch (name.len) {
+    case 2:
+        return memcmp(name.data, "id", 2) == 0 ? ENVELOPE_ID : 0;
+    case 6:
+        return memcmp(name.data, "method", 6) == 0   ? ENVELOPE_METHOD
+               : memcmp(name.data, "params", 6) == 0 ? ENVELOPE_PARAMS
+                                                     : 0;
+    case 7:
+        return memcmp(name.data, "jsonrpc", 7) == 0 ? ENVELOPE_JSONRPC : 0;
+    default:
+        return 0;
+    }
+}
+
+static void take_id(struct envelope *e, const struct json_value *v)
+{
+    if (v->type != JSONR_STRING && v->type != JSONR_NUMBER && v->type != JSONR_NULL)
+        refuse(e, SLICE("id"), "id must be a string, a number or null");
+    else if (v->raw.len > REQUEST_ID_MAX)
+        refuse(e, SLICE("id"), "id is too long");
+    else
+        e->request->id = v->raw;
+}
+
+static void take_method(struct envelope *e, const struct json_value *v)
+{
+    struct request *r = e->request;
+    struct slice name = json_value_inner(v);
+    char plain[32];
+    if (v->type != JSONR_STRING) {
+        refuse(e, SLICE("method"), "method must be a string");
+        return;
+    }
+    if (v->escaped && !json_value_string(v, plain, sizeof plain, &name, NULL))
+        name.len = 0;
+    r->method = method_find(name);
+    if (r->method)
+        memset(&r->in, 0, r->method->in_size);
+}
+
+// The value of `params`, at which the reader stands. False: it is not JSON.
+static bool take_params(struct envelope *e, struct json_reader *reader)
+{
+    struct request *r = e->request;
+    struct json_value v;
+    char first = json_reader_peek(reader);
+    if (first == '{' && r->method && !e->wrong)
+        return params_read(e->call->arena, e->call->rpc->max_body, reader, r);
+    if (!json_reader_value(reader, &v))
+        return false;
+    e->params_text = v.raw;
+    if (first != '{' && first != '[')
+        refuse(e, SLICE("params"), "params must be an object");
+    else if (first == '[')
+        request_refuse(r, ERROR_INVALID_PARAMS, (struct slice){0}, "params are by name: an object");
+    return true;
+}
+
+static bool take_member(struct envelope *e, struct json_reader *reader, const struct json_value *key)
+{
+    struct json_value v;
+    unsigned member = which_member(key);
+    struct slice name = json_value_inner(key);
+    if (name.len > PARAM_ECHO_MAX)
+        name = (struct slice){0};
+    if (!member)
+        refuse(e, name, "a request has no such member");
+    else if (e->seen & member)
+        refuse(e, name, "this member is given twice");
+    e->seen |= member;
+    if (member == ENVELOPE_PARAMS)
+        return take_params(e, reader);
+    if (!json_reader_value(reader, &v))
+        return false;
+    if (member == ENVELOPE_ID)
+        take_id(e, &v);
+    else if (e->wrong)
+        return true;
+    else if (member == ENVELOPE_METHOD)
+        take_method(e, &v);
+    else if (member == ENVELOPE_JSONRPC && !json_string_is(&v, "2.0"))
+        refuse(e, SLICE("jsonrpc"), "jsonrpc must be \"2.0\"");
+    return true;
+}
+
+// Params that came before the method are gone through now.
+static void late_params(struct envelope *e)
+{
+    struct request *r = e->request;
+    struct json_reader reader;
+    if (!(e->seen & ENVELOPE_PARAMS)) {
+        params_none(e->call->arena, r);
+    } else if (e->params_text.len > 0 && !r->error) {
+        json_reader_init(&reader, e->params_text.data, e->params_text.len);
+        bool read = params_read(e->call->arena, e->call->rpc->max_body, &reader, r);
+        (void)read; // it was read before
+    }
+}
+
+static void conclude(struct envelope *e)
+{
+    struct request *r = e->request;
+    if (!(e->seen & ENVELOPE_JSONRPC))
+        refuse(e, SLICE("jsonrpc"), "a request must say \"jsonrpc\":\"2.0\"");
+    else if (!(e->seen & ENVELOPE_METHOD))
+        refuse(e, SLICE("method"), "a request must have a method");
+    if (e->wrong) {
+        request_refuse(r, ERROR_INVALID_REQUEST, e->param, e->text);
+        if (r->id.len == 0)
+            r->id = NULL_ID;
+        return;
+    }
+    if (!r->method) {
+        request_refuse(r, ERROR_METHOD_NOT_FOUND, (struct slice){0}, NULL);
+        return;
+    }
+    late_params(e);
+    if (!r->error && r->method->check)
+        r->method->check(e->call, r);
+}
+
+static void clear(struct request *r, const char *start)
+{
+    r->method = NULL;
+    r->id = (struct slice){0};
+    r->start = start;
+    r->seen = 0;
+    r->error = ERROR_NONE;
+    r->text = NULL;
+    r->param = (struct slice){0};
+    r->offset = REQUEST_NO_OFFSET;
+    r->promise = 0;
+    r->waits = false;
+    memset(&r->out, 0, sizeof r->out);
+}
+
+void request_make_error(struct request *r, const char *start, enum error error, const char *text)
+{
+    clear(r, start);
+    request_refuse(r, error, (struct slice){0}, text);
+    r->id = NULL_ID;
+}
+
+void request_parse(struct call *call, const char *text, size_t len, struct request *r)
+{
+    struct envelope e = {.call = call, .request = r};
+    struct json_reader reader;
+    struct json_value key;
+    clear(r, text);
+    json_reader_init(&reader, text, len);
+    if (json_reader_peek(&reader) == '{') {
+        json_reader_object_begin(&reader);
+        while (json_reader_key(&reader, &key))
+            if (!take_member(&e, &reader, &key))
+                break;
+    } else if (json_reader_value(&reader, &key)) {
+        refuse(&e, (struct slice){0}, "a request is an object");
+    }
+    if (json_reader_end(&reader)) {
+        conclude(&e);
+        return;
+    }
+    request_make_error(r, text, ERROR_PARSE, reader.error);
+    r->offset = json_reader_offset(&reader);
+}

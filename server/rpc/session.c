@@ -1,0 +1,107 @@
+#include "server/rpc/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wait *wait_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
+                      const struct slice *names, unsigned name_count)
+{
+    size_t size = sizeof(struct wait) + id.len;
+    for (unsigned i = 0; i < name_count; i++)
+        size += 1 + names[i].len;
+    struct wait *w = malloc(size);
+    if (!w)
+        return NULL;
+    *w = (struct wait){
+        .next = s->waits, .session = s, .waiter = waiter, .batch = batch, .id_len = (uint32_t)id.len};
+    if (id.len > 0)
+        memcpy(w->text, id.data, id.len);
+    char *p = w->text + id.len;
+    for (unsigned i = 0; i < name_count; i++) {
+        assert(names[i].len <= UINT8_MAX);
+        *p++ = (char)names[i].len;
+        memcpy(p, names[i].data, names[i].len);
+        p += names[i].len;
+    }
+    if (s->waits)
+        s->waits->prev = w;
+    s->waits = w;
+    if (batch)
+        batch->waiting++;
+    waiter->context = w;
+    return w;
+}
+
+void wait_unlink(struct wait *w)
+{
+    if (!w->session)
+        return;
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        w->session->waits = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    w->prev = w->next = NULL;
+}
+
+struct wait *wait_find(const struct session *s, struct slice id)
+{
+    for (struct wait *w = s->waits; w; w = w->next)
+        if (id.len > 0 && slice_same(wait_id(w), id))
+            return w;
+    return NULL;
+}
+
+void session_keep(struct session *s, struct waiter *w)
+{
+    if (s->kept) {
+        w->next = s->kept->next;
+        s->kept->next = w;
+    } else {
+        w->next = w;
+    }
+    s->kept = w;
+}
+
+struct waiter *session_unkeep(struct session *s)
+{
+    if (!s->kept)
+        return NULL;
+    struct waiter *first = s->kept->next;
+    if (first == s->kept)
+        s->kept = NULL;
+    else
+        s->kept->next = first->next;
+    return first;
+}
+
+struct slice wait_id(const struct wait *w)
+{
+    return (struct slice){w->text, w->id_len};
+}
+
+struct slice wait_name(const struct wait *w, unsigned index)
+{
+    const char *p = w->text + w->id_len;
+    while (index-- > 0)
+        p += 1 + (unsigned char)*p;
+    return (struct slice){p + 1, (unsigned char)*p};
+}
+
+struct batch *batch_new(struct session *s)
+{
+    struct batch *b = calloc(1, sizeof *b);
+    if (b)
+        b->session = s;
+    return b;
+}
+
+void batch_free(struct batch *b)
+{
+    if (!b)
+        return;
+    buffer_release(&b->out);
+    free(b);
+}

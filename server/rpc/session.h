@@ -1,0 +1,78 @@
+// The protocol's side of one connection: what it waits for and holds, without its socket.
+#ifndef RPC_SESSION_H
+#define RPC_SESSION_H
+
+#include "common/buffer.h"
+#include "server/engine/engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct batch;
+struct dispatch;
+struct task;
+struct wait;
+
+// Embedded in the connection; the fields are the dispatcher's.
+struct session {
+    struct dispatch *dispatch;
+    struct engine_client *client; // made when it is first needed
+    struct wait *waits;           // requests that wait, the newest first
+    struct waiter *kept;          // completed while too much output was unsent: a ring, this is the last
+    struct batch *batch;          // whose elements are being read
+    struct task *task;            // the slow method that runs; what stands behind it waits
+    uint64_t unsent;              // bytes of output under way; the connection keeps it up to date
+    uint64_t batched;             // bytes of replies in batches that are not complete
+    size_t scanned;               // so much of the input's beginning is known to have no line feed
+    uint32_t round;               // where the dispatcher has it in its present round, + 1
+    bool begun;                   // the first byte was seen
+    bool skipping;                // the rest of a line that is too long
+    bool refused;                 // no JSON: to be closed when the output is sent
+    bool broken;                  // no memory for a reply: to be closed at once
+};
+
+// A request that waits.
+struct wait {
+    struct wait *prev, *next; // of its session
+    struct session *session;  // NULL: closed; only the completion is still to come
+    struct waiter *waiter;
+    struct batch *batch;
+    bool listed;       // a get with `max`
+    uint64_t promised; // what the reply waits for, and
+    size_t at;         // where it stands in the output, once it is written
+    uint32_t id_len;
+    char text[]; // the id, then for a get the queues' names, each after a byte with its length
+};
+
+// Notes that a request waits; `names` are the queues of a get. The waiter's context becomes the wait. NULL: no
+// memory. The lock is held.
+struct wait *wait_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
+                      const struct slice *names, unsigned name_count);
+
+// Takes it from its session's list.
+void wait_unlink(struct wait *w);
+
+// The one whose id is exactly this text; NULL: none.
+struct wait *wait_find(const struct session *s, struct slice id);
+
+// Keeps a completed waiter for later; the one that was kept first comes back, NULL: none.
+void session_keep(struct session *s, struct waiter *w);
+struct waiter *session_unkeep(struct session *s);
+
+struct slice wait_id(const struct wait *w);
+struct slice wait_name(const struct wait *w, unsigned index);
+
+// The replies of a batch, gathered until the last is there.
+struct batch {
+    struct session *session; // NULL: closed
+    struct buffer out;       // the replies, with commas between them
+    uint64_t promise;        // the highest of them
+    unsigned waiting;        // elements that are still to be answered
+    bool read;               // all elements have been read
+};
+
+struct batch *batch_new(struct session *s); // NULL: no memory
+void batch_free(struct batch *b);
+
+#endif
