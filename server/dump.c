@@ -326,10 +326,12 @@ static bool read_setting(struct reading *r, const struct json_value *key, const 
 #define READ_ORDER(field, low, high)                                                                         \
     return (s->field = json_string_is(v, "lifo")) || json_string_is(v, "fifo");
 #define READ_COUNT(field, low, high)                                                                         \
-    return json_value_uint53(v, &s->field) && (int64_t)s->field >= (int64_t)(low) && (int64_t)s->field <= (int64_t)(high);
+    return json_value_uint53(v, &s->field) && (int64_t)s->field >= (int64_t)(low) &&                         \
+           (int64_t)s->field <= (int64_t)(high);
 #define READ_BYTES(field, low, high) READ_COUNT(field, low, high)
 #define READ_SECONDS(field, low, high)                                                                       \
-    return read_ms(v, &s->field) && (int64_t)s->field >= (int64_t)(low) && (int64_t)s->field <= (int64_t)(high);
+    return read_ms(v, &s->field) && (int64_t)s->field >= (int64_t)(low) &&                                   \
+           (int64_t)s->field <= (int64_t)(high);
 #define READ_SHARE(field, low, high)                                                                         \
     return json_value_double(v, &s->field) && s->field >= (low) && s->field <= (high);
 #define READ_NAME(field, low, high)                                                                          \

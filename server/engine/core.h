@@ -49,6 +49,7 @@ struct engine {
     uint64_t bytes;
     uint64_t queue_count;
     uint64_t client_count;
+    uint64_t detached_count; // jobs that number 0 holds
     struct queue_gauges gauges;
     struct queue_counters counters;
 };

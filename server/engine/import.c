@@ -48,6 +48,7 @@ static void remember(struct engine *e, struct job *j, const struct job_info *i)
     }
     if (e->next_id <= i->id)
         e->next_id = i->id + 1;
+    (void)mark_ids(e); // those that it passed are reserved with it
 }
 
 enum error engine_import(struct engine *e, struct moment now, const struct job_info *i)

@@ -51,6 +51,7 @@ void client_hold(struct engine *e, uint32_t number, struct job *j)
     if (j->next)
         j->next->prev = j;
     c->first = j;
+    e->detached_count += number == 0;
 }
 
 void client_drop(struct engine *e, struct job *j)
@@ -59,6 +60,7 @@ void client_drop(struct engine *e, struct job *j)
     *(j->prev ? &j->prev->next : &c->first) = j->next;
     if (j->next)
         j->next->prev = j->prev;
+    e->detached_count -= j->holder == 0;
 }
 
 // What was handed to a waiter and not confirmed comes back as if nothing had been.

@@ -200,6 +200,10 @@ static void settle(struct connection *c)
     if (s->refused)
         c->ended = true;
     bool blocked = dispatch_blocked(s->dispatch, s);
+    if (s->held_up && c->in && !blocked) {
+        make_pending(c); // all that stood in the way was sent at once
+        return;
+    }
     want_read(c, !c->ended && !blocked);
     if (!c->ended || dispatch_busy(s))
         return;

@@ -210,6 +210,7 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
         if (!moved)
             break;
     }
+    s->held_up = dispatch_blocked(d, s);
     output_send(d, s);
     return (size_t)(in.at - data);
 }

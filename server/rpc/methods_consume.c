@@ -103,7 +103,7 @@ static void get_exec(struct call *call, struct request *r)
     if (!waiting)
         return;
     struct wait *w =
-        wait_new(call->session, call->batch, waiting, r->id, in->queues.items, in->queues.count);
+        pending_new(call->session, call->batch, waiting, r->id, in->queues.items, in->queues.count);
     if (w) {
         w->listed = in->max > 0;
         r->waits = true;

@@ -104,7 +104,7 @@ static void put_exec(struct call *call, struct request *r)
     in->job = NULL;
     if (!out->waiting)
         return;
-    if (wait_new(call->session, call->batch, out->waiting, r->id, NULL, 0))
+    if (pending_new(call->session, call->batch, out->waiting, r->id, NULL, 0))
         r->waits = true;
     else if (engine_wait_cancel(call->engine, out->waiting))
         r->error = ERROR_OVERLOADED;
@@ -147,7 +147,7 @@ static void result_exec(struct call *call, struct request *r)
                              &r->out.outcome, &waiting);
     if (r->error || !waiting)
         return;
-    if (wait_new(call->session, call->batch, waiting, r->id, NULL, 0))
+    if (pending_new(call->session, call->batch, waiting, r->id, NULL, 0))
         r->waits = true;
     else if (engine_wait_cancel(call->engine, waiting))
         r->error = ERROR_OVERLOADED;

@@ -131,7 +131,7 @@ static void join_exec(struct call *call, struct request *r)
                            &waiting);
     if (r->error || !waiting)
         return;
-    if (wait_new(call->session, call->batch, waiting, r->id, NULL, 0))
+    if (pending_new(call->session, call->batch, waiting, r->id, NULL, 0))
         r->waits = true;
     else if (engine_wait_cancel(call->engine, waiting))
         r->error = ERROR_OVERLOADED;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct wait *wait_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
+struct wait *pending_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
                       const struct slice *names, unsigned name_count)
 {
     size_t size = sizeof(struct wait) + id.len;

@@ -26,6 +26,7 @@ struct session {
     uint64_t batched;             // bytes of replies in batches that are not complete
     size_t scanned;               // so much of the input's beginning is known to have no line feed
     uint32_t round;               // where the dispatcher has it in its present round, + 1
+    bool held_up;                 // output or a task stood in the way when input was last handled: there may be more in it
     bool begun;                   // the first byte was seen
     bool skipping;                // the rest of a line that is too long
     bool refused;                 // no JSON: to be closed when the output is sent
@@ -47,7 +48,7 @@ struct wait {
 
 // Notes that a request waits; `names` are the queues of a get. The waiter's context becomes the wait. NULL: no
 // memory. The lock is held.
-struct wait *wait_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
+struct wait *pending_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
                       const struct slice *names, unsigned name_count);
 
 // Takes it from its session's list.

@@ -1,0 +1,184 @@
+// taskqd: the command line.
+#include "common/log.h"
+#include "server/daemon.h"
+#include "server/settings.h"
+#include "server/tools.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: taskqd [-c FILE] [-l HOST:PORT | unix:PATH]... [-d DATADIR | -m] [--recover]\n"
+    "       taskqd -t [-c FILE]\n"
+    "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
+    "\n"
+    "Named priority, FIFO and LIFO job queues behind JSON-RPC 2.0 over TCP, with a worker pool.\n"
+    "\n"
+    "  -c, --config FILE    read the settings from FILE\n"
+    "  -l, --listen ADDR    listen on HOST:PORT, [IPV6]:PORT or unix:PATH instead of what the settings say;\n"
+    "                       may be given more than once; port 0 takes a free one, which the log names\n"
+    "  -d, --data DIR       keep the jobs in this folder\n"
+    "  -m, --memory         keep the jobs in memory only: they are gone with the daemon\n"
+    "  -t, --test           check the settings and exit\n"
+    "      --recover        start although the log is damaged, leaving out what cannot be read and saying "
+    "so\n"
+    "      --check DIR      verify a data folder without changing anything\n"
+    "      --dump DIR       print its queues and jobs as JSON lines\n"
+    "      --load DIR FILE  put the lines of a dump (-: standard input) into an empty data folder\n"
+    "  -h, --help           print this and exit\n"
+    "  -V, --version        print the version and exit\n";
+
+struct arguments {
+    const char *config;
+    struct handler_texts listen;
+    const char *data_dir;
+    const char *check, *dump, *load;
+    bool memory_only, test, recover;
+};
+
+enum { OPTION_RECOVER = 256, OPTION_CHECK, OPTION_DUMP, OPTION_LOAD };
+
+static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                        {"listen", required_argument, NULL, 'l'},
+                                        {"data", required_argument, NULL, 'd'},
+                                        {"memory", no_argument, NULL, 'm'},
+                                        {"test", no_argument, NULL, 't'},
+                                        {"recover", no_argument, NULL, OPTION_RECOVER},
+                                        {"check", required_argument, NULL, OPTION_CHECK},
+                                        {"dump", required_argument, NULL, OPTION_DUMP},
+                                        {"load", required_argument, NULL, OPTION_LOAD},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {"version", no_argument, NULL, 'V'},
+                                        {NULL, 0, NULL, 0}};
+
+static int wrong(const char *what)
+{
+    fprintf(stderr, "taskqd: %s\n%s", what, usage);
+    return EXIT_USAGE;
+}
+
+// Fills *a. -1: go on; else the exit status.
+static int parse(int argc, char **argv, struct arguments *a)
+{
+    int option;
+    while ((option = getopt_long(argc, argv, "c:l:d:mthVH:", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            a->config = optarg;
+            break;
+        case 'l':
+            if (!handler_texts_add(&a->listen, optarg))
+                return wrong("out of memory");
+            break;
+        case 'd':
+            a->data_dir = optarg;
+            break;
+        case 'm':
+            a->memory_only = true;
+            break;
+        case 't':
+            a->test = true;
+            break;
+        case 'H':
+            if (strcmp(optarg, "none") != 0)
+                return wrong("-H: this version has no HTTP port; -H none is accepted");
+            break;
+        case OPTION_RECOVER:
+            a->recover = true;
+            break;
+        case OPTION_CHECK:
+            a->check = optarg;
+            break;
+        case OPTION_DUMP:
+            a->dump = optarg;
+            break;
+        case OPTION_LOAD:
+            a->load = optarg;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        case 'V':
+            puts("taskqd " TASKQ_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            fputs(usage, stderr); // getopt has said what is wrong
+            return EXIT_USAGE;
+        }
+    }
+    if (a->data_dir && a->memory_only)
+        return wrong("-d and -m exclude each other");
+    if (!a->load && optind < argc)
+        return wrong("there is an argument too many");
+    if (a->load && optind + 1 != argc)
+        return wrong("--load takes a folder and a file");
+    return -1;
+}
+
+// The command line wins over the file.
+static bool override(struct settings *s, const struct arguments *a, char why[SETTINGS_WHY_MAX])
+{
+    snprintf(why, SETTINGS_WHY_MAX, "out of memory");
+    if (a->listen.count) {
+        for (size_t i = 0; i < s->listen.count; i++)
+            free(s->listen.items[i]);
+        free(s->listen.items);
+        s->listen = (struct handler_texts){0};
+        for (size_t i = 0; i < a->listen.count; i++)
+            if (!handler_texts_add(&s->listen, a->listen.items[i]))
+                return false;
+    }
+    if (a->memory_only)
+        s->memory_only = true;
+    if (a->data_dir) {
+        s->memory_only = false;
+        return handler_text_set(&s->data_dir, a->data_dir);
+    }
+    return true;
+}
+
+static int serve(const struct arguments *a)
+{
+    struct settings s;
+    char why[SETTINGS_WHY_MAX];
+    int status = EXIT_FAILURE;
+    settings_init(&s);
+    bool ok = (!a->config || settings_read(&s, a->config, why)) && override(&s, a, why) &&
+              settings_complete(&s, why);
+    if (!ok)
+        fprintf(stderr, "taskqd: %s\n", why);
+    else if (a->test)
+        printf("%s: the settings are fine\n", a->config ? a->config : "taskqd");
+    if (ok && !a->test) {
+        log_set_level((enum log_level)s.log_level);
+        status = daemon_run(&s, a->recover);
+    } else if (ok) {
+        status = EXIT_SUCCESS;
+    }
+    settings_release(&s);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {0};
+    signal(SIGPIPE, SIG_IGN);
+    int status = parse(argc, argv, &a);
+    if (status == -1 && a.check)
+        status = tools_check(a.check);
+    else if (status == -1 && a.dump)
+        status = tools_dump(a.dump);
+    else if (status == -1 && a.load)
+        status = tools_load(a.load, argv[optind], 64 << 20);
+    else if (status == -1)
+        status = serve(&a);
+    for (size_t i = 0; i < a.listen.count; i++)
+        free(a.listen.items[i]);
+    free(a.listen.items);
+    return status;
+}

@@ -1,0 +1,433 @@
+#include "server/settings.h"
+
+#include "common/log.h"
+#include "server/setting_value.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// What a row of any of the three tables is to the file: a name, and how its text becomes a field.
+struct row {
+    const char *name;
+    bool list;
+    bool (*read)(const struct row *row, const char *text, void *field, char *why, size_t size);
+    int64_t low, high;
+    const char *words;
+    size_t offset; // of the field
+};
+
+#define READER(name, call)                                                                                   \
+    static bool read_##name(const struct row *row, const char *text, void *field, char *why, size_t size)    \
+    {                                                                                                        \
+        (void)row;                                                                                           \
+        return call;                                                                                         \
+    }
+READER(COUNT, setting_count(text, row->low, row->high, field, why, size))
+READER(BYTES, setting_bytes(text, row->low, row->high, field, why, size))
+READER(SECONDS, setting_seconds(text, row->low, row->high, field, why, size))
+READER(SHARE, setting_share(text, row->low, row->high, field, why, size))
+READER(FLAG, setting_flag(text, field, why, size))
+READER(CHOICE, setting_choice(text, row->words, field, why, size))
+
+static bool read_ORDER(const struct row *row, const char *text, void *field, char *why, size_t size)
+{
+    (void)row;
+    uint64_t lifo;
+    if (!setting_choice(text, "fifo lifo", &lifo, why, size))
+        return false;
+    *(bool *)field = lifo;
+    return true;
+}
+
+static bool read_NAME(const struct row *row, const char *text, void *field, char *why, size_t size)
+{
+    (void)row;
+    if (strlen(text) > QUEUE_NAME_MAX) {
+        snprintf(why, size, "a queue's name of at most %d bytes is expected", QUEUE_NAME_MAX);
+        return false;
+    }
+    strcpy(field, text);
+    return true;
+}
+
+static bool read_TEXT(const struct row *row, const char *text, void *field, char *why, size_t size)
+{
+    (void)row;
+    snprintf(why, size, "out of memory");
+    return handler_text_set(field, text);
+}
+
+static bool read_TEXTS(const struct row *row, const char *text, void *field, char *why, size_t size)
+{
+    struct handler_texts *texts = field;
+    if (texts->count >= (size_t)row->high) {
+        snprintf(why, size, "at most %d are taken", (int)row->high);
+        return false;
+    }
+    snprintf(why, size, "out of memory");
+    return handler_texts_add(texts, text);
+}
+
+static bool read_KIND(const struct row *row, const char *text, void *field, char *why, size_t size)
+{
+    (void)row;
+    snprintf(why, size, "one of exec, echo, sleep, noop and fail is expected");
+    return handler_kind_of_name(text, field);
+}
+
+static bool read_INPUT(const struct row *row, const char *text, void *field, char *why, size_t size)
+{
+    (void)row;
+    snprintf(why, size, "json or text is expected");
+    return handler_input_of_name(text, field);
+}
+
+#define IS_LIST_FLAG    false
+#define IS_LIST_COUNT   false
+#define IS_LIST_BYTES   false
+#define IS_LIST_SECONDS false
+#define IS_LIST_SHARE   false
+#define IS_LIST_TEXT    false
+#define IS_LIST_TEXTS   true
+#define IS_LIST_CHOICE  false
+#define IS_LIST_ORDER   false
+#define IS_LIST_NAME    false
+#define IS_LIST_KIND    false
+#define IS_LIST_INPUT   false
+
+static const struct row daemon_rows[] = {
+#define X(field, type, low, high, value, words, text)                                                        \
+    {#field, IS_LIST_##type, read_##type, low, high, words, offsetof(struct settings, field)},
+    SETTINGS(X)
+#undef X
+        {NULL, false, NULL, 0, 0, NULL, 0}};
+
+static const struct row queue_rows[] = {
+#define X(field, type, low, high, value, text)                                                               \
+    {#field, IS_LIST_##type, read_##type, low, high, NULL, offsetof(struct queue_settings, field)},
+    QUEUE_SETTINGS(X)
+#undef X
+        {NULL, false, NULL, 0, 0, NULL, 0}};
+
+static const struct row handler_rows[] = {
+#define X(field, type, low, high, value, text)                                                               \
+    {#field, IS_LIST_##type, read_##type, low, high, NULL, offsetof(struct handler_settings, field)},
+    HANDLER_SETTINGS(X)
+#undef X
+        {NULL, false, NULL, 0, 0, NULL, 0}};
+
+// ---- defaults
+
+void settings_init(struct settings *s)
+{
+    *s = (struct settings){0};
+#define DEFAULT_TEXT(field, value)
+#define DEFAULT_TEXTS(field, value)
+#define DEFAULT_FLAG(field, value)                    s->field = (value);
+#define DEFAULT_COUNT(field, value)                   s->field = (value);
+#define DEFAULT_BYTES(field, value)                   s->field = (value);
+#define DEFAULT_SECONDS(field, value)                 s->field = (value);
+#define DEFAULT_CHOICE(field, value)                  s->field = (value);
+#define X(field, type, low, high, value, words, text) DEFAULT_##type(field, value)
+    SETTINGS(X)
+#undef X
+}
+
+static void texts_release(struct handler_texts *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        free(t->items[i]);
+    free(t->items);
+    *t = (struct handler_texts){0};
+}
+
+void settings_release(struct settings *s)
+{
+    texts_release(&s->listen);
+    free(s->data_dir);
+    free(s->queues);
+    for (size_t i = 0; i < s->handler_count; i++)
+        handler_settings_release(&s->handlers[i]);
+    free(s->handlers);
+    *s = (struct settings){0};
+}
+
+// ---- the file
+
+// libConfuse reports through a callback that knows only its own object: where the message goes hangs on the
+// parser's one file name.
+struct parse {
+    char *why;
+    bool failed;
+};
+static _Thread_local struct parse *parsing;
+
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format, va_list args)
+{
+    if (!parsing || parsing->failed)
+        return; // the first is the cause of the others
+    parsing->failed = true;
+    int n = snprintf(parsing->why, SETTINGS_WHY_MAX,
+                     "%s:%d: ", cfg && cfg->filename ? cfg->filename : "configuration", cfg ? cfg->line : 0);
+    vsnprintf(parsing->why + n, SETTINGS_WHY_MAX - (size_t)n, format, args);
+}
+
+static const struct row *row_of(const struct row *rows, const char *name)
+{
+    while (rows->name && strcmp(rows->name, name) != 0)
+        rows++;
+    return rows->name ? rows : NULL;
+}
+
+// Called for each value right after its line was read, so that the message can name the line.
+static int check_value(const struct row *rows, cfg_t *cfg, cfg_opt_t *opt)
+{
+    const struct row *row = row_of(rows, cfg_opt_name(opt));
+    const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+    char why[200], *texts = NULL;
+    union {
+        uint64_t number;
+        double share;
+        char name[QUEUE_NAME_MAX + 1];
+        char *text;
+        struct handler_texts texts;
+    } scratch = {0};
+    bool ok = row->read(row, text, &scratch, why, sizeof why);
+    if (row->read == read_TEXT)
+        texts = scratch.text;
+    if (row->read == read_TEXTS)
+        texts_release(&scratch.texts);
+    free(texts);
+    if (!ok)
+        cfg_error(cfg, "%s = \"%s\": %s", row->name, text, why);
+    return ok ? 0 : -1;
+}
+
+static int check_daemon(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_value(daemon_rows, cfg, opt);
+}
+
+static int check_queue(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_value(queue_rows, cfg, opt);
+}
+
+static int check_handler(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_value(handler_rows, cfg, opt);
+}
+
+#define ROWS_MAX 64
+
+// Every setting is a string to libConfuse: it is our rows that say what it may be.
+static unsigned options_of(const struct row *rows, cfg_opt_t *out)
+{
+    unsigned n = 0;
+    for (; rows->name; rows++, n++) {
+        cfg_opt_t text = CFG_STR((char *)(uintptr_t)rows->name, NULL, CFGF_NODEFAULT);
+        cfg_opt_t list = CFG_STR_LIST((char *)(uintptr_t)rows->name, NULL, CFGF_NODEFAULT);
+        out[n] = rows->list ? list : text;
+    }
+    out[n] = (cfg_opt_t)CFG_END();
+    return n;
+}
+
+static bool apply(const struct row *rows, cfg_t *cfg, void *into, unsigned *named, char *why)
+{
+    for (unsigned i = 0; rows[i].name; i++) {
+        unsigned count = cfg_size(cfg, rows[i].name);
+        char *field = (char *)into + rows[i].offset;
+        if (count && rows[i].list)
+            texts_release((struct handler_texts *)(void *)field);
+        for (unsigned v = 0; v < count; v++) {
+            char reason[200];
+            if (!rows[i].read(&rows[i], cfg_getnstr(cfg, rows[i].name, v), field, reason, sizeof reason)) {
+                snprintf(why, SETTINGS_WHY_MAX, "%s: %s", rows[i].name, reason);
+                return false;
+            }
+            if (named)
+                *named |= 1u << i;
+        }
+    }
+    return true;
+}
+
+static bool name_is_fine(const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            return false;
+    return len >= 1 && len <= QUEUE_NAME_MAX;
+}
+
+static bool read_queues(struct settings *s, cfg_t *cfg, char *why)
+{
+    unsigned count = cfg_size(cfg, "queue");
+    s->queues = calloc(count ? count : 1, sizeof *s->queues);
+    if (!s->queues)
+        return false;
+    for (; s->queue_count < count; s->queue_count++) {
+        cfg_t *section = cfg_getnsec(cfg, "queue", (unsigned)s->queue_count);
+        struct queue_section *q = &s->queues[s->queue_count];
+        const char *name = cfg_title(section);
+        if (!name_is_fine(name)) {
+            snprintf(why, SETTINGS_WHY_MAX,
+                     "%s: queue \"%s\": a name has 1 to %d bytes and no control characters", cfg->filename,
+                     name, QUEUE_NAME_MAX);
+            return false;
+        }
+        strcpy(q->name, name);
+        q->settings = queue_settings_default;
+        if (!apply(queue_rows, section, &q->settings, &q->named, why))
+            return false;
+    }
+    return true;
+}
+
+static bool read_handlers(struct settings *s, cfg_t *cfg, char *why)
+{
+    unsigned count = cfg_size(cfg, "handler");
+    s->handlers = calloc(count ? count : 1, sizeof *s->handlers);
+    if (!s->handlers)
+        return false;
+    while (s->handler_count < count) {
+        cfg_t *section = cfg_getnsec(cfg, "handler", (unsigned)s->handler_count);
+        struct handler_settings *h = &s->handlers[s->handler_count];
+        if (!handler_settings_init(h, cfg_title(section)))
+            return false;
+        s->handler_count++;
+        if (!apply(handler_rows, section, h, NULL, why))
+            return false;
+    }
+    return handler_settings_check(s->handlers, s->handler_count, why);
+}
+
+static void set_checks(cfg_t *cfg)
+{
+    char path[80];
+    for (const struct row *r = daemon_rows; r->name; r++)
+        cfg_set_validate_func(cfg, r->name, check_daemon);
+    for (const struct row *r = queue_rows; r->name; r++) {
+        snprintf(path, sizeof path, "queue|%s", r->name);
+        cfg_set_validate_func(cfg, path, check_queue);
+    }
+    for (const struct row *r = handler_rows; r->name; r++) {
+        snprintf(path, sizeof path, "handler|%s", r->name);
+        cfg_set_validate_func(cfg, path, check_handler);
+    }
+}
+
+static bool read_file(struct settings *s, cfg_t *cfg, const char *path, char *why)
+{
+    set_checks(cfg);
+    int result = cfg_parse(cfg, path);
+    if (result == CFG_FILE_ERROR) {
+        snprintf(why, SETTINGS_WHY_MAX, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    if (result != CFG_SUCCESS) {
+        if (!why[0])
+            snprintf(why, SETTINGS_WHY_MAX, "%s: cannot be read as a configuration", path);
+        return false;
+    }
+    return apply(daemon_rows, cfg, s, NULL, why) && read_queues(s, cfg, why) && read_handlers(s, cfg, why);
+}
+
+bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_MAX])
+{
+    static cfg_opt_t queue_options[ROWS_MAX], handler_options[ROWS_MAX],
+        options[ROWS_MAX]; // libConfuse keeps pointers to them
+    options_of(queue_rows, queue_options);
+    options_of(handler_rows, handler_options);
+    unsigned n = options_of(daemon_rows, options);
+    options[n++] = (cfg_opt_t)CFG_SEC("queue", queue_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+    options[n++] =
+        (cfg_opt_t)CFG_SEC("handler", handler_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+    options[n++] = (cfg_opt_t)CFG_FUNC("include", cfg_include);
+    options[n] = (cfg_opt_t)CFG_END();
+
+    struct parse p = {.why = why};
+    why[0] = '\0';
+    cfg_t *cfg = cfg_init(options, CFGF_NONE);
+    if (!cfg) {
+        snprintf(why, SETTINGS_WHY_MAX, "out of memory");
+        return false;
+    }
+    cfg_set_error_function(cfg, on_error);
+    parsing = &p;
+    bool ok = read_file(s, cfg, path, why);
+    parsing = NULL;
+    if (!ok && !why[0])
+        snprintf(why, SETTINGS_WHY_MAX, "%s: out of memory", path);
+    cfg_free(cfg);
+    return ok;
+}
+
+// ---- what the machine decides
+
+// The memory that this process may use: the machine's, or less where a container says so.
+static uint64_t usable_memory(void)
+{
+    uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    static const char *const limits[] = {"/sys/fs/cgroup/memory.max",
+                                         "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+    for (unsigned i = 0; i < 2; i++) {
+        FILE *f = fopen(limits[i], "re");
+        unsigned long long bytes;
+        if (f && fscanf(f, "%llu", &bytes) == 1 && bytes > 0 && bytes < most)
+            most = bytes;
+        if (f)
+            fclose(f);
+    }
+    return most;
+}
+
+static bool default_data_dir(struct settings *s)
+{
+    char path[4096];
+    const char *base = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    if (geteuid() == 0)
+        snprintf(path, sizeof path, "/var/lib/taskq");
+    else if (base && base[0])
+        snprintf(path, sizeof path, "%s/taskq", base);
+    else
+        snprintf(path, sizeof path, "%s/.local/share/taskq", home && home[0] ? home : ".");
+    return handler_text_set(&s->data_dir, path);
+}
+
+bool settings_complete(struct settings *s, char why[SETTINGS_WHY_MAX])
+{
+    snprintf(why, SETTINGS_WHY_MAX, "out of memory");
+    if (!s->listen.count && !handler_texts_add(&s->listen, "127.0.0.1:7480"))
+        return false;
+    if (!s->memory_only && !s->data_dir && !default_data_dir(s))
+        return false;
+    if (!s->threads) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        s->threads = cores < 1 ? 1 : cores > 4 ? 4 : (uint64_t)cores;
+    }
+    if (!s->memory)
+        s->memory = usable_memory() / 2;
+    if (!s->max_request)
+        s->max_request = s->max_body + 65536;
+    if (s->max_request < s->max_body + 1024) {
+        snprintf(why, SETTINGS_WHY_MAX,
+                 "max_request has to be at least 1024 bytes more than max_body, or the largest body cannot "
+                 "be put");
+        return false;
+    }
+    return true;
+}
+
+const char *settings_durability(const struct settings *s)
+{
+    if (s->memory_only)
+        return "memory";
+    return s->durability == DURABILITY_ALWAYS ? "always" : "interval";
+}

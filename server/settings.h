@@ -1,0 +1,100 @@
+// The daemon's settings: one row each. The configuration file, its checks and its help come from this table;
+// queues' and handlers' rows stand in server/engine/settings.h and server/pool/handler_settings.h.
+#ifndef SERVER_SETTINGS_H
+#define SERVER_SETTINGS_H
+
+#include "server/engine/settings.h"
+#include "server/pool/handler_settings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// The C type of a row's field: FLAG bool; COUNT and BYTES uint64_t; SECONDS int64_t, ms inside and in the
+// table; TEXT char *, NULL where it is not given; TEXTS struct handler_texts; CHOICE an index into the row's
+// words.
+#define SETTINGS(X)                                                                                          \
+    /* field, type, lowest, highest, default, words of a choice, text */                                     \
+    X(listen, TEXTS, 0, 64, 0, NULL,                                                                         \
+      "where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; none: 127.0.0.1:7480. Port 0 takes a free one") \
+    X(data_dir, TEXT, 0, 0, 0, NULL,                                                                         \
+      "the folder that keeps the jobs; none: /var/lib/taskq for root, else ~/.local/share/taskq")            \
+    X(memory_only, FLAG, 0, 1, 0, NULL, "true: jobs are kept in memory only and are gone with the daemon")   \
+    X(durability, CHOICE, 0, 1, 0, "always interval",                                                        \
+      "always: a reply means that it is on disk; interval: it will be soon")                                 \
+    X(interval, SECONDS, 1, 60000, 100, NULL, "with durability interval: how often what changed is written") \
+    X(threads, COUNT, 0, 64, 0, NULL, "network threads; 0: as many as there are cores, 4 at the most")       \
+    X(max_body, BYTES, 1024, 67108864, 1048576, NULL, "the largest body, result or error, as JSON text")     \
+    X(max_request, BYTES, 0, 268435456, 0, NULL, "the longest request line; 0: max_body and 64 KiB")         \
+    X(max_connections, COUNT, 0, 1000000, 0, NULL,                                                           \
+      "connections at a time; 0: as many as the descriptors allow")                                          \
+    X(max_waits, COUNT, 1, 1000000, 1024, NULL, "requests of one connection that may wait at a time")        \
+    X(max_queues, COUNT, 1, 100000000, 1000000, NULL, "queues at a time")                                    \
+    X(memory, BYTES, 0, 9007199254740991, 0, NULL,                                                           \
+      "what jobs, outcomes and waiting puts may hold; over it puts are refused; 0: half of the machine's "   \
+      "or the container's memory")                                                                           \
+    X(output_limit, BYTES, 65536, 1073741824, 4194304, NULL,                                                 \
+      "while so much of a connection's replies is not read, it is not listened to")                          \
+    X(shutdown_timeout, SECONDS, 0, 86400000, 30000, NULL,                                                   \
+      "how long running jobs may go on when the daemon is stopped")                                          \
+    X(insecure, FLAG, 0, 1, 0, NULL,                                                                         \
+      "true: addresses that other machines can reach may be listened on, though everybody may then do "      \
+      "everything")                                                                                          \
+    X(unix_mode, COUNT, 0, 511, 432, NULL, "permissions of Unix sockets, such as 0660")                      \
+    X(segment_size, BYTES, 0, 268435456, 0, NULL, "size of the store's files; 0: by max_body")               \
+    X(log_level, CHOICE, 0, 3, 1, "debug info warning error",                                                \
+      "lines below this level are not written: debug, info, warning or error")
+
+// A queue that is declared at the start.
+struct queue_section {
+    char name[QUEUE_NAME_MAX + 1];
+    struct queue_settings settings;
+    unsigned named; // bits of enum queue_setting: what the section says
+};
+
+struct settings {
+    struct handler_texts listen;
+    char *data_dir;
+    bool memory_only;
+    uint64_t durability;
+    int64_t interval;
+    uint64_t threads;
+    uint64_t max_body;
+    uint64_t max_request;
+    uint64_t max_connections;
+    uint64_t max_waits;
+    uint64_t max_queues;
+    uint64_t memory;
+    uint64_t output_limit;
+    int64_t shutdown_timeout;
+    bool insecure;
+    uint64_t unix_mode;
+    uint64_t segment_size;
+    uint64_t log_level;
+    struct queue_section *queues;
+    size_t queue_count;
+    struct handler_settings *handlers;
+    size_t handler_count;
+};
+
+enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL };
+
+#define SETTINGS_WHY_MAX 512
+
+// The defaults of the table.
+void settings_init(struct settings *s);
+void settings_release(struct settings *s);
+
+// Reads a configuration file over what is in s. False: `why` is one line that names file, line and the wrong
+// word.
+bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_MAX])
+    __attribute__((warn_unused_result));
+
+// Fills in what is left to the machine (threads, memory, max_request, data_dir) and checks what depends on
+// each other. False: `why`.
+bool settings_complete(struct settings *s, char why[SETTINGS_WHY_MAX]) __attribute__((warn_unused_result));
+
+// The word of a choice: settings_word("durability", 1) is "interval".
+const char *settings_durability(const struct settings *s);
+
+#endif
