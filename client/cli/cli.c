@@ -85,7 +85,8 @@ int cli_fail(const struct cli *c, enum taskq_error error)
                     text.data);
         taskq_text_release(&text);
     } else {
-        fprintf(stderr, "taskq: %s%s%s\n", message, more != NULL ? ": " : "", more != NULL ? more : "");
+        const char *between = error == TASKQ_NO_DAEMON ? ": " : "\n  ";
+        fprintf(stderr, "taskq: %s%s%s\n", message, more != NULL ? between : "", more != NULL ? more : "");
     }
     return cli_exit_code(error);
 }

@@ -36,6 +36,19 @@ static void note(const char *job, size_t len, char *out, size_t cap)
         snprintf(out, cap, "held for %s", text);
 }
 
+#define BODY_SHOWN 60 // bytes
+
+// The body's beginning: a table's row is a line.
+static void add_body(struct table *t, const char *body, size_t len)
+{
+    char text[BODY_SHOWN + 8];
+    size_t n = len > BODY_SHOWN ? BODY_SHOWN : len;
+    while (n < len && n > 0 && ((unsigned char)body[n] & 0xc0) == 0x80) // not within a character
+        n--;
+    snprintf(text, sizeof(text), "%.*s%s", (int)n, body, n < len ? "\u2026" : "");
+    table_add(t, slice_of(text), TABLE_PLAIN);
+}
+
 static void add_job(struct table *t, const char *job, size_t len)
 {
     char text[256];
@@ -50,7 +63,7 @@ static void add_job(struct table *t, const char *job, size_t len)
     note(job, len, text, sizeof(text));
     table_add(t, slice_of(text), TABLE_PLAIN);
     if (t->columns == 7 && taskq_json_member(job, len, "body", &body, &body_len))
-        table_add(t, (struct slice){body, body_len}, TABLE_PLAIN);
+        add_body(t, body, body_len);
     else if (t->columns == 7)
         table_add(t, slice_of(""), TABLE_PLAIN);
 }
@@ -107,7 +120,7 @@ const struct command command_jobs = {
     .name = "jobs",
     .usage = "QUEUE [--state STATE] [-n N] [--bodies]",
     .summary = "List a queue's jobs",
-    .help = "With --json a line a job.\n",
+    .help = "The table shows the beginning of a body; --json all of it, a line a job.\n",
     .options = options,
     .min = 1,
     .max = 1,

@@ -54,43 +54,52 @@ static size_t width(const char *text, size_t len)
     return n;
 }
 
-static void print_cell(struct slice text, size_t room, bool right, bool last, const char *colour)
+// Spaces are owed until there is something behind them, so that no line ends in any.
+static void print_cell(struct slice text, size_t room, bool right, size_t *owed, const char *colour)
 {
     size_t have = width(text.data, text.len);
-    int pad = room > have ? (int)(room - have) : 0;
+    size_t pad = room > have ? room - have : 0;
     if (right)
-        printf("%*s", pad, "");
-    if (colour != NULL)
-        fputs(colour, stdout);
-    output_text(text);
-    if (colour != NULL)
-        fputs("\033[0m", stdout);
-    if (!last)
-        printf("%*s", (right ? 0 : pad) + GAP, "");
+        *owed += pad;
+    if (text.len > 0) {
+        printf("%*s", (int)*owed, "");
+        *owed = 0;
+        fputs(colour != NULL ? colour : "", stdout);
+        output_text(text);
+        fputs(colour != NULL ? "\033[0m" : "", stdout);
+    }
+    *owed += (right ? 0 : pad) + GAP;
+}
+
+static void print_row(const struct table *t, const struct table_cell *cells, const size_t *widths,
+                      const char *const *styles)
+{
+    size_t owed = 0;
+    for (size_t c = 0; c < t->columns; c++)
+        print_cell((struct slice){cells[c].text, cells[c].len}, widths[c], t->right[c], &owed,
+                   styles[cells[c].style]);
+    putchar('\n');
 }
 
 bool table_print(const struct table *t)
 {
-    static const char *const styles[] = {NULL, "\033[31m", "\033[33m"};
+    static const char *const plain[] = {NULL, NULL, NULL};
+    static const char *const coloured[] = {NULL, "\033[31m", "\033[33m"};
+    static const char *const bold[] = {"\033[1m"};
+    struct table_cell titles[COLUMNS_MAX];
     size_t widths[COLUMNS_MAX];
     bool colours = output_colours();
-    for (size_t c = 0; c < t->columns; c++)
-        widths[c] = strlen(t->titles[c]);
+    for (size_t c = 0; c < t->columns; c++) {
+        titles[c] = (struct table_cell){.text = (char *)t->titles[c], .len = strlen(t->titles[c])};
+        widths[c] = titles[c].len;
+    }
     for (size_t i = 0; i < t->count; i++) {
         size_t w = width(t->cells[i].text, t->cells[i].len);
         if (w > widths[i % t->columns])
             widths[i % t->columns] = w;
     }
-    for (size_t c = 0; c < t->columns; c++)
-        print_cell(slice_of(t->titles[c]), widths[c], t->right[c], c + 1 == t->columns,
-                   colours ? "\033[1m" : NULL);
-    putchar('\n');
-    for (size_t i = 0; i < t->count; i++) {
-        bool last = (i + 1) % t->columns == 0;
-        print_cell((struct slice){t->cells[i].text, t->cells[i].len}, widths[i % t->columns],
-                   t->right[i % t->columns], last, colours ? styles[t->cells[i].style] : NULL);
-        if (last)
-            putchar('\n');
-    }
+    print_row(t, titles, widths, colours ? bold : plain);
+    for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
+        print_row(t, t->cells + i, widths, colours ? coloured : plain);
     return !t->failed;
 }

@@ -93,6 +93,8 @@ char *value_show_seconds(double seconds, char out[VALUE_TEXT])
     long long s = (long long)seconds;
     if (seconds > 1e15)
         snprintf(out, VALUE_TEXT, "%gs", seconds);
+    else if (seconds < 10 && seconds == (double)s)
+        snprintf(out, VALUE_TEXT, "%llds", s);
     else if (seconds < 10)
         snprintf(out, VALUE_TEXT, "%.1fs", seconds);
     else if (s < 60)

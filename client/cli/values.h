@@ -14,7 +14,7 @@ const char *value_wanted(enum option_type type);
 
 #define VALUE_TEXT 32
 
-// `0.3s`, `12s`, `3m12s`, `2h05m`, `3d04h`. Returns `out`.
+// `0.3s`, `5s`, `12s`, `3m12s`, `2h05m`, `3d04h`. Returns `out`.
 char *value_show_seconds(double seconds, char out[VALUE_TEXT]);
 
 // A Unix time as the local date and time.

@@ -31,6 +31,13 @@ class OnATerminal(cli.CliTest):
         self.put('"\u007f\u009b"')
         self.assertEqual(self.taskq("get", self.queue, "--auto-ack").out, '"\u007f\u009b"\n')  # a pipe gets the bytes
 
+    def test_no_line_of_a_table_ends_in_spaces(self):
+        self.put('"%s"' % ("\u00e9" * 100))
+        for command in (["queues"], ["jobs", self.queue, "--bodies"], ["jobs", self.queue]):
+            for line in self.taskq(*command).out.splitlines():
+                self.assertEqual(line, line.rstrip())
+        self.assertIn("\u00e9\u2026", self.taskq("jobs", self.queue, "-b").out)
+
     def test_drop_asks(self):
         self.put()
         asked = self.terminal("drop", self.queue)
@@ -70,6 +77,16 @@ class OnATerminal(cli.CliTest):
         self.assertTrue(ran.out.endswith("30000 jobs put\n"))
         with open(path) as lines:
             self.assertEqual(self.taskq("put", self.queue, stdin=lines).err, "")
+
+    def test_control_c_ends_a_put_of_lines_and_says_how_far_it_came(self):
+        process = self.start("put", self.queue, stdin=-1)
+        process.stdin.write(b"1\n2\n")
+        process.stdin.flush()
+        self.rpc().until(lambda s: getattr(s, "name", "") != "not_found" and s["gauges"]["ready"] == 2, "stats",
+                         queue=self.queue)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(cli.PATIENCE), -signal.SIGINT)
+        self.assertEqual(process.stdout.read(), b"2 jobs put\n")
 
     def test_control_c_ends_a_wait(self):
         waiting = self.terminal("get", self.queue)
