@@ -74,7 +74,7 @@ uint32_t job_max_attempts(const struct job *j)
 int64_t backoff(struct engine *e, const struct queue_settings *s, uint32_t n)
 {
     int64_t pause = s->backoff_base;
-    while (--n && pause < s->backoff_cap)
+    while (--n && pause && pause < s->backoff_cap)
         pause *= 2; // both are at most 10^12: no overflow
     if (pause > s->backoff_cap)
         pause = s->backoff_cap;
