@@ -104,8 +104,7 @@ static void leave(struct worker *w)
 
 // ---- how a job went
 
-// Lock held.
-static enum error tell(struct worker *w, struct moment now, const struct verdict *v)
+static enum error tell_engine(struct worker *w, struct moment now, const struct verdict *v)
 {
     struct engine *e = hub_engine(w->crew->hub);
     const struct task *t = &w->task;
@@ -126,14 +125,21 @@ static enum error tell(struct worker *w, struct moment now, const struct verdict
     return ERROR_NONE;
 }
 
-// The engine has been told, and the lock is free again.
-static void settled(struct worker *w, uint64_t id, const struct verdict *v, enum error e)
+// Lock held. Counts before anybody can see the outcome, so that who has it finds it counted.
+static enum error tell(struct worker *w, struct moment now, const struct verdict *v)
 {
+    enum error e = tell_engine(w, now, v);
     if (e == ERROR_NONE && v->kind == VERDICT_DONE)
         atomic_fetch_add_explicit(&w->done, 1, memory_order_relaxed);
-    else if (e == ERROR_NONE && v->kind == VERDICT_FAILED)
+    if (e == ERROR_NONE && v->kind == VERDICT_FAILED)
         atomic_fetch_add_explicit(&w->failed, 1, memory_order_relaxed);
-    else if (v->kind == VERDICT_GONE || e == ERROR_NOT_FOUND || e == ERROR_NOT_RESERVED)
+    return e;
+}
+
+// The lock is free again.
+static void told(const struct worker *w, uint64_t id, const struct verdict *v, enum error e)
+{
+    if (v->kind == VERDICT_GONE || e == ERROR_NOT_FOUND || e == ERROR_NOT_RESERVED)
         log_debug("a job was taken away while it ran job=%" PRIu64 " handler=%s", id,
                   w->handler->settings.name);
     else if (e != ERROR_NONE)
@@ -274,12 +280,12 @@ static bool next_task(struct worker *w, const struct verdict *last)
 {
     for (;; last = NULL) {
         enum got got = GOT_NOTHING;
-        enum error told = ERROR_NONE, error = ERROR_NONE;
+        enum error answer = ERROR_NONE, error = ERROR_NONE;
         struct waiter *waiting = NULL;
         uint64_t last_id = w->task.id;
         struct moment now = hub_lock(w->crew->hub);
         if (last)
-            told = tell(w, now, last);
+            answer = tell(w, now, last);
         if (last && last->pause)
             w->not_before = now.mono + PAUSE_MS;
         if (!draining(w) && now.mono >= w->not_before)
@@ -287,7 +293,7 @@ static bool next_task(struct worker *w, const struct verdict *last)
         hub_unlock(w->crew->hub);
 
         if (last)
-            settled(w, last_id, last, told);
+            told(w, last_id, last, answer);
         if (error != ERROR_NONE)
             refused(w, error);
         if (got == GOT_JOB || (got == GOT_WAIT && await_job(w, waiting)))
