@@ -19,8 +19,8 @@ struct address {
     socklen_t len;
 };
 
-// All addresses that `text` stands for. False: `why` says what is wrong in a sentence. May ask the resolver, so it
-// may take long; any thread.
+// All addresses that `text` stands for. False: `why` says what is wrong in a sentence. May ask the resolver,
+// so it may take long; any thread.
 bool address_parse(const char *text, struct address *out, unsigned *count, char *why, size_t why_size);
 
 // Whether only this machine can reach it.

@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Up to so much of an unfinished line is joined with what comes next in the loop's buffer; a longer one has a buffer
-// that grows.
+// Up to so much of an unfinished line is joined with what comes next in the loop's buffer; a longer one has a
+// buffer that grows.
 #define JOIN_MAX (LOOP_BUFFER - LOOP_READ)
 
 #define FLUSH_SECONDS   30 // to take its last output has a client that sends no more
@@ -129,7 +129,8 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         stop_writing(c);
 }
 
-static void op_send(struct session *s, const char *data, size_t len, const struct mark *marks, unsigned mark_count)
+static void op_send(struct session *s, const char *data, size_t len, const struct mark *marks,
+                    unsigned mark_count)
 {
     struct connection *c = connection_of(s);
     if (c->dead)

@@ -17,13 +17,13 @@ struct leftover;
 struct connection {
     struct session session;
     struct loop *loop;
-    struct connection *prev, *next;   // of all of the loop's
-    struct connection *next_pending;  // of those that have something to do at the end of the turn
-    struct connection *next_held;     // of those with output that is not durable yet
-    struct connection **held;         // what points to it there; NULL: it is not among them
-    struct stream *stream;            // NULL: all is sent
-    struct leftover *in;              // input that could not be dealt with; NULL: none
-    struct event *write_event;        // while the socket takes no more; else NULL
+    struct connection *prev, *next;  // of all of the loop's
+    struct connection *next_pending; // of those that have something to do at the end of the turn
+    struct connection *next_held;    // of those with output that is not durable yet
+    struct connection **held;        // what points to it there; NULL: it is not among them
+    struct stream *stream;           // NULL: all is sent
+    struct leftover *in;             // input that could not be dealt with; NULL: none
+    struct event *write_event;       // while the socket takes no more; else NULL
     int fd;
     bool pending;
     bool reading;    // the read event is added

@@ -133,7 +133,8 @@ bool listeners_start(struct listeners *l)
 
 // ---- listening
 
-// Removes what a daemon that did not stop in order left behind. False: somebody listens there, or it is no socket.
+// Removes what a daemon that did not stop in order left behind. False: somebody listens there, or it is no
+// socket.
 static bool remove_stale(const struct address *a)
 {
     const char *path = a->at.unix_path.sun_path;

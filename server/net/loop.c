@@ -157,7 +157,8 @@ static bool has_work(struct loop *l)
     return l->pending || dispatch_has_work(&l->dispatch) || mailbox_has(&l->mailbox);
 }
 
-// What events left to be done. A thread posts to its own mailbox without waking itself, so it is always looked into.
+// What events left to be done. A thread posts to its own mailbox without waking itself, so it is always
+// looked into.
 static void end_turn(struct loop *l)
 {
     dispatch_completions(&l->dispatch);
@@ -201,7 +202,8 @@ bool loop_init(struct loop *l, const struct rpc *rpc)
     if (l->buffer && l->base &&
         event_assign(&l->mailbox_event, l->base, l->mailbox.fd, EV_READ | EV_PERSIST, on_mailbox, l) == 0 &&
         event_assign(&l->stop_event, l->base, -1, 0, on_stop_time, l) == 0 &&
-        event_add(&l->mailbox_event, NULL) == 0 && dispatch_init(&l->dispatch, rpc, &connection_ops, &l->mailbox))
+        event_add(&l->mailbox_event, NULL) == 0 &&
+        dispatch_init(&l->dispatch, rpc, &connection_ops, &l->mailbox))
         return true;
     if (l->base)
         event_base_free(l->base);

@@ -47,7 +47,8 @@ static void compact(struct stream *s)
     s->sent = 0;
 }
 
-bool stream_append(struct stream *s, const char *data, size_t len, const struct mark *marks, unsigned mark_count)
+bool stream_append(struct stream *s, const char *data, size_t len, const struct mark *marks,
+                   unsigned mark_count)
 {
     compact(s);
     size_t start = s->bytes.len;

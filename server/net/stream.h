@@ -1,5 +1,5 @@
-// Output of a connection that could not be sent yet, because the socket did not take it or because it promises
-// what is not on disk yet. It is one stream: what is behind held bytes waits with them. One thread.
+// Output of a connection that could not be sent yet, because the socket did not take it or because it
+// promises what is not on disk yet. It is one stream: what is behind held bytes waits with them. One thread.
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
@@ -21,11 +21,11 @@ struct stream *stream_new(void); // NULL: no memory
 void stream_free(struct stream *s);
 
 // The marks count from the beginning of `data`. False: no memory; the stream is not to be used any more.
-bool stream_append(struct stream *s, const char *data, size_t len, const struct mark *marks, unsigned mark_count)
-    __attribute__((warn_unused_result));
+bool stream_append(struct stream *s, const char *data, size_t len, const struct mark *marks,
+                   unsigned mark_count) __attribute__((warn_unused_result));
 
-// What is left to be sent, and how much of it from stream_head() on may be, where promises up to `durable` are
-// kept.
+// What is left to be sent, and how much of it from stream_head() on may be, where promises up to `durable`
+// are kept.
 size_t stream_len(const struct stream *s);
 size_t stream_ready(const struct stream *s, uint64_t durable);
 const char *stream_head(const struct stream *s);

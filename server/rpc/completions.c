@@ -52,8 +52,8 @@ static void write_group(struct dispatch *d, struct dispatch_group *g)
     g->end = d->out.len;
 }
 
-// Tells the engine that the replies are on their streams, which makes the jobs in them the consumers'. The lock
-// is held.
+// Tells the engine that the replies are on their streams, which makes the jobs in them the consumers'. The
+// lock is held.
 static void confirm_group(struct dispatch *d, struct dispatch_group *g, struct moment now)
 {
     struct engine *e = hub_engine(d->rpc->hub);

@@ -1,8 +1,8 @@
 // The dispatcher of one network thread: bytes of a connection in, replies out. It knows no socket.
 //
 // Requests are handled in rounds of at most some dozens, in three phases, so that the lock is held for what
-// needs it alone: all are read and checked, bodies copied; then, under the lock, carried out in order; then the
-// replies are written, in order, and handed to the connection at once.
+// needs it alone: all are read and checked, bodies copied; then, under the lock, carried out in order; then
+// the replies are written, in order, and handed to the connection at once.
 //
 // One thread: the one whose mailbox it is.
 #ifndef RPC_DISPATCH_H
@@ -21,8 +21,8 @@
 struct mailbox;
 struct task;
 
-// From `at` on (bytes from the beginning of what is sent) the output may leave only once `promise` is kept: see
-// hub_durable().
+// From `at` on (bytes from the beginning of what is sent) the output may leave only once `promise` is kept:
+// see hub_durable().
 struct mark {
     uint64_t at;
     uint64_t promise;
@@ -31,7 +31,8 @@ struct mark {
 // What the dispatcher wants of a connection. Neither may call back into the dispatcher.
 struct dispatch_ops {
     // Sends output, in order, or keeps it and sends it when it can be; keeps session.unsent up to date.
-    void (*send)(struct session *s, const char *data, size_t len, const struct mark *marks, unsigned mark_count);
+    void (*send)(struct session *s, const char *data, size_t len, const struct mark *marks,
+                 unsigned mark_count);
     // The session is not blocked any more: what was not consumed of its input may be given again.
     void (*unblocked)(struct session *s);
 };
@@ -61,9 +62,9 @@ struct dispatch {
     size_t piece;       // where those of the present session begin
     struct mark *marks; // their marks
     unsigned mark_count, mark_cap;
-    unsigned piece_marks;              // the first mark of the present session
-    struct task *tasks, *tasks_last;   // under way, in turn
-    struct engine_client **closing;    // clients whose leases are being released, slice by slice
+    unsigned piece_marks;            // the first mark of the present session
+    struct task *tasks, *tasks_last; // under way, in turn
+    struct engine_client **closing;  // clients whose leases are being released, slice by slice
     unsigned closing_count, closing_cap;
 };
 
@@ -75,7 +76,8 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
 void dispatch_release(struct dispatch *d);
 
 // Handles the whole requests at the beginning of `data` and sends their replies. Returns how many bytes are
-// dealt with; the rest is to be given again, with more behind it, or when the session is not blocked any more.
+// dealt with; the rest is to be given again, with more behind it, or when the session is not blocked any
+// more.
 size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len);
 
 // Whether the session's input is to wait: for a slow request, for its output to be sent, or for good.

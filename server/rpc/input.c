@@ -34,7 +34,8 @@ static bool add_request(struct dispatch *d, struct session *s, struct input *in,
 }
 
 // A line that is an array. The whole of it is read first: if it is broken, nothing of it is carried out.
-static void open_batch(struct dispatch *d, struct session *s, struct input *in, const char *line, const char *end)
+static void open_batch(struct dispatch *d, struct session *s, struct input *in, const char *line,
+                       const char *end)
 {
     struct json_reader r;
     struct json_value element;

@@ -16,8 +16,8 @@ struct input {
     bool batch_ends;      // out: the round holds the last elements of session.batch
 };
 
-// Fills the dispatcher's round with requests from in->at on, as many as there are and fit; each is ready to be
-// carried out, or an error. A round is either of single requests or of elements of one batch, and a batch
+// Fills the dispatcher's round with requests from in->at on, as many as there are and fit; each is ready to
+// be carried out, or an error. A round is either of single requests or of elements of one batch, and a batch
 // begins (session.batch is set) in a round without any.
 void input_gather(struct dispatch *d, struct session *s, struct input *in);
 

@@ -26,8 +26,8 @@ struct call {
     uint64_t promise;             // what the reply has to wait for; see call_promise
 };
 
-// Notes what the last call to the engine promised. The dispatcher does it after exec; an exec that calls the engine more
-// than once does it in between.
+// Notes what the last call to the engine promised. The dispatcher does it after exec; an exec that calls the
+// engine more than once does it in between.
 static inline void call_promise(struct call *call)
 {
     uint64_t promise = engine_promise(call->engine);
@@ -36,10 +36,10 @@ static inline void call_promise(struct call *call)
 }
 
 enum method_flag {
-    METHOD_CLIENT = 1, // works with the connection's engine client, which is made if need be
-    METHOD_SILENT = 2, // does nothing where nobody would hear of it: without id
-    METHOD_OUTCOME = 4, // answers with request.out.outcome, which may be an error with data of its own
-    METHOD_LOOKS = 8,   // changes nothing
+    METHOD_CLIENT = 1,      // works with the connection's engine client, which is made if need be
+    METHOD_SILENT = 2,      // does nothing where nobody would hear of it: without id
+    METHOD_OUTCOME = 4,     // answers with request.out.outcome, which may be an error with data of its own
+    METHOD_LOOKS = 8,       // changes nothing
     METHOD_TAKES_BACK = 16, // request.out.taken_back is to be answered first
 };
 

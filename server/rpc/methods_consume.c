@@ -25,7 +25,8 @@ static const struct param get_rows[] = {
     {PARAM_NAME("detached"), .type = PARAM_FLAG, .bit = GET_DETACHED, PARAM_FIELD(get.detached)},
 };
 
-// A get of many takes so many at a time, and no more once it has as many bytes as a connection may have unsent.
+// A get of many takes so many at a time, and no more once it has as many bytes as a connection may have
+// unsent.
 #define GET_STEP 32
 
 static void get_check(struct call *call, struct request *r)
@@ -142,15 +143,23 @@ static void get_release(struct request *r)
 enum { HELD_ID, HELD_DELIVERY, HELD_VALUE, HELD_DELAY, HELD_PRIORITY, HELD_LEASE, HELD_IDS };
 
 #define HELD_ROW_ID                                                                                          \
-    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = HELD_ID, .high = INT64_MAX, PARAM_FIELD(held.id)}
+    {                                                                                                        \
+        PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = HELD_ID, .high = INT64_MAX, PARAM_FIELD(held.id)       \
+    }
 #define HELD_ROW_DELIVERY                                                                                    \
-    {PARAM_NAME("delivery"), .type = PARAM_WHOLE, .bit = HELD_DELIVERY, .low = 1, .high = INT64_MAX,         \
-     PARAM_FIELD(held.delivery)}
+    {                                                                                                        \
+        PARAM_NAME("delivery"), .type = PARAM_WHOLE, .bit = HELD_DELIVERY, .low = 1, .high = INT64_MAX,      \
+                                PARAM_FIELD(held.delivery)                                                   \
+    }
 #define HELD_ROW_DELAY                                                                                       \
-    {PARAM_NAME("delay"), .type = PARAM_SECONDS, .bit = HELD_DELAY, .high = SETTING_SECONDS_MAX,             \
-     PARAM_FIELD(held.delay)}
+    {                                                                                                        \
+        PARAM_NAME("delay"), .type = PARAM_SECONDS, .bit = HELD_DELAY, .high = SETTING_SECONDS_MAX,          \
+                             PARAM_FIELD(held.delay)                                                         \
+    }
 #define HELD_ROW_VALUE(name)                                                                                 \
-    {PARAM_NAME(name), .type = PARAM_ANY, .bit = HELD_VALUE, PARAM_FIELD(held.value)}
+    {                                                                                                        \
+        PARAM_NAME(name), .type = PARAM_ANY, .bit = HELD_VALUE, PARAM_FIELD(held.value)                      \
+    }
 
 static const struct param ack_rows[] = {
     HELD_ROW_ID,
@@ -158,7 +167,8 @@ static const struct param ack_rows[] = {
     HELD_ROW_VALUE("result"),
     {PARAM_NAME("ids"), .type = PARAM_IDS, .bit = HELD_IDS, .high = GET_MAX, PARAM_FIELD(held.ids)},
 };
-static const struct param nack_rows[] = {HELD_ROW_ID, HELD_ROW_DELIVERY, HELD_ROW_VALUE("error"), HELD_ROW_DELAY};
+static const struct param nack_rows[] = {HELD_ROW_ID, HELD_ROW_DELIVERY, HELD_ROW_VALUE("error"),
+                                         HELD_ROW_DELAY};
 static const struct param release_rows[] = {
     HELD_ROW_ID,
     HELD_ROW_DELIVERY,
@@ -300,8 +310,8 @@ static void bury_exec(struct call *call, struct request *r)
 static void touch_exec(struct call *call, struct request *r)
 {
     struct held_params *in = &r->in.held;
-    r->error = engine_touch(call->engine, call->now, call->client, in->id, in->delivery, in->lease,
-                            &r->out.left);
+    r->error =
+        engine_touch(call->engine, call->now, call->client, in->id, in->delivery, in->lease, &r->out.left);
 }
 
 static void touch_reply(struct buffer *b, const struct request *r)

@@ -106,7 +106,8 @@ enum { JOBS_QUEUE, JOBS_STATE, JOBS_AFTER, JOBS_LIMIT, JOBS_BODIES };
 
 static const struct param jobs_rows[] = {
     {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = JOBS_QUEUE, PARAM_FIELD(queue.queue)},
-    {PARAM_NAME("state"), .type = PARAM_STATE, .bit = JOBS_STATE, .high = ALL_STATES, PARAM_FIELD(queue.states)},
+    {PARAM_NAME("state"), .type = PARAM_STATE, .bit = JOBS_STATE, .high = ALL_STATES,
+     PARAM_FIELD(queue.states)},
     {PARAM_NAME("after"), .type = PARAM_TEXT, .bit = JOBS_AFTER, .low = 1, .high = AFTER_MAX,
      PARAM_FIELD(queue.after)},
     {PARAM_NAME("limit"), .type = PARAM_WHOLE, .bit = JOBS_LIMIT, .low = 1, .high = 1000,
@@ -115,7 +116,8 @@ static const struct param jobs_rows[] = {
 };
 
 // The order in which states are listed.
-static const enum job_state listed[] = {JOB_READY, JOB_DELAYED, JOB_RESERVED, JOB_DEAD, JOB_DONE, JOB_CANCELLED};
+static const enum job_state listed[] = {JOB_READY, JOB_DELAYED, JOB_RESERVED,
+                                        JOB_DEAD,  JOB_DONE,    JOB_CANCELLED};
 #define LISTED_COUNT ((int)(sizeof listed / sizeof *listed))
 _Static_assert(sizeof listed / sizeof *listed == JOB_STATE_COUNT, "a state is not listed");
 
@@ -188,7 +190,8 @@ static bool jobs_step(struct task *t)
         t->at.jobs.cursor = (struct job_cursor){0};
     }
 
-    unsigned limit = in->limit ? (unsigned)in->limit : PAGE_ROWS, visited = 0, slice = limit - t->at.jobs.count;
+    unsigned limit = in->limit ? (unsigned)in->limit : PAGE_ROWS, visited = 0,
+             slice = limit - t->at.jobs.count;
     bool more = false;
     if (slice > (in->bodies ? SLICE_ROWS / 10 : SLICE_ROWS))
         slice = in->bodies ? SLICE_ROWS / 10 : SLICE_ROWS;
@@ -315,7 +318,8 @@ static const struct param stats_rows[] = {
     {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = 0, PARAM_FIELD(queue.queue)},
 };
 
-static void write_numbers(struct buffer *b, const struct queue_gauges *gauges, const struct queue_counters *counters)
+static void write_numbers(struct buffer *b, const struct queue_gauges *gauges,
+                          const struct queue_counters *counters)
 {
     json_write_key(b, "gauges");
     json_write_raw(b, "{");

@@ -23,25 +23,26 @@ enum {
     PUT_KEEP_RESULT
 };
 
-#define PUT_ROWS                                                                                             \
-    {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = PUT_QUEUE, PARAM_FIELD(put.queue)},                    \
-        {PARAM_NAME("body"), .type = PARAM_ANY, .bit = PUT_BODY, PARAM_FIELD(put.body)},                     \
-        {PARAM_NAME("priority"), .type = PARAM_NUMBER, .bit = PUT_PRIORITY, PARAM_FIELD(put.priority)},      \
-        {PARAM_NAME("delay"), .type = PARAM_SECONDS, .bit = PUT_DELAY, .high = SETTING_SECONDS_MAX,          \
-         PARAM_FIELD(put.delay)},                                                                            \
-        {PARAM_NAME("at"), .type = PARAM_SECONDS, .bit = PUT_AT, .high = 10000000000000,                     \
-         PARAM_FIELD(put.at)},                                                                               \
-        {PARAM_NAME("lease"), .type = PARAM_SECONDS, .bit = PUT_LEASE, .low = 1,                             \
-         .high = SETTING_SECONDS_MAX, PARAM_FIELD(put.lease)},                                               \
-        {PARAM_NAME("max_attempts"), .type = PARAM_WHOLE, .bit = PUT_MAX_ATTEMPTS, .low = 1, .high = 65535,  \
-         PARAM_FIELD(put.max_attempts)},                                                                     \
-        {PARAM_NAME("expires"), .type = PARAM_SECONDS, .bit = PUT_EXPIRES, .high = SETTING_SECONDS_MAX,      \
-         PARAM_FIELD(put.expires)},                                                                          \
-        {PARAM_NAME("key"), .type = PARAM_TEXT, .bit = PUT_KEY, .low = 1, .high = 255,                       \
-         PARAM_FIELD(put.key)},                                                                              \
-        {PARAM_NAME("key_for"), .type = PARAM_SECONDS, .bit = PUT_KEY_FOR, .high = SETTING_SECONDS_MAX,      \
-         PARAM_FIELD(put.key_for)},                                                                          \
-        {PARAM_NAME("timeout"), .type = PARAM_TIMEOUT, .bit = PUT_TIMEOUT, PARAM_FIELD(put.timeout)}
+#define PUT_ROWS                                                                                              \
+    {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = PUT_QUEUE, PARAM_FIELD(put.queue)},                     \
+        {PARAM_NAME("body"), .type = PARAM_ANY, .bit = PUT_BODY, PARAM_FIELD(put.body)},                      \
+        {PARAM_NAME("priority"), .type = PARAM_NUMBER, .bit = PUT_PRIORITY, PARAM_FIELD(put.priority)},       \
+        {PARAM_NAME("delay"), .type = PARAM_SECONDS, .bit = PUT_DELAY, .high = SETTING_SECONDS_MAX,           \
+         PARAM_FIELD(put.delay)},                                                                             \
+        {PARAM_NAME("at"), .type = PARAM_SECONDS, .bit = PUT_AT, .high = 10000000000000,                      \
+         PARAM_FIELD(put.at)},                                                                                \
+        {PARAM_NAME("lease"),         .type = PARAM_SECONDS, .bit = PUT_LEASE, .low = 1,                      \
+         .high = SETTING_SECONDS_MAX, PARAM_FIELD(put.lease)},                                                \
+        {PARAM_NAME("max_attempts"),   .type = PARAM_WHOLE, .bit = PUT_MAX_ATTEMPTS, .low = 1, .high = 65535, \
+         PARAM_FIELD(put.max_attempts)},                                                                      \
+        {PARAM_NAME("expires"), .type = PARAM_SECONDS, .bit = PUT_EXPIRES, .high = SETTING_SECONDS_MAX,       \
+         PARAM_FIELD(put.expires)},                                                                           \
+        {PARAM_NAME("key"), .type = PARAM_TEXT, .bit = PUT_KEY, .low = 1, .high = 255, PARAM_FIELD(put.key)}, \
+        {PARAM_NAME("key_for"), .type = PARAM_SECONDS, .bit = PUT_KEY_FOR, .high = SETTING_SECONDS_MAX,       \
+         PARAM_FIELD(put.key_for)},                                                                           \
+    {                                                                                                         \
+        PARAM_NAME("timeout"), .type = PARAM_TIMEOUT, .bit = PUT_TIMEOUT, PARAM_FIELD(put.timeout)            \
+    }
 
 static const struct param put_rows[] = {PUT_ROWS};
 static const struct param submit_rows[] = {
@@ -186,8 +187,9 @@ const struct method methods_produce[] = {
     {METHOD_NAME("submit"), METHOD_PARAMS(submit_rows, put), .flags = METHOD_CLIENT,
      .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = submit_check, .exec = put_exec,
      .reply = put_reply, .release = put_release},
-    {METHOD_NAME("result"), METHOD_PARAMS(result_rows, result), .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT,
-     .required = PARAM_BIT(RESULT_ID), .check = result_check, .exec = result_exec, .release = result_release},
+    {METHOD_NAME("result"), METHOD_PARAMS(result_rows, result),
+     .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT, .required = PARAM_BIT(RESULT_ID),
+     .check = result_check, .exec = result_exec, .release = result_release},
     {METHOD_NAME("cancel"), METHOD_PARAMS(cancel_rows, result), .required = PARAM_BIT(0), .exec = cancel_exec,
      .reply = cancel_reply},
     {0},

@@ -23,8 +23,10 @@ _Static_assert(QUEUE_SETTING_COUNT < DECLARE_BACKOFF, "a setting's bit would be 
 #define TYPE_FLAG    PARAM_FLAG
 
 #define ROW(name, setting, type_, low_, high_)                                                               \
-    {PARAM_NAME(name), .type = TYPE_##type_, .bit = QUEUE_SETTING_##setting, .low = (low_), .high = (high_), \
-     PARAM_FIELD(declare.settings.setting)}
+    {                                                                                                        \
+        PARAM_NAME(name), .type = TYPE_##type_, .bit = QUEUE_SETTING_##setting, .low = (low_),               \
+                          .high = (high_), PARAM_FIELD(declare.settings.setting)                             \
+    }
 
 static const struct param backoff_rows[] = {
     ROW("base", backoff_base, SECONDS, 0, SETTING_SECONDS_MAX),
@@ -50,7 +52,8 @@ static const struct param declare_rows[] = {
     ROW("keep_dead_bytes", keep_dead_bytes, BYTES, 0, INT64_MAX),
 };
 // queue and backoff are no settings, and three settings are in backoff.
-_Static_assert(sizeof declare_rows / sizeof *declare_rows == 2 + QUEUE_SETTING_COUNT - 3, "a setting has no row");
+_Static_assert(sizeof declare_rows / sizeof *declare_rows == 2 + QUEUE_SETTING_COUNT - 3,
+               "a setting has no row");
 
 static bool declare_step(struct task *t)
 {
@@ -60,7 +63,8 @@ static bool declare_step(struct task *t)
     const char *why = NULL;
     if (r->seen & PARAM_BIT(QUEUE_SETTING_dead_letter)) {
         // A name holds no control characters, so no NUL either.
-        memcpy(in->settings.dead_letter, in->dead_letter.len ? in->dead_letter.data : "", in->dead_letter.len);
+        memcpy(in->settings.dead_letter, in->dead_letter.len ? in->dead_letter.data : "",
+               in->dead_letter.len);
         in->settings.dead_letter[in->dead_letter.len] = '\0';
     }
     unsigned named = r->seen & (PARAM_BIT(QUEUE_SETTING_COUNT) - 1);
@@ -127,8 +131,8 @@ static void join_check(struct call *call, struct request *r)
 static void join_exec(struct call *call, struct request *r)
 {
     struct waiter *waiting = NULL;
-    r->error = engine_join(call->engine, call->now, r->in.queue.queue, call->client, r->in.queue.timeout, NULL,
-                           &waiting);
+    r->error = engine_join(call->engine, call->now, r->in.queue.queue, call->client, r->in.queue.timeout,
+                           NULL, &waiting);
     if (r->error || !waiting)
         return;
     if (pending_new(call->session, call->batch, waiting, r->id, NULL, 0))

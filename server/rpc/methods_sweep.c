@@ -7,18 +7,18 @@
 
 enum { MANY_ID, MANY_QUEUE, MANY_STATE, MANY_LIMIT };
 
-#define DELETABLE                                                                                        \
+#define DELETABLE                                                                                            \
     (JOB_STATE_BIT(JOB_READY) | JOB_STATE_BIT(JOB_DELAYED) | JOB_STATE_BIT(JOB_DEAD) |                       \
      JOB_STATE_BIT(JOB_DONE) | JOB_STATE_BIT(JOB_CANCELLED))
 #define KICKABLE (JOB_STATE_BIT(JOB_DEAD) | JOB_STATE_BIT(JOB_DELAYED))
 
-#define MANY_ROWS(which)                                                                                   \
-    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = MANY_ID, .high = INT64_MAX, PARAM_FIELD(queue.id)},      \
-        {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = MANY_QUEUE, PARAM_FIELD(queue.queue)},            \
-        {PARAM_NAME("state"), .type = PARAM_STATE, .bit = MANY_STATE, .high = (which),                     \
+#define MANY_ROWS(which)                                                                                     \
+    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = MANY_ID, .high = INT64_MAX, PARAM_FIELD(queue.id)},       \
+        {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = MANY_QUEUE, PARAM_FIELD(queue.queue)},             \
+        {PARAM_NAME("state"), .type = PARAM_STATE, .bit = MANY_STATE, .high = (which),                       \
          PARAM_FIELD(queue.states)},                                                                         \
     {                                                                                                        \
-        PARAM_NAME("limit"), .type = PARAM_WHOLE, .bit = MANY_LIMIT, .low = 1, .high = INT64_MAX,           \
+        PARAM_NAME("limit"), .type = PARAM_WHOLE, .bit = MANY_LIMIT, .low = 1, .high = INT64_MAX,            \
                              PARAM_FIELD(queue.limit)                                                        \
     }
 
@@ -144,6 +144,7 @@ const struct method methods_sweep[] = {
     {METHOD_NAME("kick"), METHOD_PARAMS(kick_rows, queue), .check = sweep_check, .step = kick_step},
     {METHOD_NAME("shutdown"), METHOD_PARAMS(shutdown_rows, queue), .required = PARAM_BIT(SHUTDOWN_QUEUE),
      .exec = shutdown_exec, .reply = shutdown_reply},
-    {METHOD_NAME("drop"), METHOD_PARAMS(drop_rows, queue), .required = PARAM_BIT(0), .exec = drop_exec, .reply = drop_reply},
+    {METHOD_NAME("drop"), METHOD_PARAMS(drop_rows, queue), .required = PARAM_BIT(0), .exec = drop_exec,
+     .reply = drop_reply},
     {0},
 };

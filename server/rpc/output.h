@@ -28,8 +28,8 @@ void output_request(struct dispatch *d, struct session *s, struct batch *batch, 
 // The reply of a slow request that is done.
 void output_task(struct dispatch *d, struct session *s, struct task *t);
 
-// The reply of a request that waited. The wait must be unlinked; where its reply may have to be held back later
-// (see engine_confirm), wait->at and wait->promised say from where and for what.
+// The reply of a request that waited. The wait must be unlinked; where its reply may have to be held back
+// later (see engine_confirm), wait->at and wait->promised say from where and for what.
 void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const struct waiter *done);
 
 // Sends a batch and frees it, if all of it is there.

@@ -123,7 +123,8 @@ static bool read_queue(struct gate *g, const struct json_value *v, struct slice 
     return true;
 }
 
-// Fractions are rounded up to the next millisecond, but not for what a double cannot say exactly: 1.1 s is 1100 ms.
+// Fractions are rounded up to the next millisecond, but not for what a double cannot say exactly: 1.1 s is
+// 1100 ms.
 static bool read_ms(const struct json_value *v, double highest, int64_t *out)
 {
     uint64_t whole;

@@ -34,7 +34,7 @@ struct param {
     const char *name;
     uint8_t name_len;
     uint8_t type;
-    uint8_t bit; // in request.seen; each row of a method has its own, those of inner objects too
+    uint8_t bit;     // in request.seen; each row of a method has its own, those of inner objects too
     uint16_t offset; // in struct request
     uint16_t row_count;
     int64_t low, high;

@@ -13,7 +13,7 @@ struct envelope {
     struct call *call;
     struct request *request;
     unsigned seen;
-    bool wrong;               // it is no request; `param` and `text` say why
+    bool wrong; // it is no request; `param` and `text` say why
     struct slice param;
     const char *text;
     struct slice params_text; // params that came before the method

@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 // Reads one JSON-RPC request, an object, from `text`, which must outlive the request. Whatever the text is,
-// the request is complete afterwards: it is ready to be carried out, or has an error; request_release() is due
-// either way. Of `call` rpc, arena, session and batch are used.
+// the request is complete afterwards: it is ready to be carried out, or has an error; request_release() is
+// due either way. Of `call` rpc, arena, session and batch are used.
 void request_parse(struct call *call, const char *text, size_t len, struct request *r);
 
 // A request that is nothing but an error with the id null, about the text that begins at `start`.

@@ -165,7 +165,7 @@ void write_queue_settings(struct buffer *b, const struct queue_settings *s)
             LITERAL(b, "{");                                                                                 \
         }                                                                                                    \
         inside = in;                                                                                         \
-        json_write_key(b, in ? strchr(#field, '_') + 1 : #field);                                          \
+        json_write_key(b, in ? strchr(#field, '_') + 1 : #field);                                            \
         write_##type(b, s->field);                                                                           \
     }
     QUEUE_SETTINGS(X)

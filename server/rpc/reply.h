@@ -7,7 +7,8 @@
 #include "common/slice.h"
 #include "server/engine/engine.h"
 
-// `{"jsonrpc":"2.0","id":…,"result":`, to be followed by the result and reply_end(). An empty id becomes null.
+// `{"jsonrpc":"2.0","id":…,"result":`, to be followed by the result and reply_end(). An empty id becomes
+// null.
 void reply_begin(struct buffer *b, struct slice id);
 void reply_end(struct buffer *b);
 

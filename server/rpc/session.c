@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct wait *pending_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
-                      const struct slice *names, unsigned name_count)
+                         const struct slice *names, unsigned name_count)
 {
     size_t size = sizeof(struct wait) + id.len;
     for (unsigned i = 0; i < name_count; i++)

@@ -26,11 +26,11 @@ struct session {
     uint64_t batched;             // bytes of replies in batches that are not complete
     size_t scanned;               // so much of the input's beginning is known to have no line feed
     uint32_t round;               // where the dispatcher has it in its present round, + 1
-    bool held_up;                 // output or a task stood in the way when input was last handled: there may be more in it
-    bool begun;                   // the first byte was seen
-    bool skipping;                // the rest of a line that is too long
-    bool refused;                 // no JSON: to be closed when the output is sent
-    bool broken;                  // no memory for a reply: to be closed at once
+    bool held_up;  // output or a task stood in the way when input was last handled: there may be more in it
+    bool begun;    // the first byte was seen
+    bool skipping; // the rest of a line that is too long
+    bool refused;  // no JSON: to be closed when the output is sent
+    bool broken;   // no memory for a reply: to be closed at once
 };
 
 // A request that waits.
@@ -46,10 +46,10 @@ struct wait {
     char text[]; // the id, then for a get the queues' names, each after a byte with its length
 };
 
-// Notes that a request waits; `names` are the queues of a get. The waiter's context becomes the wait. NULL: no
-// memory. The lock is held.
+// Notes that a request waits; `names` are the queues of a get. The waiter's context becomes the wait. NULL:
+// no memory. The lock is held.
 struct wait *pending_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
-                      const struct slice *names, unsigned name_count);
+                         const struct slice *names, unsigned name_count);
 
 // Takes it from its session's list.
 void wait_unlink(struct wait *w);

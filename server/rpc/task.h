@@ -1,5 +1,5 @@
-// A slow request under way: it is done in slices, so that neither the lock nor the thread is held for long. What
-// stands behind it on its connection waits; other connections go on.
+// A slow request under way: it is done in slices, so that neither the lock nor the thread is held for long.
+// What stands behind it on its connection waits; other connections go on.
 #ifndef RPC_TASK_H
 #define RPC_TASK_H
 
