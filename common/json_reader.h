@@ -56,8 +56,8 @@ bool json_reader_array_begin(struct json_reader *r);
 bool json_reader_member(struct json_reader *r, struct json_value *key, struct json_value *value);
 bool json_reader_element(struct json_reader *r, struct json_value *value);
 
-// The next member's name alone. Its value must be read next: by json_reader_value(), or by beginning an object
-// or array, which saves reading twice what is to be gone into.
+// The next member's name alone. Its value must be read next: by json_reader_value(), or by beginning an
+// object or array, which saves reading twice what is to be gone into.
 bool json_reader_key(struct json_reader *r, struct json_value *key);
 
 // Skips white space and returns the next byte, without reading it; 0 at the end or after an error.
