@@ -4,13 +4,37 @@
 
 #include "client/cli/command.h"
 
-#define COMMANDS(X)                                                                                          \
-    X(put)                                                                                                   \
-    X(submit)                                                                                                \
-    X(result)                                                                                                \
-    X(cancel) X(get) X(ack) X(nack) X(release) X(bury) X(touch) X(work) X(job) X(jobs) X(kick) X(delete)     \
-        X(queues) X(stats) X(declare) X(pause) X(resume) X(join) X(shutdown) X(drop) X(pool) X(hello)        \
-            X(ping) X(raw) X(help)
+// clang-format off
+#define COMMANDS(X) \
+    X(put) \
+    X(submit) \
+    X(result) \
+    X(cancel) \
+    X(get) \
+    X(ack) \
+    X(nack) \
+    X(release) \
+    X(bury) \
+    X(touch) \
+    X(work) \
+    X(job) \
+    X(jobs) \
+    X(kick) \
+    X(delete) \
+    X(queues) \
+    X(stats) \
+    X(declare) \
+    X(pause) \
+    X(resume) \
+    X(join) \
+    X(shutdown) \
+    X(drop) \
+    X(pool) \
+    X(hello) \
+    X(ping) \
+    X(raw) \
+    X(help)
+// clang-format on
 
 #define X(name) extern const struct command command_##name;
 COMMANDS(X)

@@ -149,6 +149,67 @@ START_TEST(a_loss_is_told_also_when_the_next_call_comes_first)
 }
 END_TEST
 
+static void answers_three_and_reads_no_more(struct server *s)
+{
+    server_accept(s);
+    for (int i = 0; i < 3; i++)
+        server_result(s, server_expect_method(s, "put"), "{\"id\":1}");
+    server_hang_up(s);
+    server_accept(s);
+    server_result(s, server_expect_method(s, "put"), "{\"id\":2}");
+}
+
+START_TEST(replies_that_came_before_a_loss_outlive_the_next_connection)
+{
+    struct server *s = server_start(answers_three_and_reads_no_more, NULL);
+    struct taskq *q = server_client(s, NULL);
+    static char body[100000];
+    struct taskq_reply reply;
+    uint64_t request;
+    int ok = 0;
+    memset(body, '1', sizeof(body));
+    // Until the connection breaks while this end still writes, and has read what the other said.
+    for (int i = 0; i < 10000 && taskq_fd(q) >= 0; i++)
+        ck_assert_int_eq(taskq_put_send(q, "q", body, sizeof(body), NULL, &request), TASKQ_OK);
+    ck_assert_int_eq(taskq_fd(q), -1);
+    ck_assert_int_eq(taskq_put_send(q, "q", "1", 1, NULL, &request), TASKQ_OK);
+    ck_assert_int_ge(taskq_fd(q), 0);
+    while (taskq_receive(q, TASKQ_FOREVER, &reply) == TASKQ_OK)
+        ok += reply.error == TASKQ_OK;
+    ck_assert_int_eq(ok, 4);
+    taskq_close(q);
+    server_end(s);
+}
+END_TEST
+
+static void takes_a_refusal_back(struct server *s)
+{
+    server_accept(s);
+    server_expect_method(s, "put");
+    unsigned long longer = server_expect_method(s, "put");
+    server_say(s, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32009,\"message\":\"too long\"}}\n");
+    server_result(s, longer, "{\"id\":3}");
+    ck_assert(!server_read(s));
+}
+
+START_TEST(a_second_answer_to_one_request_ends_the_connection)
+{
+    struct server *s = server_start(takes_a_refusal_back, NULL);
+    struct taskq *q = server_client(s, NULL);
+    struct taskq_reply reply;
+    uint64_t shorter, longer;
+    taskq_put_send(q, "q", "1", 1, NULL, &shorter);
+    taskq_put_send(q, "q", "\"long\"", 6, NULL, &longer);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(taskq_receive(q, TASKQ_FOREVER, &reply), TASKQ_OK);
+        ck_assert_int_eq(reply.error, reply.request == longer ? TASKQ_TOO_LARGE : TASKQ_LOST);
+    }
+    ck_assert_int_eq(taskq_fd(q), -1);
+    taskq_close(q);
+    server_end(s);
+}
+END_TEST
+
 static void refuses_the_long_one(struct server *s)
 {
     server_accept(s);
@@ -239,6 +300,8 @@ int main(void)
     tcase_add_test(c, any_number_may_be_in_flight_before_the_first_is_received);
     tcase_add_test(c, a_loss_is_told_for_each_request_and_does_not_take_what_came);
     tcase_add_test(c, a_loss_is_told_also_when_the_next_call_comes_first);
+    tcase_add_test(c, replies_that_came_before_a_loss_outlive_the_next_connection);
+    tcase_add_test(c, a_second_answer_to_one_request_ends_the_connection);
     tcase_add_test(c, a_line_that_was_too_long_is_told_as_too_large);
     tcase_add_test(c, receiving_ends_in_time_or_when_interrupted);
     tcase_add_test(c, a_reply_without_an_end_is_given_up);

@@ -144,6 +144,29 @@ START_TEST(what_has_a_key_is_sent_again)
 }
 END_TEST
 
+static void always_hangs_up(struct server *s)
+{
+    for (int i = 0; i < 2; i++) {
+        server_accept(s);
+        server_expect_method(s, "put");
+        server_hang_up(s);
+    }
+}
+
+START_TEST(a_daemon_that_answers_nobody_is_not_asked_for_ever)
+{
+    struct taskq_item items[30];
+    struct server *s = server_start(always_hangs_up, NULL);
+    struct taskq *q = server_client(s, NULL);
+    fill(items, 30, true);
+    ck_assert_int_eq(taskq_put_many(q, "q", items, 30, 5, NULL, NULL, NULL), TASKQ_LOST);
+    for (size_t i = 0; i < 30; i++)
+        ck_assert_uint_eq(items[i].id, 0);
+    taskq_close(q);
+    server_end(s);
+}
+END_TEST
+
 static void goes_away(struct server *s)
 {
     server_accept(s);
@@ -211,6 +234,7 @@ int main(void)
     tcase_add_test(c, the_window_is_kept_and_one_refusal_stops_nobody);
     tcase_add_test(c, what_has_no_key_and_was_on_its_way_is_lost_the_rest_goes_on);
     tcase_add_test(c, what_has_a_key_is_sent_again);
+    tcase_add_test(c, a_daemon_that_answers_nobody_is_not_asked_for_ever);
     tcase_add_test(c, a_daemon_that_went_away_leaves_the_rest_unsent);
     tcase_add_test(c, an_interrupt_takes_back_what_waits);
     suite_add_tcase(s, c);

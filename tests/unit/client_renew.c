@@ -141,6 +141,31 @@ START_TEST(a_detached_lease_is_renewed_over_another_connection)
 }
 END_TEST
 
+static void takes_a_job_back(struct server *s)
+{
+    server_accept(s);
+    give_job(s, server_expect_method(s, "get"), 5);
+    server_hang_up(s);
+    server_accept(s);
+    server_result(s, server_expect_method(s, "ping"), "{}");
+    ck_assert_msg(!server_read(s), "%s", s->line);
+}
+
+START_TEST(what_a_lost_connection_held_is_not_renewed_on_the_next)
+{
+    struct server *s = server_start(takes_a_job_back, NULL);
+    struct taskq *q = server_client(s, NULL);
+    struct taskq_job job;
+    struct taskq_get_options o = {.lease = 0.15};
+    ck_assert_int_eq(taskq_get(q, "q", &o, TASKQ_FOREVER, &job), TASKQ_OK);
+    taskq_job_release(&job);
+    ck_assert_int_eq(taskq_ping(q), TASKQ_OK);
+    ck_assert_int_eq(poll(NULL, 0, 120), 0); // more than two thirds of the lease
+    taskq_close(q);
+    server_end(s);
+}
+END_TEST
+
 #define JOBS 50
 
 static void serves_a_busy_caller(struct server *s)
@@ -188,6 +213,7 @@ int main(void)
     tcase_add_test(c, a_lease_is_renewed_at_every_third_until_the_ack);
     tcase_add_test(c, nothing_is_renewed_that_should_not_be);
     tcase_add_test(c, a_detached_lease_is_renewed_over_another_connection);
+    tcase_add_test(c, what_a_lost_connection_held_is_not_renewed_on_the_next);
     tcase_add_test(c, renewing_and_calling_go_on_beside_each_other);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +33,9 @@ static inline void server_accept(struct server *s)
 {
     s->fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
     ck_assert_int_ge(s->fd, 0);
+    // So that what was said is said before a hang-up.
+    int on = 1;
+    ck_assert_int_eq(setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
     s->in_len = 0;
 }
 
