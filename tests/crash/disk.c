@@ -537,3 +537,14 @@ uint8_t *disk_file(struct disk *d, const char *name, uint64_t *size)
     *size = d->files[n->seen]->size;
     return d->files[n->seen]->seen;
 }
+
+void disk_add(struct disk *d, const char *name, const uint8_t *bytes, uint64_t size)
+{
+    int file = file_new(d);
+    name_set(d, name_find(d, name, true), file);
+    file_resize(d->files[file], size);
+    if (size)
+        memcpy(d->files[file]->seen, bytes, size);
+    file_sync(d->files[file]);
+    names_sync(d);
+}

@@ -16,6 +16,7 @@
 
 struct disk;
 
+// A disk serves one thread.
 struct disk *disk_new(uint64_t seed);
 void disk_free(struct disk *disk);
 
@@ -39,6 +40,9 @@ uint64_t disk_used(const struct disk *disk);
 // A file's bytes as the process sees them, to be looked at and damaged; NULL: no such file.
 uint8_t *disk_file(struct disk *disk, const char *name, uint64_t *size);
 int disk_remove(struct disk *disk, const char *name);
+
+// Adds a file, synced as it is.
+void disk_add(struct disk *disk, const char *name, const uint8_t *bytes, uint64_t size);
 
 // The numbers that tests draw: the same seed, the same run.
 uint64_t draw(uint64_t *state);
