@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 
-static const char *const handler_titles[] = {"HANDLER", "QUEUE", "KIND",  "WORKERS",
-                                             "RUNNING", "DONE",  "FAILED"};
-static const char *const handler_members[] = {"handler", "queue", "kind",  "workers",
-                                              "running", "done",  "failed"};
+static const char *const handler_titles[] = {"HANDLER", "QUEUES", "KIND",  "WORKERS",
+                                             "RUNNING", "DONE",   "FAILED"};
+static const char *const handler_members[] = {"handler", "queues", "kind",  "workers",
+                                              "running", "done",   "failed"};
 static const bool handler_right[] = {false, false, false, true, true, true, true};
 static const char *const job_titles[] = {"JOB", "HANDLER", "WORKER", "FOR"};
 static const char *const job_members[] = {"id", NULL, "worker", "seconds"};
