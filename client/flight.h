@@ -6,13 +6,12 @@
 
 struct flight_entry {
     uint64_t request;
-    uint64_t end;     // where its last byte is in the connection's stream
-    size_t line_len;  // of the request
-    int64_t lease_ms; // a get's jobs are renewed by this; 0: they are not
-    enum taskq_error
-        fate;      // TASKQ_OK: the reply may come; TASKQ_LOST, TASKQ_UNSENT, TASKQ_TOO_LARGE: it will not
-    bool detached; // a get's
-    bool done;     // the entry is free
+    uint64_t end;          // where its last byte is in the connection's stream
+    size_t line_len;       // of the request
+    int64_t lease_ms;      // a get's jobs are renewed by this; 0: they are not
+    enum taskq_error fate; // TASKQ_OK: the reply may come; another: it will not, and this is why
+    bool detached;         // a get's
+    bool done;             // the entry is free
 };
 
 struct flight {

@@ -38,6 +38,7 @@ struct taskq {
 
     struct buffer in; // what was read: in_at … in.len is not taken yet, up to in_seen there is no line end
     size_t in_at, in_seen;
+    bool heard;   // the daemon has answered something on this connection
     bool settled; // after a loss: what was in flight has its fate
 
     struct buffer request;     // the request being built, from behind its id

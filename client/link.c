@@ -112,6 +112,7 @@ enum taskq_error link_ensure(struct taskq *q, bool interruptible)
     q->queued = q->sent = 0;
     pthread_mutex_unlock(&q->lock);
     buffer_clear(&q->farewell);
+    q->heard = false;
     greet(q);
     return TASKQ_OK;
 }

@@ -96,7 +96,8 @@ static void broken(struct taskq *q, const char *why)
 }
 
 // An error that names no request: a line that was too long is the longest one under way; anything else is
-// about the connection, and what the daemon says when it closes it.
+// about the connection, and what the daemon says when it closes it. If it is the first that it says at all,
+// it has turned the connection away and did nothing of what was asked.
 static void take_nameless(struct taskq *q, struct reply_line *line)
 {
     struct taskq_reply reply = {0};
@@ -111,6 +112,9 @@ static void take_nameless(struct taskq *q, struct reply_line *line)
     }
     buffer_clear(&q->farewell);
     buffer_append(&q->farewell, reply.message, strlen(reply.message) + 1);
+    if (!q->heard && (reply.error == TASKQ_OVERLOADED || reply.error == TASKQ_DRAINING))
+        while ((e = flight_largest(&q->flight)) != NULL)
+            flight_doom(&q->flight, e, reply.error);
     broken(q, reply.message);
 }
 
@@ -133,6 +137,7 @@ static struct flight_entry *next_reply(struct taskq *q, struct slice *raw, struc
             broken(q, "the daemon answered what was not asked");
             continue;
         }
+        q->heard = true;
         return e;
     }
     return NULL;

@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#define INPUT_MAX ((size_t)256 << 20) // no daemon takes as much
+
 static bool read_all(int fd, struct buffer *b)
 {
     for (;;) {
-        if (!buffer_reserve(b, 65536)) {
-            errno = ENOMEM;
+        if (b->len > INPUT_MAX || !buffer_reserve(b, 65536)) {
+            errno = b->len > INPUT_MAX ? EFBIG : ENOMEM;
             return false;
         }
         ssize_t n = read(fd, b->data + b->len, b->cap - b->len);

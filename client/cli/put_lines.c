@@ -11,8 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_SIZE 65536
-#define ITEMS_MAX 2000
+#define READ_SIZE      65536
+#define ITEMS_MAX      2000
+#define LINE_BYTES_MAX ((size_t)64 << 20) // no daemon takes as much
 
 struct lines {
     struct cli *c;
@@ -35,8 +36,8 @@ struct lines {
 static bool read_more(struct lines *l)
 {
     while (!l->ended) {
-        if (!buffer_reserve(&l->in, READ_SIZE)) {
-            errno = ENOMEM;
+        if (l->in.len > LINE_BYTES_MAX || !buffer_reserve(&l->in, READ_SIZE)) {
+            errno = l->in.len > LINE_BYTES_MAX ? EFBIG : ENOMEM;
             return false;
         }
         ssize_t n = read(l->fd, l->in.data + l->in.len, READ_SIZE);

@@ -77,7 +77,7 @@ static void write_error(struct buffer *b, const struct child_end *end)
 static bool connection_failed(enum taskq_error e)
 {
     return e == TASKQ_NO_DAEMON || e == TASKQ_LOST || e == TASKQ_UNSENT || e == TASKQ_DRAINING ||
-           e == TASKQ_OVERLOADED;
+           e == TASKQ_OVERLOADED || e == TASKQ_STORE_FAILED;
 }
 
 // Waits before the next try, longer each time; ends early when the work does.
@@ -255,8 +255,8 @@ static bool take(struct worker *w, struct taskq_jobs *jobs, int *retry_ms)
             *retry_ms = 0;
             return true;
         }
-        if (e == TASKQ_REQUEST_CANCELLED)
-            continue;
+        if (e == TASKQ_REQUEST_CANCELLED || e == TASKQ_NOT_FOUND)
+            continue; // interrupted; or the queue was dropped, and begins anew with the next get
         if (!connection_failed(e)) {
             bool waited_out = e == TASKQ_EMPTY || e == TASKQ_SHUT_DOWN;
             if (!waited_out || work->once)

@@ -299,7 +299,7 @@ static const char *const garbage[] = {
     "[]\n",
     "\n",
     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":5}\n",
-    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32010,\"message\":\"full house\"}}\n",
+    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32603,\"message\":\"full house\"}}\n",
 };
 
 static void talks_garbage(struct server *s)
@@ -320,6 +320,34 @@ START_TEST(garbage_from_the_other_side_ends_the_connection)
     ck_assert_int_eq(taskq_fd(q), -1);
     if (strstr(garbage[_i], "full house") != NULL)
         ck_assert_ptr_nonnull(strstr(taskq_error_message(q), "full house"));
+    taskq_close(q);
+    server_end(s);
+}
+END_TEST
+
+static void turns_away(struct server *s)
+{
+    server_accept(s);
+    server_expect_method(s, "put");
+    server_say(s,
+               "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32010,\"message\":\"full house\"}}\n");
+    server_hang_up(s);
+    server_accept(s);
+    server_result(s, server_expect_method(s, "ping"), "{}");
+    server_expect_method(s, "put");
+    server_say(s, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32011,\"message\":\"closing\"}}\n");
+}
+
+START_TEST(a_connection_that_is_turned_away_has_lost_nothing)
+{
+    struct server *s = server_start(turns_away, NULL);
+    struct taskq *q = server_client(s, NULL);
+    ck_assert_int_eq(taskq_put(q, "q", "1", 1, NULL, NULL), TASKQ_OVERLOADED);
+    ck_assert_ptr_nonnull(strstr(taskq_error_message(q), "full house"));
+    // Where it has answered before, nobody knows how far it came.
+    ck_assert_int_eq(taskq_ping(q), TASKQ_OK);
+    ck_assert_int_eq(taskq_put(q, "q", "1", 1, NULL, NULL), TASKQ_LOST);
+    ck_assert_ptr_nonnull(strstr(taskq_error_message(q), "closing"));
     taskq_close(q);
     server_end(s);
 }
@@ -428,6 +456,7 @@ int main(void)
     suite_add_tcase(s, c);
     TCase *l = tcase_create("loss");
     tcase_add_test(l, a_lost_reply_is_said_or_the_request_repeated);
+    tcase_add_test(l, a_connection_that_is_turned_away_has_lost_nothing);
     tcase_add_test(l, a_connection_that_was_closed_while_idle_costs_nothing);
     tcase_add_test(l, a_reply_that_does_not_come_in_time_is_lost);
     tcase_add_loop_test(l, garbage_from_the_other_side_ends_the_connection, 0,
