@@ -1,0 +1,141 @@
+"""The servers that the benchmark drives: each is started on loopback in a folder of its own, and stopped by its process id."""
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+START_SECONDS = 120
+STOP_SECONDS = 60
+
+
+class BenchError(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def redis_command(folder, durable, _options):
+    port = free_port()
+    # Nothing but the log of changes: snapshots and rewriting it would only cost Redis time.
+    return port, ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", "", "--maxclients", "15000",
+                  "--appendonly", "yes" if durable else "no", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0"]
+
+
+def beanstalkd_command(folder, durable, _options):
+    port = free_port()
+    return port, ["beanstalkd", "-l", "127.0.0.1", "-p", str(port)] + (["-b", folder, "-f0"] if durable else [])
+
+
+def taskqd_command(folder, durable, options):
+    settings = pathlib.Path(folder, "taskqd.conf")
+    settings.write_text("".join(f"{name} = {value}\n" for name, value in options.get("settings", {}).items()))
+    return None, [str(options["binaries"] / "server" / "taskqd"), "-c", str(settings), "-l", "127.0.0.1:0",
+                  *(["-d", str(pathlib.Path(folder, "data"))] if durable else ["-m"])]
+
+
+def floor_command(_folder, _durable, options):
+    return None, [str(options["binaries"] / "tests" / "bench" / "bench_floor")]
+
+
+# What each speaks, how it is started (a port of None: it says which), and settings of its own.
+SERVERS = {
+    "taskq": {"protocol": "taskq", "command": taskqd_command, "settings": {}},
+    "taskq, 1 thread": {"protocol": "taskq", "command": taskqd_command, "settings": {"threads": 1}},
+    "taskq, 2 threads": {"protocol": "taskq", "command": taskqd_command, "settings": {"threads": 2}},
+    "redis": {"protocol": "redis", "command": redis_command},
+    "beanstalkd": {"protocol": "beanstalkd", "command": beanstalkd_command},
+    "floor": {"protocol": "taskq", "command": floor_command},
+}
+PEERS = ["redis", "beanstalkd"]
+
+
+def versions(binaries):
+    def first_line(*command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return (done.stdout or done.stderr).strip().split("\n")[0]
+    redis = re.search(r"v=(\S+)", first_line("redis-server", "--version"))
+    return {"taskq": first_line(str(binaries / "client" / "taskq"), "--version").split(" ")[-1],
+            "redis": redis.group(1) if redis else "?",
+            "beanstalkd": first_line("beanstalkd", "-v").split(" ")[-1]}
+
+
+class Server:
+    """One running server. `with Server(…) as s:` gives .address, .pid; it is stopped, and its folder removed, at the end."""
+
+    def __init__(self, name, binaries, data, durable=False, keep=None):
+        row = SERVERS[name]
+        self.name = name
+        self.protocol = row["protocol"]
+        self.kept = keep is not None
+        self.folder = str(keep) if keep else tempfile.mkdtemp(prefix="bench-", dir=data)
+        self.port, self.command = row["command"](self.folder, durable, dict(row, binaries=binaries))
+        self.said = []
+        self.process = None
+
+    def __enter__(self):
+        began = time.monotonic()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True, errors="replace")
+        self.pid = self.process.pid
+        self.listening = threading.Event()
+        threading.Thread(target=self._listen_to, daemon=True).start()
+        try:
+            if self.port is None:
+                self._wait_until_it_says()
+            else:
+                self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+        self.started_in = time.monotonic() - began
+        self.address = f"127.0.0.1:{self.port}"
+        return self
+
+    def _listen_to(self):
+        """Keeps the last lines of what it says, so that it never blocks on them."""
+        for line in self.process.stdout:
+            found = re.search(r"listening on 127\.0\.0\.1:(\d+)", line)
+            if found and self.port is None:
+                self.port = int(found.group(1))
+                self.listening.set()
+            self.said = self.said[-20:] + [line.rstrip()]
+        self.listening.set()
+
+    def _wait_until_it_says(self):
+        self.listening.wait(START_SECONDS)
+        if self.port is None:
+            raise BenchError(f"{self.name} did not start: {' | '.join(self.said[-5:])}")
+
+    def _wait_until_it_answers(self):
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
+                return
+            except OSError:
+                select.select([], [], [], 0.01)
+        raise BenchError(f"{self.name} did not start: {' | '.join(self.said[-5:])}")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if not self.kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __exit__(self, *_):
+        self.stop()
