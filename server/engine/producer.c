@@ -104,11 +104,14 @@ enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool 
     // The check and the wait are one step: no outcome can come in between.
     struct queue *q = job_queue(j); // for as long as the job has no outcome
     struct wait *w;
-    if (!job_extra(e, j))
-        return ERROR_OVERLOADED;
     error = wait_new(e, who, WAITER_RESULT, &q, 1, timeout, context, &w);
     if (error != ERROR_NONE)
         return error;
+    if (!job_extra(e, j)) {
+        wait_free(e, w);
+        engine_settle(e);
+        return ERROR_OVERLOADED;
+    }
     w->job = j;
     w->forget = forget;
     w->pub.id = id;
