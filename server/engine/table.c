@@ -13,6 +13,7 @@ bool table_init(struct table *t, table_hash *hash)
     if (!t->segments || !first) {
         free(t->segments);
         free(first);
+        *t = (struct table){0};
         return false;
     }
     t->segments[0] = first;

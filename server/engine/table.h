@@ -23,8 +23,9 @@ struct table {
     table_hash *hash;
 };
 
-bool table_init(struct table *t, table_hash *hash) __attribute__((warn_unused_result)); // false: no memory
-void table_release(struct table *t); // its items are the owner's
+bool table_init(struct table *t, table_hash *hash)
+    __attribute__((warn_unused_result)); // false: no memory, and it is empty
+void table_release(struct table *t);     // its items are the owner's
 
 // Never fails: where there is no memory for another bucket the chains grow a little.
 void table_insert(struct table *t, struct table_node *n);
