@@ -57,6 +57,13 @@ static void free_jobs(struct engine *e)
         }
 }
 
+static void free_queue(struct queue *q)
+{
+    if (q->settings != &queue_settings_default)
+        free((void *)(uintptr_t)q->settings);
+    free(q);
+}
+
 void engine_free(struct engine *e)
 {
     if (!e)
@@ -81,15 +88,13 @@ void engine_free(struct engine *e)
         struct queue *q = e->work_first;
         e->work_first = q->work_next;
         if (q->dropped)
-            free(q);
+            free_queue(q);
     }
     for (size_t i = 0; i < e->names.buckets; i++)
         for (struct table_node *n; (n = table_chain(&e->names, i));) {
             struct queue *q = OWNER_OF(struct queue, by_name, n);
             table_remove_first(&e->names, i);
-            if (q->settings != &queue_settings_default)
-                free((void *)(uintptr_t)q->settings);
-            free(q);
+            free_queue(q);
         }
     table_release(&e->jobs);
     table_release(&e->names);
