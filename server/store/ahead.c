@@ -82,10 +82,34 @@ bool ahead_adopt_spare(struct ahead *a, uint32_t number)
     return true;
 }
 
-void ahead_adopt_ready(struct ahead *a, const struct ahead_ready *ready)
+static bool keeps(const struct ahead *a, uint64_t size)
 {
-    a->ready = *ready;
-    a->has_ready = true;
+    return size == a->segment_size && a->spare_count < SPARES_MOST;
+}
+
+static enum store_error put_aside(const struct ahead *a, const char *from, const char *to,
+                                  char message[STORE_MESSAGE_MAX])
+{
+    const struct store_io *io = a->place->io;
+    int r = to ? io->rename(io->context, a->place->folder, from, to)
+               : io->remove(io->context, a->place->folder, from);
+    if (r == 0)
+        return STORE_OK;
+    return store_fail(message, store_error_of(errno), "cannot retire %s/%s: %s", a->place->path, from,
+                      strerror(errno));
+}
+
+enum store_error ahead_adopt_log(struct ahead *a, uint32_t number, uint64_t size,
+                                 char message[STORE_MESSAGE_MAX])
+{
+    char from[SEGMENT_NAME_MAX], to[SEGMENT_NAME_MAX];
+    bool keep = keeps(a, size);
+    segment_name(from, number, SEGMENT_LOG);
+    segment_name(to, ++a->named, SEGMENT_SPARE);
+    enum store_error e = put_aside(a, from, keep ? to : NULL, message);
+    if (!e && keep)
+        a->spares[a->spare_count++] = a->named;
+    return e;
 }
 
 // Errors after which the same may work later: nothing of the log was touched, and the disk did not fail.
@@ -161,19 +185,14 @@ static void step_make_spare(struct ahead *a)
 static void step_retire(struct ahead *a)
 {
     struct segment s = a->retired[0];
-    bool keep = !s.damaged && s.size == a->segment_size && a->spare_count < SPARES_MOST;
+    bool keep = !s.damaged && keeps(a, s.size);
     uint32_t number = s.damaged ? s.number : ++a->named;
     unlock_for_step(a);
-    const struct store_io *io = a->place->io;
     char from[SEGMENT_NAME_MAX], to[SEGMENT_NAME_MAX];
     segment_name(from, s.number, SEGMENT_LOG);
     segment_name(to, number, s.damaged ? SEGMENT_DAMAGED : SEGMENT_SPARE);
-    int r = keep || s.damaged ? io->rename(io->context, a->place->folder, from, to)
-                              : io->remove(io->context, a->place->folder, from);
-    enum store_error e = STORE_OK;
-    if (r < 0 && !(errno == ENOENT && s.missing))
-        e = store_fail(a->step_message, store_error_of(errno), "cannot retire %s/%s: %s", a->place->path,
-                       from, strerror(errno));
+    enum store_error e =
+        s.missing ? STORE_OK : put_aside(a, from, keep || s.damaged ? to : NULL, a->step_message);
     relock_after_step(a, e, NULL);
     a->retired_count--;
     memmove(a->retired, a->retired + 1, a->retired_count * sizeof *a->retired);
@@ -217,9 +236,7 @@ static void *helper(void *arg)
 
 enum store_error ahead_start(struct ahead *a, uint32_t next, bool threaded, char message[STORE_MESSAGE_MAX])
 {
-    if (!a->has_ready)
-        a->want = next;
-    assert(!a->has_ready || a->ready.head.number == next);
+    a->want = next;
     if (!threaded)
         return STORE_OK;
     sigset_t all, before; // signals are the owner's business

@@ -24,12 +24,14 @@ struct ahead *ahead_new(const struct segment_place *place, uint32_t segment_size
 // Stops the thread and frees; an unused ready segment stays on disk.
 void ahead_free(struct ahead *a);
 
-// Before ahead_start(): a spare, or the next segment, that was found on disk. False if this spare is not
-// wanted.
+// Before ahead_start(), spares first. A spare that was found on disk: false if it is not wanted.
 bool ahead_adopt_spare(struct ahead *a, uint32_t number);
-void ahead_adopt_ready(struct ahead *a, const struct ahead_ready *ready);
+// A file that is of the log by its name only: it becomes a spare, or is removed. The folder is to be synced
+// afterwards.
+enum store_error ahead_adopt_log(struct ahead *a, uint32_t number, uint64_t size,
+                                 char message[STORE_MESSAGE_MAX]);
 
-// Begins the work; `next` is the number of the next segment (made unless adopted).
+// Begins the work; `next` is the number of the next segment.
 enum store_error ahead_start(struct ahead *a, uint32_t next, bool helper, char message[STORE_MESSAGE_MAX]);
 
 // Takes the next segment and asks for the one after it. Waits for (or does) the making. STORE_NO_SPACE: there

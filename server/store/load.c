@@ -483,35 +483,22 @@ static enum store_error remove_file(struct load *l, uint32_t number, enum segmen
     return STORE_OK;
 }
 
-// The segment after the tail, if it was made ready and fits, is used; others there are not of the log.
-static enum store_error adopt_ready(struct load *l, uint32_t number, bool *adopted)
+// A name in the log that is not of it: retired when the store stopped, or made ready. Neither is gone on with
+// as it is: what stands in the latter may be the rest of a frame that was cut, so it gets a new head like any
+// spare.
+static enum store_error adopt_log(struct load *l, uint32_t number)
 {
-    struct log *log = l->log;
-    char ignored[STORE_MESSAGE_MAX];
-    uint8_t block[FORMAT_HEAD_SIZE];
-    struct ahead_ready ready = {.fd = -1};
     struct io_stat stat;
-    const struct store_io *io = log->place.io;
-    *adopted = false;
-    if (segment_open(&log->place, number, SEGMENT_LOG, true, &ready.fd, ignored))
+    if (!file_stat(l, number, SEGMENT_LOG, &stat) || seen_before(l, &stat))
         return remove_file(l, number, SEGMENT_LOG);
-    if (io->stat(io->context, ready.fd, &stat) == 0 && stat.size == log->options.segment_size &&
-        !seen_before(l, &stat) && io_read_all(io, ready.fd, block, sizeof block, 0) == sizeof block &&
-        format_head_read(block, &ready.head) == FORMAT_GOOD && ready.head.number == number &&
-        ready.head.size == stat.size && memcmp(ready.head.id, log->place.id, sizeof log->place.id) == 0) {
-        l->seen[l->seen_count++] = stat;
-        ahead_adopt_ready(log->ahead, &ready);
-        *adopted = true;
-        return STORE_OK;
-    }
-    io->close(io->context, ready.fd);
-    return remove_file(l, number, SEGMENT_LOG);
+    l->seen[l->seen_count++] = stat;
+    return ahead_adopt_log(l->log->ahead, number, stat.size, l->message);
 }
 
-// Segments that were retired when the store stopped become spares, or go.
 static enum store_error adopt_leftovers(struct load *l)
 {
     struct log *log = l->log;
+    const struct segment_place *place = &log->place;
     enum store_error e = STORE_OK;
     for (size_t i = 0; i < l->makings.count && !e; i++)
         e = remove_file(l, l->makings.items[i], SEGMENT_MAKING);
@@ -525,17 +512,42 @@ static enum store_error adopt_leftovers(struct load *l)
         else
             l->seen[l->seen_count++] = stat;
     }
-    for (size_t i = 0; i < l->logs.count && !e && l->logs.items[i] < l->oldest; i++) {
-        struct segment s = {.number = l->logs.items[i]};
-        struct io_stat stat;
-        bool known = file_stat(l, s.number, SEGMENT_LOG, &stat);
-        s.size = known ? stat.size : 0;
-        if (known && seen_before(l, &stat))
-            e = remove_file(l, s.number, SEGMENT_LOG);
-        else if (ahead_reserve(log->ahead, 1))
-            ahead_retire(log->ahead, &s);
-    }
+    for (size_t i = 0; i < l->logs.count && !e; i++)
+        if (l->logs.items[i] < l->oldest || l->logs.items[i] > l->tail)
+            e = adopt_log(l, l->logs.items[i]);
+    // A new head may be torn, and must not be found under the old name then.
+    if (!e && io_sync(place->io, place->folder) < 0)
+        e = store_fail(l->message, store_error_of(errno), "cannot sync the data folder %s: %s", place->path,
+                       strerror(errno));
     return e;
+}
+
+// Goes on in the last segment. The rest of a frame that was cut is wiped out first: frames to come are
+// written over it piece by piece, and pieces of both must never make up the old one after all.
+static enum store_error reopen_current(struct load *l)
+{
+    struct log *log = l->log;
+    const struct segment *current = log_current(log);
+    const struct store_io *io = log->place.io;
+    enum store_error e = segment_open(&log->place, current->number, SEGMENT_LOG, true, &log->fd, l->message);
+    if (e)
+        return e;
+    log->seed = l->head.seed;
+    size_t end =
+        current->used + l->size / 4 < l->size ? current->used + l->size / 4 : l->size; // the longest frame
+    size_t at = current->used;
+    while (at < end && l->buffer[at] == 0)
+        at++;
+    if (at == end)
+        return STORE_OK;
+    memset(l->buffer + current->used, 0, end - current->used);
+    if (io_write_all(io, log->fd, l->buffer + current->used, end - current->used, current->used) == 0 &&
+        io_sync_data(io, log->fd) == 0)
+        return STORE_OK;
+    char name[SEGMENT_NAME_MAX];
+    segment_name(name, current->number, SEGMENT_LOG);
+    return store_fail(l->message, store_error_of(errno), "cannot write to %s/%s: %s", log->place.path, name,
+                      strerror(errno));
 }
 
 static enum store_error start_writing(struct load *l)
@@ -548,16 +560,7 @@ static enum store_error start_writing(struct load *l)
     if (!l->have_id && io->random(io->context, log->place.id, sizeof log->place.id) < 0)
         return store_fail(l->message, STORE_IO, "the system gives no random numbers: %s", strerror(errno));
 
-    enum store_error e = STORE_OK;
-    for (size_t i = l->logs.count; i-- > 0 && l->logs.items[i] > l->tail && !e;) {
-        bool adopted;
-        if (l->logs.items[i] == l->tail + 1)
-            e = adopt_ready(l, l->logs.items[i], &adopted);
-        else
-            e = remove_file(l, l->logs.items[i], SEGMENT_LOG);
-    }
-    if (!e)
-        e = adopt_leftovers(l);
+    enum store_error e = adopt_leftovers(l);
     if (!e)
         e = ahead_start(log->ahead, l->tail + 1, log->options.helper, l->message);
     if (e)
@@ -566,12 +569,10 @@ static enum store_error start_writing(struct load *l)
     // The last segment is gone on with, unless it is not all there (a copy) or frames behind its end are in
     // doubt.
     struct segment *current = log->count ? log_current(log) : NULL;
-    if (current && !log->damaged_to && current->size == l->head.size && l->head.number == current->number) {
-        log->seed = l->head.seed;
-        e = segment_open(&log->place, current->number, SEGMENT_LOG, true, &log->fd, l->message);
-    } else {
+    if (current && !log->damaged_to && current->size == l->head.size && l->head.number == current->number)
+        e = reopen_current(l);
+    else
         e = log_next_segment(log);
-    }
     if (!e && !log->options.helper)
         ahead_run(log->ahead, false);
     return e;

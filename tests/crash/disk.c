@@ -502,6 +502,41 @@ struct disk *disk_after_power_loss(const struct disk *d, uint64_t seed)
     return n;
 }
 
+static void copy_file(struct file *to, const struct file *from)
+{
+    *to = *from;
+    to->descriptors = 0;
+    to->seen = to->synced = NULL;
+    to->capacity = 0;
+    file_reserve(to, from->capacity);
+    if (from->capacity) {
+        memcpy(to->seen, from->seen, from->capacity);
+        memcpy(to->synced, from->synced, from->capacity);
+    }
+    struct unsynced **end = &to->writes;
+    for (const struct unsynced *w = from->writes; w; w = w->next) {
+        *end = need(malloc(sizeof **end));
+        **end = *w;
+        end = &(*end)->next;
+    }
+    *end = NULL;
+}
+
+struct disk *disk_after_kill(const struct disk *d)
+{
+    uint64_t state = d->seed;
+    struct disk *n = disk_new(draw(&state));
+    for (int i = 0; i < FILES_MOST; i++)
+        if (d->files[i]) {
+            n->files[i] = need(calloc(1, sizeof *n->files[i]));
+            copy_file(n->files[i], d->files[i]);
+        }
+    memcpy(n->names, d->names, sizeof n->names);
+    n->name_count = d->name_count;
+    release_all(n);
+    return n;
+}
+
 void disk_kill(struct disk *d)
 {
     for (int fd = 0; fd < DESCRIPTORS_MOST; fd++)

@@ -27,6 +27,9 @@ const struct store_io *disk_io(struct disk *disk);
 // unsynced, 1: with nothing of it.
 struct disk *disk_after_power_loss(const struct disk *disk, uint64_t seed);
 
+// A copy as a process killed at this moment leaves it: the kernel's cache stays, unsynced as it is.
+struct disk *disk_after_kill(const struct disk *disk);
+
 // The process died: its descriptors are closed, the kernel's cache stays.
 void disk_kill(struct disk *disk);
 

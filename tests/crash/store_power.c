@@ -113,6 +113,7 @@ struct interruption {
     struct run *run;
     struct disk *left;
     uint64_t after; // syncs
+    bool kill;
 };
 
 static void interrupt(void *arg)
@@ -121,16 +122,17 @@ static void interrupt(void *arg)
     if (i->left || i->after-- > 0)
         return;
     uint64_t seed = draw(&i->run->state) | 2;
-    i->left = disk_after_power_loss(i->run->disk, seed);
-    struct disk *same = disk_after_power_loss(i->run->disk, seed);
+    i->left = i->kill ? disk_after_kill(i->run->disk) : disk_after_power_loss(i->run->disk, seed);
+    struct disk *same = i->kill ? disk_after_kill(i->run->disk) : disk_after_power_loss(i->run->disk, seed);
     check(i->run, same, seed);
     disk_free(same);
 }
 
-// True if the power was lost during the commit.
+// True if the power was lost, or the process killed, during the commit.
 static bool commit_under_threat(struct run *r)
 {
-    struct interruption i = {.run = r, .after = draw_below(&r->state, 4)};
+    struct interruption i = {.run = r, .after = draw_below(&r->state, 2)};
+    i.kill = draw_below(&r->state, 2);
     disk_at_sync(r->disk, interrupt, &i);
     if (owner_commit(&r->owner, true))
         die(r, "cannot commit", store_message(r->store));
@@ -140,7 +142,8 @@ static bool commit_under_threat(struct run *r)
     stop(r);
     disk_free(r->disk);
     r->disk = i.left;
-    r->losses++;
+    r->kills += i.kill;
+    r->losses += !i.kill;
     start(r);
     return true;
 }
@@ -165,7 +168,7 @@ static void run(uint64_t seed, unsigned long *looked)
     uint32_t hot = (uint32_t)(5 + draw_below(&r.state, RECORDS - 5));
     for (int step = 0; step < STEPS; step++) {
         change_some(&r, hot);
-        if (draw_below(&r.state, 40) == 0 && commit_under_threat(&r))
+        if (draw_below(&r.state, 12) == 0 && commit_under_threat(&r))
             continue;
         if (owner_commit(&r.owner, true))
             die(&r, "cannot commit", store_message(r.store));

@@ -64,6 +64,11 @@ START_TEST(a_spare_is_all_zeros_and_becomes_a_segment)
     uint8_t *file = disk_file(disk, "0000000005.spare", &size);
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(size, SIZE);
+    ck_assert_int_eq(place.io->sync(place.io->context, place.folder), 0);
+    struct disk *left = disk_after_power_loss(disk, 1); // the name alone is not all that was synced
+    ck_assert_ptr_nonnull(disk_file(left, "0000000005.spare", &size));
+    ck_assert_uint_eq(size, SIZE);
+    disk_free(left);
     for (uint64_t i = 0; i < size; i++)
         ck_assert_uint_eq(file[i], 0);
     struct format_head head, read;
@@ -152,6 +157,21 @@ START_TEST(retired_files_are_used_again_and_few_are_kept)
 }
 END_TEST
 
+START_TEST(a_retired_file_of_another_size_goes)
+{
+    struct ahead *a = started(3, false);
+    ck_assert_int_eq(segment_make_spare(&place, 1, 2 * SIZE, message), STORE_OK);
+    ck_assert_int_eq(place.io->rename(place.io->context, place.folder, "0000000001.spare", "0000000001.log"),
+                     0);
+    ck_assert(ahead_reserve(a, 1));
+    ahead_retire(a, &(struct segment){.number = 1, .size = 2 * SIZE});
+    ahead_run(a, false);
+    ck_assert_uint_eq(disk_used(disk), 2 * SIZE); // one ready, one in reserve, both made anew
+    ck_assert_uint_eq(ahead_state(a).bytes, 2 * SIZE);
+    ahead_free(a);
+}
+END_TEST
+
 START_TEST(a_damaged_file_is_kept_apart)
 {
     struct ahead *a = started(1, false);
@@ -229,6 +249,7 @@ int main(void)
     tcase_add_test(c, what_does_not_fit_leaves_nothing);
     tcase_add_test(c, one_is_ready_and_one_in_reserve);
     tcase_add_test(c, retired_files_are_used_again_and_few_are_kept);
+    tcase_add_test(c, a_retired_file_of_another_size_goes);
     tcase_add_test(c, a_damaged_file_is_kept_apart);
     tcase_add_test(c, a_file_that_should_be_there_and_is_not_is_a_failure);
     tcase_add_test(c, lack_of_space_passes_when_it_is_tried_again);

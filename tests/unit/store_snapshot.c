@@ -13,6 +13,7 @@
 static char base[64], folder[128], copy[128], message[STORE_MESSAGE_MAX];
 static struct store *store;
 static struct owner owner;
+static uint64_t copied_segments;
 
 static enum store_error open_at(const char *path, enum store_mode mode, struct store **out)
 {
@@ -69,7 +70,10 @@ static void check_copy(struct owner *expected, enum store_mode mode)
     ck_assert_msg(owner_load(&loaded, s) == STORE_OK, "%s", store_message(s));
     ck_assert(owner_matches(expected, &loaded));
     ck_assert_str_eq(loaded.remarks, "");
-    if (mode == STORE_WRITE) { // it is a store to go on with
+    if (mode == STORE_READ) {
+        copied_segments = store_stats(s).segments;
+    } else { // it is a store to go on with, in a segment that is all there
+        ck_assert_uint_eq(store_stats(s).segments, copied_segments + 1);
         for (uint32_t i = 0; i < 3000; i++) {
             owner_put(&loaded, i % RECORDS, 100);
             ck_assert_int_eq(owner_commit(&loaded, false), STORE_OK);
