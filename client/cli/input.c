@@ -1,6 +1,7 @@
 #include "client/cli/input.h"
 
 #include "client/cli/values.h"
+#include "common/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +35,21 @@ static int no_memory(void)
     return EXIT_BROKEN;
 }
 
+static bool is_utf8(const char *at, size_t len)
+{
+    const char *end = at + len;
+    size_t n = 1;
+    for (; at < end && n > 0; at += n)
+        n = utf8_length(at, end);
+    return n > 0;
+}
+
 int input_json(const struct cli *c, struct slice text, bool string, const char *what, struct taskq_text *json)
 {
     const char *data = text.len > 0 ? text.data : "";
+    if (string &&
+        !is_utf8(data, text.len)) // JSON cannot carry it, and something else in its place would be a lie
+        return cli_usage(c, "%s is not UTF-8; encode it, for instance with base64", what);
     if (string)
         return taskq_json_string(data, text.len, json) == TASKQ_OK ? EXIT_DONE : no_memory();
     if (!taskq_json_valid(data, text.len))

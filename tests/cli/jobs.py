@@ -2,6 +2,7 @@
 """Producers' and consumers' commands, one job at a time."""
 
 import json
+import os
 import time
 import unittest
 
@@ -25,6 +26,13 @@ class Put(cli.CliTest):
         self.taskq("put", "-s", self.queue, "hello\nworld")
         got = self.taskq("get", self.queue, "--auto-ack", "--timeout", 0, "--raw")
         self.assertEqual(got.out, "hello\nworld")
+
+    def test_text_that_is_not_utf8_is_refused_not_changed(self):
+        for wrong in (b"\xff", b"ends in half \xc3", b"\xed\xa0\x80"):
+            ran = self.taskq("put", self.queue, "-s", os.fsdecode(wrong), code=USAGE)
+            self.assertIn("not UTF-8", ran.err)
+        self.taskq("stats", self.queue, code=NO)
+        self.put("h\u00e9 \u2713 \U0001f600", "-s")
 
     def test_files_and_standard_input(self):
         path = self.path("body", '{\n  "x": 1\n}\n')
