@@ -175,7 +175,8 @@ START_TEST(the_exit_status_and_stderr_are_the_error)
 {
     RUN_SH("q", "echo result; echo why >&2; exit 3");
     expect_failure(put("q", "1"), "{\"exit\":3,\"stderr\":\"why\\n\"}");
-    ck_assert_uint_eq(handler_look("q").failed, 1);
+    expect_failure(put("q", "1"), "{\"exit\":3,\"stderr\":\"why\\n\"}"); // and nothing of the one before
+    ck_assert_uint_eq(handler_look("q").failed, 2);
     ck_assert_uint_eq(handler_look("q").done, 0);
 }
 END_TEST
@@ -277,6 +278,19 @@ START_TEST(a_grandchild_in_the_group_is_ended_with_the_command)
 }
 END_TEST
 
+START_TEST(a_grandchild_has_the_grace_to_end_well)
+{
+    char script[600];
+    snprintf(script, sizeof script,
+             "(trap 'echo 1 > \"%s\"; exit' TERM; echo x > '%s'; while :; do sleep 0.02; done) 2>/dev/null & "
+             "while ! test -s '%s'; do sleep 0.01; done; echo 5",
+             scratch("ended-well"), scratch("ready"), scratch("ready"));
+    RUN_SH("q", script);
+    expect_result(put("q", "1"), "5");
+    ck_assert_int_eq(access(scratch("ended-well"), F_OK), 0);
+}
+END_TEST
+
 START_TEST(a_grandchild_that_ignores_term_is_killed_after_the_grace)
 {
     char script[400];
@@ -299,10 +313,12 @@ START_TEST(one_that_left_the_group_and_keeps_the_pipe_open_is_not_waited_for)
              "while ! test -s '%s'; do sleep 0.01; done; echo 6",
              scratch("pid"), scratch("pid"));
     RUN_SH("q", script);
+    size_t before = count_descriptors(getpid());
     int64_t start = clock_now().mono;
     expect_result(put("q", "1"), "6");
     ck_assert_int_lt(clock_now().mono - start, 10000);
     ck_assert(alive(wait_pid_file(scratch("pid")))); // it is the spawner's to end
+    ck_assert_uint_eq(count_descriptors(getpid()), before);
 }
 END_TEST
 
@@ -405,6 +421,7 @@ int main(void)
                                   a_command_that_ignores_term_is_killed_after_the_grace,
                                   a_command_that_heeds_term_has_still_timed_out,
                                   a_grandchild_in_the_group_is_ended_with_the_command,
+                                  a_grandchild_has_the_grace_to_end_well,
                                   a_grandchild_that_ignores_term_is_killed_after_the_grace,
                                   one_that_left_the_group_and_keeps_the_pipe_open_is_not_waited_for,
                                   a_deleted_job_is_ended,

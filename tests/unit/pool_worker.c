@@ -4,6 +4,7 @@
 #include "tests/unit/pool_fixture.h"
 
 #include <stdio.h>
+#include <time.h>
 
 START_TEST(jobs_that_were_there_before_the_pool_are_run)
 {
@@ -37,8 +38,11 @@ START_TEST(the_lease_of_a_running_job_is_renewed)
     wait_state(id, JOB_RESERVED);
     struct job_view v;
     int64_t lowest = INT64_MAX;
-    WAIT_UNTIL(look(id, &v) && (lowest = v.left < lowest ? v.left : lowest) < v.left);
-    ck_assert_int_eq(v.state, JOB_RESERVED);
+    for (int i = 0; i < 2; i++) {
+        WAIT_UNTIL(look(id, &v) && (lowest = v.left < lowest ? v.left : lowest) < v.left);
+        ck_assert_int_eq(v.state, JOB_RESERVED);
+        lowest = INT64_MAX;
+    }
 }
 END_TEST
 
@@ -78,6 +82,34 @@ START_TEST(a_shut_down_queue_is_emptied_and_left_alone)
 }
 END_TEST
 
+// What cannot be had is asked for now and then, not in a circle.
+START_TEST(a_queue_that_refuses_costs_next_to_nothing)
+{
+    handler_add("q", HANDLER_ECHO)->workers = 4;
+    shut_down("q");
+    handlers_start();
+    int64_t start = clock_now().mono;
+    clock_t cpu = clock();
+    WAIT_UNTIL(clock_now().mono > start + 800);
+    ck_assert_int_lt((clock() - cpu) * 1000 / CLOCKS_PER_SEC, 400);
+}
+END_TEST
+
+// The bytes that a job is run on must not be those that go with it.
+START_TEST(jobs_may_be_deleted_while_they_run)
+{
+    handler_add("q", HANDLER_ECHO)->workers = 3;
+    handlers_start();
+    for (int i = 0; i < 3000; i++) {
+        uint64_t a = put("q", "\"a body that has some length, so that it is more than a word\""),
+                 b = put("q", "{}");
+        remove_job(a);
+        remove_job(b);
+    }
+    expect_result(put("q", "3"), "3");
+}
+END_TEST
+
 START_TEST(a_dropped_queue_is_served_when_it_is_back)
 {
     handler_add("q", HANDLER_ECHO)->workers = 2;
@@ -96,6 +128,7 @@ int main(void)
         jobs_that_were_there_before_the_pool_are_run, as_many_run_at_a_time_as_there_are_workers,
         the_lease_of_a_running_job_is_renewed,        one_handler_serves_several_queues,
         handlers_do_not_wait_for_each_other,          a_shut_down_queue_is_emptied_and_left_alone,
+        a_queue_that_refuses_costs_next_to_nothing,   jobs_may_be_deleted_while_they_run,
         a_dropped_queue_is_served_when_it_is_back,    NULL};
     return pool_test_main("pool/worker", tests);
 }
