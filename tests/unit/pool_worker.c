@@ -100,11 +100,12 @@ START_TEST(jobs_may_be_deleted_while_they_run)
 {
     handler_add("q", HANDLER_ECHO)->workers = 3;
     handlers_start();
-    for (int i = 0; i < 3000; i++) {
-        uint64_t a = put("q", "\"a body that has some length, so that it is more than a word\""),
-                 b = put("q", "{}");
-        remove_job(a);
-        remove_job(b);
+    for (int round = 0; round < 30; round++) {
+        uint64_t ids[100];
+        for (int i = 0; i < 100; i++)
+            ids[i] = put("q", "\"a body that has some length, so that it is more than a word\"");
+        for (int i = 0; i < 100; i++)
+            remove_job(ids[i]);
     }
     expect_result(put("q", "3"), "3");
 }
