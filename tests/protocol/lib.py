@@ -39,12 +39,13 @@ def sanitized(path):
 
 
 class Daemon:
-    """A daemon that keeps its jobs in memory, on a free port of the loopback or where `listen` says."""
+    """A daemon that keeps its jobs in memory or in the folder `data`, on a free port of the loopback or where `listen`
+    says."""
 
-    def __init__(self, *arguments, listen=("127.0.0.1:0",), program=None):
+    def __init__(self, *arguments, listen=("127.0.0.1:0",), program=None, data=None):
         self.log = []
         self._news = threading.Condition()
-        command = [program or binary(), "-m", "-H", "none"]
+        command = [program or binary(), *(("-m",) if data is None else ("-d", data)), "-H", "none"]
         self.sanitized = sanitized(command[0])
         for address in listen:
             command += ["-l", address]
