@@ -180,3 +180,9 @@ bool client_answer(struct client *c, struct connection *conn, const struct reque
             return false;
     }
 }
+
+bool client_do(struct client *c, struct connection *conn, const struct request *r, struct held *jobs)
+{
+    uint32_t count = r->count;
+    return client_ask(c, conn, r, jobs) && client_answer(c, conn, r, jobs, &count);
+}

@@ -77,6 +77,7 @@ bool client_run(struct client *c, const struct workload *w, uint64_t jobs, uint3
 bool client_ask(struct client *c, struct connection *conn, const struct request *r, const struct held *jobs);
 bool client_answer(struct client *c, struct connection *conn, const struct request *r, struct held *jobs,
                    uint32_t *count);
+bool client_do(struct client *c, struct connection *conn, const struct request *r, struct held *jobs); // both
 
 // A new number of a job, marked as put; taking it back: false if it was not put, or came before.
 uint64_t client_number(struct client *c);

@@ -116,6 +116,7 @@ static void print(const struct run *r, const struct options *o)
            (double)histogram_quantile(&r->latency, 0.5) / 1e3,
            (double)histogram_quantile(&r->latency, 0.99) / 1e3,
            (double)histogram_quantile(&r->latency, 0.999) / 1e3, (double)r->latency.max / 1e3);
+    printf("\"quiet_max_us\":%.2f,", (double)r->quiet.max / 1e3);
     printf("\"resident\":%llu,\"bytes_each\":%.1f}\n", (unsigned long long)r->after_all.resident, growth / n);
 }
 

@@ -18,7 +18,8 @@ def ratio_of(goal, row, result):
     rounds, less = row["rounds"], METRICS[goal.metric][2]
     ours = rounds[BY_NAME[row["name"]].servers[0]]
     if goal.against is None:
-        return statistics.median(one[goal.metric] for one in ours)
+        values = [one[goal.metric] for one in ours]
+        return (min if less else max)(values) if goal.best else statistics.median(values)
     if goal.against == "better":
         ratios = [r for r in (paired(ours, rounds[p], goal.metric) for p in PEERS if p in rounds) if r is not None]
         return (max(ratios) if less else min(ratios)) if ratios else None
@@ -35,7 +36,7 @@ def judge(result):
         row["goals"] = []
         for goal in BY_NAME[row["name"]].goals:
             value = ratio_of(goal, row, result)
-            if value is None:
+            if value is None or (goal.full and result["size"] != "full"):
                 continue
             met = value <= goal.limit if METRICS[goal.metric][2] else value >= goal.limit
             missed += not met
@@ -73,7 +74,7 @@ def lines_of(row):
         def ratio(peer):
             other = values.get(peer)
             return f"{own / other:.2f}" if own is not None and other else ""
-        yield [spec.title if metric == spec.metric else "", METRICS[metric][0],
+        yield [row["title"] if metric == spec.metric else "", METRICS[metric][0],
                *(number(metric, values.get(name)) for name in [spec.servers[0], *PEERS, "floor"]), *(ratio(p) for p in PEERS)]
 
 

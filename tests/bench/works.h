@@ -17,6 +17,7 @@ struct run {
     double after;     // seconds until the timers of `delayed` and `leases` fire
     // what came out
     struct histogram latency;
+    struct histogram quiet; // of the bystander, before the timers fire
     struct usage before, after_all;
     int64_t elapsed;   // ns
     uint64_t measured; // jobs, or connections
