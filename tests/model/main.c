@@ -1,5 +1,5 @@
 // The engine against the model: random operations by seed.
-//   -steps=N   how many steps in all (default 200000), in runs of 2,000
+//   -steps=N   how many steps in all (default 400000), in runs of 2,000
 //   -seed=N    the first run's seed; each run takes the next
 //   -v         says every step
 #include "tests/model/world.h"
@@ -12,7 +12,7 @@
 
 int main(int argc, char **argv)
 {
-    unsigned long long seed = 1, steps = 200000;
+    unsigned long long seed = 1, steps = 400000;
     bool verbose = false;
     for (int i = 1; i < argc; i++) {
         if (sscanf(argv[i], "-steps=%llu", &steps) == 1 || sscanf(argv[i], "-seed=%llu", &seed) == 1)
