@@ -45,7 +45,7 @@ static void any_put_options(struct world *w, struct put_options *o, struct mjob 
 void op_put(struct world *w)
 {
     struct model *m = w->m;
-    struct mjob job = {.queue = (int)any(w, QUEUES), .body = ++w->texts};
+    struct mjob job = {.queue = any_queue(w), .body = ++w->texts};
     struct put_options o;
     any_put_options(w, &o, &job);
     int client = any_client(w);
@@ -136,7 +136,7 @@ void op_get(struct world *w)
     struct slice names[QUEUES];
     unsigned count = 0, names_wanted = one_in(w, 3) ? 1 + (unsigned)any(w, 3) : 1;
     while (count < names_wanted) {
-        int q = (int)any(w, QUEUES);
+        int q = any_queue(w);
         if (wait.queues >> q & 1)
             continue;
         wait.queues |= 1u << q;

@@ -51,7 +51,7 @@ static void drop_kept(struct world *w, int queue)
 void op_declare(struct world *w)
 {
     struct model *m = w->m;
-    int queue = (int)any(w, QUEUES), dead_letter = one_in(w, 3) ? NONE : (int)any(w, QUEUES);
+    int queue = any_queue(w), dead_letter = one_in(w, 3) ? NONE : any_queue(w);
     struct queue_settings s, now_set;
     any_settings(w, &s, dead_letter);
     unsigned named = (unsigned)any(w, 1u << QUEUE_SETTING_COUNT);
@@ -89,7 +89,7 @@ void op_declare(struct world *w)
 
 void op_pause(struct world *w)
 {
-    int queue = (int)any(w, QUEUES);
+    int queue = any_queue(w);
     say("pause queue=%d", queue);
     enum error got = engine_pause(w->e, w->now, queue_text(queue));
     REQUIRE(got == ERROR_NONE, "pause says %s", error_name(got));
@@ -98,7 +98,7 @@ void op_pause(struct world *w)
 
 void op_resume(struct world *w)
 {
-    int queue = (int)any(w, QUEUES);
+    int queue = any_queue(w);
     say("resume queue=%d", queue);
     enum error got = engine_resume(w->e, w->now, queue_text(queue));
     REQUIRE(got == ERROR_NONE, "resume says %s", error_name(got));
@@ -108,7 +108,7 @@ void op_resume(struct world *w)
 void op_join(struct world *w)
 {
     struct model *m = w->m;
-    int queue = (int)any(w, QUEUES), client = any_client(w);
+    int queue = any_queue(w), client = any_client(w);
     int64_t timeout = any_timeout(w);
     say("join queue=%d timeout=%" PRId64 " client=%d", queue, timeout, client);
     bool waits = model_unfinished(m, queue) > 0;
@@ -135,7 +135,7 @@ void op_join(struct world *w)
 void op_shutdown(struct world *w)
 {
     struct model *m = w->m;
-    int queue = (int)any(w, QUEUES);
+    int queue = any_queue(w);
     bool immediate = one_in(w, 2);
     say("shutdown queue=%d immediate=%d", queue, immediate);
     enum error got = engine_shutdown(w->e, w->now, queue_text(queue), immediate);
@@ -158,7 +158,7 @@ void op_shutdown(struct world *w)
 void op_drop(struct world *w)
 {
     struct model *m = w->m;
-    int queue = (int)any(w, QUEUES);
+    int queue = any_queue(w);
     say("drop queue=%d", queue);
     uint64_t want = 0, count = 0;
     for (int state = 0; state < JOB_STATE_COUNT; state++)
@@ -202,7 +202,7 @@ static void swept(struct world *w, const struct sweep *s, int queue, uint64_t li
 
 void op_sweep(struct world *w)
 {
-    int queue = (int)any(w, QUEUES);
+    int queue = any_queue(w);
     struct sweep s = {.kind = one_in(w, 2) ? SWEEP_KICK : SWEEP_DELETE, .queue = queue_text(queue)};
     unsigned states = 1 + (unsigned)any(w, (1u << JOB_STATE_COUNT) - 1);
     states &= s.kind == SWEEP_KICK ? JOB_STATE_BIT(JOB_DELAYED) | JOB_STATE_BIT(JOB_DEAD)

@@ -68,6 +68,11 @@ int any_client(struct world *w)
     return (int)any(w, CLIENTS);
 }
 
+int any_queue(struct world *w)
+{
+    return (int)any(w, one_in(w, 10) ? QUEUES : w->busy);
+}
+
 uint64_t any_id(struct world *w)
 {
     struct model *m = w->m;
@@ -241,6 +246,7 @@ void world_run(uint64_t seed, unsigned steps, bool verbose)
     for (int c = 0; c < CLIENTS; c++)
         REQUIRE((w.clients[c] = engine_client_new(w.e, (struct mailbox *)&w)), "no memory");
 
+    w.busy = 1 + (unsigned)any(&w, QUEUES);
     unsigned weights[64];
     for (unsigned i = 0; i < operation_count; i++)
         weights[i] = operations[i].weight * (1 + (unsigned)any(&w, 4));

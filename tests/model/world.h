@@ -18,6 +18,7 @@ struct world {
     struct engine_client *clients[CLIENTS];
     struct pending pending[MODEL_WAITS];
     unsigned pending_count;
+    unsigned busy;  // how many queues are used most
     unsigned texts; // the last number given to a text
 };
 
@@ -47,6 +48,7 @@ operation op_tick, op_jump, op_wall;                                            
 // A job of any state, now and then one that is gone or never was.
 uint64_t any_id(struct world *w);
 int any_client(struct world *w);
+int any_queue(struct world *w);
 
 // After every operation: takes the engine's completions and compares everything.
 void world_settle(struct world *w);

@@ -63,6 +63,19 @@ START_TEST(a_name_is_free_while_its_old_queue_is_being_cleared_away)
 }
 END_TEST
 
+START_TEST(the_keys_that_a_dropped_queue_kept_go_with_it)
+{
+    uint64_t count;
+    put_with("q", (struct put_options){.key = SLICE("k"), .key_for = 1000000}, "1");
+    ck_assert_int_eq(engine_ack(e, now, client, get_id("q"), 0, NULL), ERROR_NONE);
+    ck_assert_int_eq(engine_drop(e, now, SLICE("q"), &count), ERROR_NONE);
+    ck_assert_uint_eq(count, 0);
+    pass(0);
+    ck_assert_uint_eq(totals().bytes, 0);
+    ck_assert_int_eq(engine_next_due(e, now), INT64_MAX);
+}
+END_TEST
+
 START_TEST(a_dropped_job_does_not_die_into_the_dead_letter_queue)
 {
     uint64_t count;
@@ -140,6 +153,7 @@ int main(void)
     tcase_add_test(c, nothing_can_be_taken_while_a_queue_is_being_emptied);
     tcase_add_test(c, what_falls_due_or_comes_back_meanwhile_dies_as_well);
     tcase_add_test(c, a_name_is_free_while_its_old_queue_is_being_cleared_away);
+    tcase_add_test(c, the_keys_that_a_dropped_queue_kept_go_with_it);
     tcase_add_test(c, a_dropped_job_does_not_die_into_the_dead_letter_queue);
     tcase_add_test(c, a_held_job_of_a_dropped_queue_goes_with_its_lease_or_its_holder);
     tcase_add_test(c, a_queue_may_be_dropped_while_it_is_being_emptied);
