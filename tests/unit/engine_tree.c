@@ -93,12 +93,42 @@ START_TEST(it_stays_shallow_whatever_the_order_of_the_keys)
 }
 END_TEST
 
+static unsigned shape(const struct tree_node *n, const struct tree_node **into, unsigned at)
+{
+    into[at++] = n;
+    return n ? shape(n->right, into, shape(n->left, into, at)) : at;
+}
+
+// What is in it alone makes its shape, not how that came about: so no history can make it deep.
+START_TEST(its_shape_does_not_tell_its_history)
+{
+    static const struct tree_node *before[2 * ITEMS + 1], *after[2 * ITEMS + 1];
+    struct tree t = {0};
+    for (int i = 0; i < ITEMS; i++) {
+        items[i] = (struct item){.key = i};
+        tree_insert(&t, &items[i].node, compare);
+    }
+    unsigned count = shape(t.root, before, 0);
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < ITEMS; i++)
+            if ((i * 7 + round) % 3)
+                tree_remove(&t, &items[i].node, compare);
+        for (int i = ITEMS; i-- > 0;)
+            if ((i * 7 + round) % 3)
+                tree_insert(&t, &items[i].node, compare);
+        ck_assert_uint_eq(shape(t.root, after, 0), count);
+        ck_assert_mem_eq(before, after, sizeof before);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("engine/tree");
     TCase *c = tcase_create("tree");
     tcase_add_loop_test(c, it_does_what_a_sorted_array_does, 0, 10);
     tcase_add_loop_test(c, it_stays_shallow_whatever_the_order_of_the_keys, 0, 3);
+    tcase_add_test(c, its_shape_does_not_tell_its_history);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

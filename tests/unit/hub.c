@@ -135,6 +135,11 @@ START_TEST(the_ticker_is_told_when_something_is_due_earlier)
     ck_assert(ms > 0 && ms <= 100000);
     put(200000); // later: nobody need know
     ck_assert(!readable(&box, 0));
+    put(1000);
+    ck_assert(readable(&box, 0));
+    mailbox_quiet(&box);
+    put(2000); // it knows already, though it has not been there yet
+    ck_assert(!readable(&box, 0));
     put(10);
     ck_assert(readable(&box, 0));
     mailbox_quiet(&box);
