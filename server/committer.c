@@ -14,6 +14,11 @@
 // Marks are taken with the lock held: a batch is so large at the most that nobody notices.
 #define BATCH_BYTES (1u << 20)
 
+// Producers that wait for their replies come back together when a batch is on disk. The next one waits for as
+// many as came last time, since a sync costs the same for one as for all of them; but no longer than a part
+// of what a sync takes, and never longer than this.
+#define GATHER_MAX_NS 2000000
+
 // While space is low it is looked for again this often.
 #define SPACE_RETRY_MS 1000
 
@@ -22,7 +27,9 @@ struct committer {
     pthread_t thread;
     bool stop; // with the hub's lock
     bool space_low;
-    pthread_mutex_t store_lock; // around the store: the thread and those who take snapshots
+    uint64_t durable, last_count; // marks on disk, and how many of them came with the last batch
+    int64_t commit_ns;            // what a commit takes, about
+    pthread_mutex_t store_lock;   // around the store: the thread and those who take snapshots
     pthread_mutex_t stats_lock;
     struct store_stats stats;
 };
@@ -121,9 +128,14 @@ static enum store_error commit_one(struct committer *c)
             break;
         bytes = measure(c, most);
     }
+    int64_t began = clock_ns();
     enum store_error error = store_commit(store);
-    if (error == STORE_OK)
-        kept(c, marks);
+    if (error != STORE_OK)
+        return error;
+    c->commit_ns += (clock_ns() - began - c->commit_ns) / 8;
+    c->last_count = marks - c->durable;
+    c->durable = marks;
+    kept(c, marks);
     return error;
 }
 
@@ -187,6 +199,12 @@ static void nap(int64_t ms)
         ;
 }
 
+static void gather(struct committer *c)
+{
+    int64_t most = c->commit_ns / 2;
+    hub_gather(c->options.hub, c->last_count, most < GATHER_MAX_NS ? most : GATHER_MAX_NS);
+}
+
 static void *run(void *arg)
 {
     struct committer *c = arg;
@@ -203,6 +221,8 @@ static void *run(void *arg)
         }
         if (why == HUB_WAIT_STOP)
             return NULL;
+        if (why == HUB_WAIT_MARKED && !c->options.interval_ms && c->last_count > 1)
+            gather(c);
         if (c->space_low) {
             pthread_mutex_lock(&c->store_lock);
             store_prepare(c->options.store);

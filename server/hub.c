@@ -18,6 +18,7 @@ struct hub {
 
     bool replies_wait, stopping;
     bool committer_waits;
+    uint64_t wanted; // marks for which the committer is woken
     pthread_cond_t marked;
     atomic_uint_least64_t durable_marks;
 };
@@ -86,7 +87,7 @@ void hub_unlock(struct hub *h)
     if (earlier)
         h->ticker_due = due;
     struct mailbox *ticker = h->ticker;
-    bool marked = h->committer_waits && journal_marked(h->engine) > journal_taken(h->engine);
+    bool marked = h->committer_waits && journal_marked(h->engine) - journal_taken(h->engine) >= h->wanted;
     if (marked)
         h->committer_waits = false;
     pthread_mutex_unlock(&h->lock);
@@ -143,12 +144,12 @@ void hub_set_durable(struct hub *h, uint64_t marks)
     atomic_store_explicit(&h->durable_marks, marks, memory_order_release);
 }
 
-static struct timespec after(int64_t ms)
+static struct timespec after(int64_t ns)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
+    t.tv_sec += ns / 1000000000;
+    t.tv_nsec += ns % 1000000000;
     if (t.tv_nsec >= 1000000000)
         t.tv_sec++, t.tv_nsec -= 1000000000;
     return t;
@@ -156,7 +157,7 @@ static struct timespec after(int64_t ms)
 
 enum hub_wait hub_wait_marked(struct hub *h, int64_t ms)
 {
-    struct timespec end = after(ms > 0 ? ms : 0);
+    struct timespec end = after(ms > 0 ? ms * 1000000 : 0);
     enum hub_wait why = HUB_WAIT_MARKED;
     pthread_mutex_lock(&h->lock);
     while (journal_marked(h->engine) == journal_taken(h->engine)) {
@@ -165,6 +166,7 @@ enum hub_wait hub_wait_marked(struct hub *h, int64_t ms)
             break;
         }
         h->committer_waits = true;
+        h->wanted = 1;
         if (ms < 0) {
             pthread_cond_wait(&h->marked, &h->lock);
         } else if (pthread_cond_timedwait(&h->marked, &h->lock, &end) == ETIMEDOUT) {
@@ -185,4 +187,18 @@ void hub_stop_waiting(struct hub *h)
     h->stopping = true;
     pthread_mutex_unlock(&h->lock);
     pthread_cond_signal(&h->marked);
+}
+
+void hub_gather(struct hub *h, uint64_t marks, int64_t ns)
+{
+    struct timespec end = after(ns);
+    pthread_mutex_lock(&h->lock);
+    while (journal_marked(h->engine) - journal_taken(h->engine) < marks && !h->stopping) {
+        h->committer_waits = true;
+        h->wanted = marks;
+        if (pthread_cond_timedwait(&h->marked, &h->lock, &end) == ETIMEDOUT)
+            break;
+    }
+    h->committer_waits = false;
+    pthread_mutex_unlock(&h->lock);
 }

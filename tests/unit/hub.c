@@ -1,15 +1,29 @@
 #include "server/hub.h"
 
+#include "server/engine/journal.h"
 #include "server/mailbox.h"
 
 #include <check.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static struct hub *hub;
 static struct mailbox box;
+
+static void *sink_put(void *arg, uint8_t kind, uint64_t id, uint32_t length, struct journal_place old)
+{
+    (void)kind, (void)id, (void)old;
+    ck_assert_uint_le(length, 65536);
+    return arg;
+}
+
+static void sink_remove(void *arg, uint8_t kind, uint64_t id, struct journal_place old)
+{
+    (void)arg, (void)kind, (void)id, (void)old;
+}
 
 static void setup(void)
 {
@@ -233,6 +247,56 @@ static void *tick(void *context)
     return NULL;
 }
 
+// What the committer would do with all marks that wait.
+static uint64_t take_all_marks(void)
+{
+    static char room[65536];
+    struct journal_sink sink = {room, 1, sink_put, sink_remove};
+    struct job *removed;
+    struct moment now = hub_lock(hub);
+    journal_measure(hub_engine(hub), now, UINT64_MAX, 16);
+    uint64_t marks = journal_take(hub_engine(hub), now, &sink, &removed);
+    hub_unlock(hub);
+    jobs_free(removed);
+    hub_set_durable(hub, marks);
+    return marks;
+}
+
+static void *put_two(void *arg)
+{
+    (void)arg;
+    put(0);
+    put(0);
+    return NULL;
+}
+
+START_TEST(the_committer_is_woken_by_marks_and_gathers_as_many_as_it_wants)
+{
+    pthread_t other;
+    hub_lock(hub);
+    ck_assert(journal_begin(hub_engine(hub)));
+    hub_unlock(hub);
+    hub_keep_journal(hub, true);
+    uint64_t before = take_all_marks(); // the ids' own
+    ck_assert_uint_eq(hub_durable(hub), before);
+    put(0); // the queue's mark and the job's
+    ck_assert_uint_eq(hub_marked(hub), before + 2);
+    ck_assert_uint_eq(hub_durable(hub), before);
+    before = take_all_marks();
+
+    ck_assert_int_eq(pthread_create(&other, NULL, put_two, NULL), 0);
+    ck_assert_int_eq(hub_wait_marked(hub, -1), HUB_WAIT_MARKED);
+    hub_gather(hub, 2, INT64_MAX / 2); // returns only when both are there
+    ck_assert_uint_ge(hub_marked(hub), before + 2);
+    pthread_join(other, NULL);
+    hub_gather(hub, 1000, 1000000); // and not for ever
+    ck_assert_uint_eq(hub_marked(hub), before + 2);
+    take_all_marks();
+    hub_stop_waiting(hub);
+    hub_gather(hub, 1000, INT64_MAX / 2);
+}
+END_TEST
+
 START_TEST(each_job_is_done_once_by_one_of_several_threads)
 {
     pthread_t producers[PRODUCERS], consumers[CONSUMERS], ticker;
@@ -289,6 +353,7 @@ int main(void)
     tcase_add_test(c, what_completed_is_in_its_mailbox_after_unlocking);
     tcase_add_test(c, the_ticker_is_told_when_something_is_due_earlier);
     tcase_add_test(c, without_a_journal_all_promises_are_kept);
+    tcase_add_test(c, the_committer_is_woken_by_marks_and_gathers_as_many_as_it_wants);
     tcase_add_test(c, each_job_is_done_once_by_one_of_several_threads);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
