@@ -89,10 +89,6 @@ static int note_file(void *arg, const char *name)
 static enum store_error list_files(struct load *l)
 {
     const struct segment_place *place = &l->log->place;
-    // Names that are seen now are on disk before anything is built upon them.
-    if (l->log->options.mode == STORE_WRITE && io_sync(place->io, place->folder) < 0)
-        return store_fail(l->message, store_error_of(errno), "cannot sync the data folder %s: %s",
-                          place->path, strerror(errno));
     int r = place->io->list(place->io->context, place->folder, note_file, l);
     if (r < 0)
         return store_fail(l->message, store_error_of(errno), "cannot list the data folder %s: %s",

@@ -179,6 +179,25 @@ START_TEST(an_idle_store_comes_to_rest)
 }
 END_TEST
 
+START_TEST(what_died_under_a_snapshot_goes_when_it_ends)
+{
+    struct store_snapshot *snapshot;
+    for (uint32_t id = 0; store_stats(store).segments < 8; id++) {
+        owner_put(&owner, id, 2000);
+        step();
+    }
+    ck_assert_int_eq(store_snapshot_begin(store, &snapshot), STORE_OK);
+    for (uint32_t id = 0; owner.entries[id].place.segment == 1; id++)
+        owner_delete(&owner, id);
+    step();
+    ck_assert_uint_eq(store_stats(store).segments, 8);
+    store_snapshot_end(store, snapshot);
+    ck_assert(store_clean_wanted(store)); // though no record has to move
+    idle();
+    ck_assert_uint_eq(store_stats(store).segments, 7);
+}
+END_TEST
+
 struct count {
     unsigned calls;
 };
@@ -230,6 +249,7 @@ int main(void)
     tcase_add_test(c, records_of_a_third_of_what_a_batch_takes);
     tcase_add_test(c, records_with_hardly_a_byte_one_a_batch);
     tcase_add_test(c, an_idle_store_comes_to_rest);
+    tcase_add_test(c, what_died_under_a_snapshot_goes_when_it_ends);
     tcase_add_test(c, one_share_is_bounded);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
