@@ -166,8 +166,11 @@ static void end_turn(struct loop *l)
         run_held(l);
     if (dispatch_has_work(&l->dispatch))
         dispatch_work(&l->dispatch);
-    if (l->pending)
+    dispatch_flush(&l->dispatch);
+    if (l->pending) { // some of which closes connections, so their output must have been handed to them
         run_pending(l);
+        dispatch_flush(&l->dispatch);
+    }
     if (l->stopping && !l->finishing) // what was posted before the stop is answered by now
         begin_finishing(l);
 }

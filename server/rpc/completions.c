@@ -31,7 +31,7 @@ static void write_group(struct dispatch *d, struct dispatch_group *g)
 {
     struct session *s = g->session;
     struct waiter *w = g->first, *next;
-    g->start = d->piece = d->out.len;
+    g->start = d->out.len;
     g->first = g->last = NULL;
     for (; w; w = next) {
         next = w->next;
@@ -62,39 +62,20 @@ static void confirm_group(struct dispatch *d, struct dispatch_group *g, struct m
         struct wait *wait = w->context;
         next = w->next;
         engine_confirm(e, now, w);
-        uint64_t promise = engine_promise(e);
-        if (promise < wait->promised)
-            promise = wait->promised;
-        if (!wait->batch)
-            output_promise(d, wait->at, promise);
-        else if (promise > wait->batch->promise)
-            wait->batch->promise = promise;
+        output_waiter_promise(d, wait, engine_promise(e));
         free(wait);
     }
     g->mark_end = d->mark_count;
 }
 
-static void send_group(struct dispatch *d, struct dispatch_group *g)
-{
-    struct session *s = g->session;
-    s->round = 0;
-    if (d->out.failed)
-        s->broken = true;
-    for (unsigned i = g->mark_start; i < g->mark_end; i++)
-        d->marks[i].at -= g->start;
-    if (g->end > g->start && !s->broken)
-        d->ops->send(s, d->out.data + g->start, g->end - g->start, d->marks + g->mark_start,
-                     g->mark_end - g->mark_start);
-    if (s->broken)
-        d->ops->unblocked(s);
-}
-
 static void answer_groups(struct dispatch *d, struct waiter *orphans)
 {
-    output_begin(d);
+    if (d->piece_count + d->group_count > DISPATCH_PIECES)
+        dispatch_flush(d);
     for (unsigned i = 0; i < d->group_count; i++)
         write_group(d, &d->groups[i]);
-    d->mark_count = 0; // all marks are made below, in order, with what the confirmations add
+    bool failed = d->out.failed;
+    d->out.failed = false;
     struct moment now = hub_lock(d->rpc->hub);
     for (unsigned i = 0; i < d->group_count; i++)
         confirm_group(d, &d->groups[i], now);
@@ -104,10 +85,19 @@ static void answer_groups(struct dispatch *d, struct waiter *orphans)
         engine_confirm(hub_engine(d->rpc->hub), now, w);
     }
     hub_unlock(d->rpc->hub);
-    for (unsigned i = 0; i < d->group_count; i++)
-        send_group(d, &d->groups[i]);
+    for (unsigned i = 0; i < d->group_count; i++) {
+        struct dispatch_group *g = &d->groups[i];
+        g->session->round = 0;
+        if (failed || d->out.failed) { // nobody knows whose replies are whole
+            g->session->broken = true;
+            d->ops->unblocked(g->session);
+        } else {
+            output_add(d, g->session, g->start, g->end, g->mark_start, g->mark_end);
+        }
+    }
     d->group_count = 0;
-    output_end(d);
+    output_begin(d);
+    output_relieve(d);
 }
 
 // Takes what fits into one round from the list and answers it; returns the rest.

@@ -20,10 +20,12 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
     *d = (struct dispatch){.rpc = rpc, .ops = ops, .mailbox = mailbox};
     d->requests = calloc(DISPATCH_ROUND, sizeof *d->requests);
     d->groups = calloc(DISPATCH_GROUPS, sizeof *d->groups);
-    if (d->requests && d->groups)
+    d->pieces = calloc(DISPATCH_PIECES, sizeof *d->pieces);
+    if (d->requests && d->groups && d->pieces)
         return true;
     free(d->requests);
     free(d->groups);
+    free(d->pieces);
     return false;
 }
 
@@ -40,6 +42,7 @@ void dispatch_release(struct dispatch *d)
     free(d->closing);
     free(d->requests);
     free(d->groups);
+    free(d->pieces);
     free(d->marks);
     buffer_release(&d->out);
     arena_release(&d->arena);
@@ -52,7 +55,7 @@ bool dispatch_blocked(const struct dispatch *d, const struct session *s)
 
 bool dispatch_busy(const struct session *s)
 {
-    return s->task || s->unsent > 0;
+    return s->task || s->unsent > 0 || s->pieces > 0;
 }
 
 // ---- a round's second phase
@@ -162,7 +165,7 @@ static void work_on_tasks(struct dispatch *d)
             output_begin(d);
             finish_task(d, t);
             if (s) {
-                output_send(d, s);
+                output_end(d, s);
                 d->ops->unblocked(s);
             }
         } else {
@@ -211,7 +214,7 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
             break;
     }
     s->held_up = dispatch_blocked(d, s);
-    output_send(d, s);
+    output_end(d, s);
     return (size_t)(in.at - data);
 }
 
@@ -262,6 +265,7 @@ static void drop_waits(struct dispatch *d, struct session *s)
 
 void dispatch_close(struct dispatch *d, struct session *s)
 {
+    assert(s->pieces == 0 && s->round == 0);
     if (s->waits || s->client) {
         struct moment now = hub_lock(d->rpc->hub);
         drop_waits(d, s);

@@ -40,6 +40,14 @@ struct dispatch_ops {
 #define DISPATCH_ROUND   64  // requests in a round
 #define DISPATCH_WAITERS 256 // completed waiters in a round
 #define DISPATCH_GROUPS  128 // and their connections
+#define DISPATCH_PIECES  256 // that are gathered before they are sent
+
+// Output of one connection that is to be sent.
+struct dispatch_piece {
+    struct session *session;
+    size_t start, end; // in `out`
+    unsigned mark_start, mark_end;
+};
 
 // The completions of one connection.
 struct dispatch_group {
@@ -58,7 +66,9 @@ struct dispatch {
     unsigned count;
     struct dispatch_group *groups; // DISPATCH_GROUPS
     unsigned group_count;
-    struct buffer out;  // the replies of now
+    struct dispatch_piece *pieces; // DISPATCH_PIECES
+    unsigned piece_count;
+    struct buffer out;  // the replies of this turn of the loop
     size_t piece;       // where those of the present session begin
     struct mark *marks; // their marks
     unsigned mark_count, mark_cap;
@@ -75,13 +85,17 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
 // All sessions must be closed. Frees the tasks that are left and finishes what dispatch_close() began.
 void dispatch_release(struct dispatch *d);
 
-// Handles the whole requests at the beginning of `data` and sends their replies. Returns how many bytes are
+// Handles the whole requests at the beginning of `data`. Returns how many bytes are
 // dealt with; the rest is to be given again, with more behind it, or when the session is not blocked any
 // more.
 size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len);
 
 // Whether the session's input is to wait: for a slow request, for its output to be sent, or for good.
 bool dispatch_blocked(const struct dispatch *d, const struct session *s);
+
+// Hands all the output to the connections. Replies are sent together at the end of a turn of the loop: a client
+// that is woken by the first of its replies then finds the others there, and so do its neighbours.
+void dispatch_flush(struct dispatch *d);
 
 // Answers the requests whose waiters have come into the mailbox.
 void dispatch_completions(struct dispatch *d);

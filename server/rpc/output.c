@@ -11,27 +11,58 @@
 #include <stdlib.h>
 
 #define OUT_KEEP ((size_t)1024 * 1024) // a larger buffer is given back after use
+#define OUT_FULL ((size_t)256 * 1024)  // so much is not gathered any longer
 
 void output_begin(struct dispatch *d)
 {
-    buffer_clear(&d->out);
-    d->piece = 0;
-    d->mark_count = d->piece_marks = 0;
+    d->piece = d->out.len;
+    d->piece_marks = d->mark_count;
 }
 
-void output_send(struct dispatch *d, struct session *s)
+void output_end(struct dispatch *d, struct session *s)
 {
-    if (d->out.failed)
+    if (d->out.failed) {
         s->broken = true;
-    if (d->out.len > 0 && !s->broken)
-        d->ops->send(s, d->out.data, d->out.len, d->marks, d->mark_count);
-    output_end(d);
+        d->out.failed = false; // the others' replies are whole
+    }
+    if (s->broken) {
+        d->out.len = d->piece;
+        d->mark_count = d->piece_marks;
+    }
+    output_add(d, s, d->piece, d->out.len, d->piece_marks, d->mark_count);
+    output_begin(d);
+    output_relieve(d);
 }
 
-void output_end(struct dispatch *d)
+void output_add(struct dispatch *d, struct session *s, size_t start, size_t end, unsigned mark_start,
+                unsigned mark_end)
 {
+    if (start == end)
+        return;
+    d->pieces[d->piece_count++] = (struct dispatch_piece){s, start, end, mark_start, mark_end};
+    s->pieces++;
+}
+
+void output_relieve(struct dispatch *d)
+{
+    if (d->piece_count == DISPATCH_PIECES || d->out.len >= OUT_FULL)
+        dispatch_flush(d);
+}
+
+void dispatch_flush(struct dispatch *d)
+{
+    for (unsigned i = 0; i < d->piece_count; i++) {
+        struct dispatch_piece *p = &d->pieces[i];
+        for (unsigned m = p->mark_start; m < p->mark_end; m++)
+            d->marks[m].at -= p->start;
+        p->session->pieces--;
+        d->ops->send(p->session, d->out.data + p->start, p->end - p->start, d->marks + p->mark_start,
+                     p->mark_end - p->mark_start);
+    }
+    d->piece_count = d->mark_count = 0;
     if (d->out.cap > OUT_KEEP)
         buffer_release(&d->out);
+    buffer_clear(&d->out);
     output_begin(d);
 }
 
@@ -171,34 +202,57 @@ static void write_completion(struct buffer *b, const struct wait *w, const struc
     reply_end(b);
 }
 
+// The bytes of a batch that is complete.
+static void write_batch(struct dispatch *d, struct session *s, struct batch *batch)
+{
+    assert(s->batch != batch);
+    if (batch->out.len > 0) {
+        buffer_append_byte(&d->out, '[');
+        buffer_append(&d->out, batch->out.data, batch->out.len);
+        buffer_append(&d->out, "]\n", 2);
+    }
+    s->batched -= batch->out.len;
+}
+
 void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const struct waiter *done)
 {
     struct batch *batch = w->batch;
     w->at = d->out.len;
     if (w->id_len > 0) {
-        write_completion(open_reply(d, s, batch, done->promise), w, done);
+        write_completion(open_reply(d, s, batch, 0), w, done);
         close_reply(d, s, batch);
     }
-    w->promised = batch ? batch->promise : done->promise;
+    w->promised = done->promise;
     if (!batch)
         return;
     batch->waiting--;
-    if (batch->read && batch->waiting == 0)
-        w->batch = NULL; // it goes with this reply
-    output_batch(d, s, batch);
+    w->ends_batch = batch->read && batch->waiting == 0;
+    if (w->ends_batch)
+        write_batch(d, s, batch);
+}
+
+void output_waiter_promise(struct dispatch *d, struct wait *w, uint64_t promise)
+{
+    struct batch *batch = w->batch;
+    if (promise < w->promised)
+        promise = w->promised;
+    if (!batch) {
+        output_promise(d, w->at, promise);
+        return;
+    }
+    if (promise > batch->promise)
+        batch->promise = promise;
+    if (w->ends_batch) {
+        output_promise(d, w->at, batch->promise);
+        batch_free(batch);
+    }
 }
 
 void output_batch(struct dispatch *d, struct session *s, struct batch *batch)
 {
     if (!batch->read || batch->waiting > 0)
         return;
-    assert(s->batch != batch);
-    if (batch->out.len > 0) {
-        output_promise(d, d->out.len, batch->promise);
-        buffer_append_byte(&d->out, '[');
-        buffer_append(&d->out, batch->out.data, batch->out.len);
-        buffer_append(&d->out, "]\n", 2);
-    }
-    s->batched -= batch->out.len;
+    output_promise(d, d->out.len, batch->promise);
+    write_batch(d, s, batch);
     batch_free(batch);
 }

@@ -2,6 +2,7 @@
 #ifndef RPC_OUTPUT_H
 #define RPC_OUTPUT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct batch;
@@ -12,12 +13,16 @@ struct task;
 struct wait;
 struct waiter;
 
-// Begins a piece for one session, and hands it to the connection.
+// Begins the piece of one session, and ends it: what was written in between is sent with the next
+// dispatch_flush().
 void output_begin(struct dispatch *d);
-void output_send(struct dispatch *d, struct session *s);
+void output_end(struct dispatch *d, struct session *s);
 
-// What was written has been handed on: for those who hand on several pieces themselves.
-void output_end(struct dispatch *d);
+// For those who write several pieces at a time: adds one that was written already, for which there must be room;
+// afterwards sends all if they are many.
+void output_add(struct dispatch *d, struct session *s, size_t start, size_t end, unsigned mark_start,
+                unsigned mark_end);
+void output_relieve(struct dispatch *d);
 
 // What is appended from here on must wait for this.
 void output_promise(struct dispatch *d, uint64_t at, uint64_t promise);
@@ -28,11 +33,12 @@ void output_request(struct dispatch *d, struct session *s, struct batch *batch, 
 // The reply of a slow request that is done.
 void output_task(struct dispatch *d, struct session *s, struct task *t);
 
-// The reply of a request that waited. The wait must be unlinked; where its reply may have to be held back
-// later (see engine_confirm), wait->at and wait->promised say from where and for what.
+// The reply of a request that waited; the wait must be unlinked. What it promises is known only when the engine
+// has been told of it (engine_confirm): output_waiter_promise() is to follow, in the same order.
 void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const struct waiter *done);
+void output_waiter_promise(struct dispatch *d, struct wait *w, uint64_t promise);
 
-// Sends a batch and frees it, if all of it is there.
+// Writes a batch's reply and frees it, if all of it is there.
 void output_batch(struct dispatch *d, struct session *s, struct batch *batch);
 
 #endif

@@ -26,6 +26,7 @@ struct session {
     uint64_t batched;             // bytes of replies in batches that are not complete
     size_t scanned;               // so much of the input's beginning is known to have no line feed
     uint32_t round;               // where the dispatcher has it in its present round, + 1
+    uint32_t pieces;              // of its output that are written and not yet handed to the connection
     bool held_up;  // output or a task stood in the way when input was last handled: there may be more in it
     bool begun;    // the first byte was seen
     bool skipping; // the rest of a line that is too long
@@ -40,6 +41,7 @@ struct wait {
     struct waiter *waiter;
     struct batch *batch;
     bool listed;       // a get with `max`
+    bool ends_batch;   // its reply was the last of its batch
     uint64_t promised; // what the reply waits for, and
     size_t at;         // where it stands in the output, once it is written
     uint32_t id_len;
