@@ -102,7 +102,8 @@ void peer_give(struct peer *p, const char *data, size_t len)
     size_t used = dispatch_input(&p->world->dispatch, &p->session, exact, had);
     free(exact);
     assert(used <= had);
-    memmove(p->unread.data, p->unread.data + used, had - used);
+    if (used < had)
+        memmove(p->unread.data, p->unread.data + used, had - used);
     p->unread.len = had - used;
     if (p->session.held_up)
         p->pending = true;
