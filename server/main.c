@@ -165,8 +165,8 @@ static int serve(const struct arguments *a)
     return status;
 }
 
-// glibc gives each thread a heap of its own, which it extends page by page, with a system call for each. Jobs are
-// made and freed by all threads alike, so one heap that grows in large steps is quicker and wastes less.
+// glibc gives each thread a heap of its own, which it extends page by page, with a system call for each. Jobs
+// are made and freed by all threads alike, so one heap that grows in large steps is quicker and wastes less.
 static void tune_malloc(void)
 {
 #if defined(M_ARENA_MAX) && defined(M_TOP_PAD)
