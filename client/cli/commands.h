@@ -32,6 +32,7 @@
     X(pool) \
     X(hello) \
     X(ping) \
+    X(bench) \
     X(raw) \
     X(help)
 // clang-format on

@@ -136,5 +136,42 @@ class Daemon(cli.CliTest):
         self.taskq("raw", "put", '{"queue":"%s"}' % self.queue, code=USAGE)
 
 
+class Bench(cli.CliTest):
+    def counters(self):
+        return self.taskq("stats", "--json").json()["counters"]
+
+    def test_every_job_is_put_got_and_acknowledged(self):
+        before = self.counters()
+        ran = self.taskq("bench", "--json", "-n", 1003, "-c", 3, "-f", 7, "-b", 50).json()
+        after = self.counters()
+        # The last part is one job at a time, of which there are a thousand at the most.
+        self.assertEqual({name: after[name] - before[name] for name in ("put", "taken", "done")},
+                         {"put": 2003, "taken": 2003, "done": 2003})
+        self.assertEqual([ran[name] for name in ("jobs", "connections", "in_flight", "body")], [1003, 3, 7, 50])
+        for part in ("put", "take", "single"):
+            self.assertGreater(ran[part]["jobs_per_second"], 0)
+            self.assertGreater(ran[part]["p50"], 0)
+            self.assertGreaterEqual(ran[part]["p99"], ran[part]["p50"])
+
+    def test_a_table_for_people(self):
+        lines = self.taskq("bench", "-n", 20, "-c", 30).out.splitlines()
+        self.assertEqual(lines[0].split(), ["jobs/s", "p50", "p99"])
+        self.assertEqual([line[:14].rstrip() for line in lines[1:]], ["put", "get, ack", "one at a time"])
+
+    def test_nothing_is_left_behind(self):
+        self.taskq("bench", "-n", 100)
+        self.taskq("bench", "-n", 10, "-b", 2000000, code=NO)
+        process = self.start("bench", "-n", 10000000, "-f", 3)
+        self.rpc().until(lambda page: page["queues"], "queues")
+        process.send_signal(cli.signal.SIGINT)
+        self.assertEqual(self.finish(process).code, -cli.signal.SIGINT)
+        self.assertEqual(self.taskq("queues", "--json").out, "")
+
+    def test_what_it_takes(self):
+        for option in ("-n", "-c", "-f", "-b"):
+            self.assertIn("is from", self.taskq("bench", option, 0, code=USAGE).err)
+        self.assertIn("larger", self.taskq("bench", "-n", 10, "-b", 2000000, code=NO).err)
+
+
 if __name__ == "__main__":
     cli.main()
