@@ -44,8 +44,8 @@ static bool print_json(const struct taskq_job *job)
 static int give_back(struct cli *c, const struct taskq_jobs *jobs, size_t from, bool auto_ack)
 {
     int error = errno;
-    if (!output_end())
-        clearerr(stdout);
+    fprintf(stderr, "taskq: the output could not be written: %s\n", strerror(error));
+    clearerr(stdout); // this has been said
     for (size_t i = from; !auto_ack && i < jobs->count; i++)
         (void)taskq_release(c->q, jobs->jobs[i].id, jobs->jobs[i].delivery, 0, NULL);
     errno = error;
@@ -59,7 +59,7 @@ static int print(struct cli *c, const struct taskq_jobs *jobs)
         const struct taskq_job *job = &jobs->jobs[i];
         bool ok =
             c->json ? print_json(job) : output_value(job->body, job->body_len, option_given(&c->args, "raw"));
-        if (!ok || fflush(stdout) != 0)
+        if (!ok || fflush(stdout) != 0 || ferror(stdout))
             return give_back(c, jobs, i, auto_ack);
         if (!c->json && !auto_ack)
             fprintf(stderr, "taskq: job %llu; when it is done: taskq ack %llu %llu\n",

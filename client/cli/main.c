@@ -80,13 +80,21 @@ static int check_count(const struct cli *c)
                          c->args.count == 0 ? "something is missing" : "something is missing at the end");
     if (command->max >= 0 && c->args.count > command->max)
         return cli_usage(c, "`%s` is too much", c->args.positional[command->max]);
-    if (c->args.rest != NULL && !command->takes_rest)
-        return cli_usage(c, "there is nothing for `--` to end");
     return EXIT_DONE;
+}
+
+// Where no command to run stands behind `--`, what does are arguments that look like options.
+static void join_rest(struct arguments *a)
+{
+    for (char **at = a->rest; at != NULL && *at != NULL; at++)
+        a->positional[a->count++] = *at;
+    a->rest = NULL;
 }
 
 static int run(struct cli *c)
 {
+    if (!c->command->takes_rest)
+        join_rest(&c->args);
     int code = check_count(c);
     if (code != EXIT_DONE)
         return code;

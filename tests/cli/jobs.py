@@ -27,6 +27,13 @@ class Put(cli.CliTest):
         got = self.taskq("get", self.queue, "--auto-ack", "--timeout", 0, "--raw")
         self.assertEqual(got.out, "hello\nworld")
 
+    def test_two_dashes_end_the_options(self):
+        self.taskq("put", "-s", "--", self.queue, "--wait")
+        self.taskq("put", self.queue, "-s", "--", "--")
+        got = self.taskq("get", "--auto-ack", "-n", 2, "--timeout", 0, "--", self.queue)
+        self.assertEqual(got.out, '"--wait"\n"--"\n')
+        self.taskq("put", "--", self.queue, "1", "--json", code=USAGE)
+
     def test_text_that_is_not_utf8_is_refused_not_changed(self):
         for wrong in (b"\xff", b"ends in half \xc3", b"\xed\xa0\x80"):
             ran = self.taskq("put", self.queue, "-s", os.fsdecode(wrong), code=USAGE)
@@ -171,9 +178,15 @@ class Get(cli.CliTest):
         id = self.put()
         with open("/dev/full", "w") as full:
             ran = self.taskq("get", self.queue, code=cli.BROKEN, stdout=full)
-        self.assertIn("could not be written", ran.err)
+        self.assertEqual(ran.err, "taskq: the output could not be written: No space left on device\n")
         job = self.rpc().call("job", id=id)
         self.assertEqual((job["state"], job["attempt"]), ("ready", 0))
+
+    def test_a_large_body_that_cannot_be_printed_is_not_taken(self):
+        id = int(self.taskq("put", self.queue, "-", "-s", input="x" * 500000).out)
+        with open("/dev/full", "w") as full:
+            self.taskq("get", self.queue, code=cli.BROKEN, stdout=full)
+        self.assertEqual(self.rpc().call("job", id=id)["state"], "ready")
 
     def test_an_interrupt_takes_the_wait_back(self):
         process = self.start("get", self.queue)
