@@ -312,6 +312,15 @@ static void pool_report(void *context, struct buffer *out)
     json_write_raw(out, "]");
 }
 
+static uint64_t count_connections(void *context)
+{
+    const struct daemon *d = context;
+    uint64_t count = 0;
+    for (unsigned i = 0; i < d->loop_count; i++)
+        count += atomic_load_explicit(&d->loops[i].connection_count, memory_order_relaxed);
+    return count;
+}
+
 static bool start_loops(struct daemon *d)
 {
     const struct settings *s = d->settings;
@@ -323,7 +332,9 @@ static bool start_loops(struct daemon *d)
                           .output_limit = s->output_limit,
                           .max_waits = (unsigned)s->max_waits,
                           .pool_report = pool_report,
-                          .pool_context = d};
+                          .pool_context = d,
+                          .connection_count = count_connections,
+                          .connection_context = d};
     d->loops = calloc(s->threads, sizeof *d->loops);
     for (; d->loops && d->loop_count < s->threads; d->loop_count++)
         if (!loop_init(&d->loops[d->loop_count], &d->rpc))

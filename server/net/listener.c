@@ -1,5 +1,6 @@
 #include "server/net/listener.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/net/loop.h"
 #include "server/rpc/reply.h"
@@ -15,8 +16,9 @@
 #include <unistd.h>
 
 #define BACKLOG        4096
-#define ACCEPT_AT_ONCE 64  // connections taken in one turn
-#define PAUSE_MS       100 // while there is no descriptor
+#define ACCEPT_AT_ONCE 64    // connections taken in one turn
+#define PAUSE_MS       100   // while there is no descriptor
+#define SAY_MS         10000 // between two lines about the same trouble
 
 struct listener {
     struct listeners *all;
@@ -30,7 +32,8 @@ struct listeners {
     struct event_base *base;
     struct listener_config config;
     struct listener *first;
-    struct event *pause; // accepting goes on when it fires
+    struct event *pause;           // accepting goes on when it fires
+    int64_t said_pause, said_full; // when there was last a line about it, 0: never
 };
 
 struct listeners *listeners_new(struct event_base *base, const struct listener_config *config)
@@ -60,11 +63,23 @@ static void on_pause_over(evutil_socket_t fd, short what, void *context)
     set_accepting(context, true);
 }
 
+// Whether it is time for a line about some trouble again: clients that come back at once must not fill the
+// log.
+static bool time_to_say(int64_t *said)
+{
+    int64_t now = clock_ns() / 1000000;
+    if (*said && now - *said < SAY_MS)
+        return false;
+    *said = now;
+    return true;
+}
+
 // Without a descriptor accept fails and the socket stays readable: looking away for a moment is all there is.
 static void pause_accepting(struct listeners *l, int error)
 {
     struct timeval time = {.tv_usec = PAUSE_MS * 1000};
-    log_warning("cannot accept connections for now: %s", strerror(error));
+    if (time_to_say(&l->said_pause))
+        log_warning("cannot accept connections for now: %s", strerror(error));
     set_accepting(l, false);
     if (event_add(l->pause, &time))
         set_accepting(l, true);
@@ -87,8 +102,10 @@ static struct loop *least_loaded(const struct listeners *l, unsigned *total)
     return best;
 }
 
-static void turn_away(int fd)
+static void turn_away(struct listeners *l, int fd)
 {
+    if (time_to_say(&l->said_full))
+        log_warning("connections are turned away: there are max_connections=%u", l->config.max_connections);
     struct buffer b = BUFFER_INIT;
     reply_plain_error(&b, (struct slice){0}, ERROR_OVERLOADED);
     buffer_append_byte(&b, '\n');
@@ -114,7 +131,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
         unsigned total;
         struct loop *loop = least_loaded(i->all, &total);
         if (total >= i->all->config.max_connections)
-            turn_away(taken);
+            turn_away(i->all, taken);
         else
             loop_give(loop, taken);
     }

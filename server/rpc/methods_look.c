@@ -364,7 +364,8 @@ static bool stats_step(struct task *t)
         write_numbers(b, &queue.gauges, &queue.counters);
     } else {
         write_count(b, "queues", daemon.queues);
-        write_count(b, "clients", daemon.clients);
+        write_count(b, "clients",
+                    t->rpc->connection_count ? t->rpc->connection_count(t->rpc->connection_context) : 0);
         write_count(b, "bytes", daemon.bytes);
         write_count(b, "max_bytes", daemon.max_bytes);
         write_numbers(b, &daemon.gauges, &daemon.counters);

@@ -22,6 +22,10 @@ struct rpc {
     // Appends the array of the pool's handlers; NULL: there is no pool. Any thread.
     void (*pool_report)(void *context, struct buffer *out);
     void *pool_context;
+
+    // How many connections there are; NULL: nobody knows. Any thread.
+    uint64_t (*connection_count)(void *context);
+    void *connection_context;
 };
 
 #endif

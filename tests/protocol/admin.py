@@ -338,6 +338,17 @@ class Admin(lib.ProtocolTest):
         self.assertEqual(stats["settings"]["max_attempts"], 2)
         self.assertEqual((stats["queue"], stats["paused"], stats["shut_down"], stats["declared"]), (self.queue, False, False, True))
 
+    def test_stats_count_the_connections(self):
+        c = self.connect()
+        count = c.until(lambda r: r["clients"] == 1, "stats")["clients"]
+        others = [self.connect() for _ in range(5)]
+        for other in others:  # idle from here on
+            other.call("ping")
+        self.assertEqual(c.call("stats")["clients"], count + 5)
+        for other in others:
+            other.close()
+        c.until(lambda r: r["clients"] == count, "stats")
+
     def test_stats_of_the_daemon(self):
         c = self.connect()
         before = c.call("stats")

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 
 import lib
 
@@ -271,6 +272,31 @@ class Ending(lib.unittest.TestCase):
                 c = daemon.connect()
                 self.assertEqual(c.call("ping"), {})
                 c.close()
+
+
+class Full(lib.unittest.TestCase):
+    def test_one_connection_more_is_turned_away_and_the_log_says_so_once(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
+            conf.write("max_connections = 2\n")
+            conf.flush()
+            daemon = lib.Daemon("-c", conf.name)
+            try:
+                a, b = daemon.connect(), daemon.connect()
+                for c in (a, b):
+                    self.assertEqual(c.call("ping"), {})
+                for _ in range(20):
+                    c = daemon.connect()
+                    self.assertEqual(c.reply()["error"]["data"]["name"], "overloaded")
+                    c.expect_end()
+                self.assertEqual(a.call("stats")["clients"], 2)
+                daemon._wait_for("(turned away)")
+                said = [line for line in daemon.log if "turned away" in line]
+                self.assertEqual(len(said), 1, said)
+                a.close()
+                b.until(lambda r: r["clients"] == 1, "stats")
+                self.assertEqual(daemon.connect().call("ping"), {})
+            finally:
+                daemon.stop()
 
 
 if __name__ == "__main__":
