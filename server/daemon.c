@@ -2,6 +2,7 @@
 
 #include "common/json_writer.h"
 #include "common/log.h"
+#include "server/backup.h"
 #include "server/committer.h"
 #include "server/engine/journal.h"
 #include "server/hub.h"
@@ -39,6 +40,7 @@ struct daemon {
     struct hub *hub;
     struct store *store;
     struct committer *committer;
+    struct backups *backups;
     struct pool *pool;
     struct rpc rpc;
     struct loop *loops;
@@ -203,7 +205,8 @@ static bool open_store(struct daemon *d, bool recover)
                                   .arg = d};
     d->committer = committer_new(&c);
     // The raised start number has to be on disk before anybody is given a delivery token of it.
-    return d->committer && committer_flush(d->committer);
+    d->backups = d->committer ? backups_new(d->committer) : NULL;
+    return d->backups && committer_flush(d->committer);
 }
 
 // ---- starting
@@ -321,6 +324,19 @@ static uint64_t count_connections(void *context)
     return count;
 }
 
+static void store_report(void *context, struct buffer *out)
+{
+    struct daemon *d = context;
+    struct store_stats s = committer_stats(d->committer);
+    json_write_raw(out, "{");
+#define X(member, counter, text)                                                                             \
+    json_write_key(out, #member);                                                                            \
+    json_write_uint(out, s.member);
+    STORE_STATS(X)
+#undef X
+    json_write_raw(out, "}");
+}
+
 static bool start_loops(struct daemon *d)
 {
     const struct settings *s = d->settings;
@@ -335,6 +351,14 @@ static bool start_loops(struct daemon *d)
                           .pool_context = d,
                           .connection_count = count_connections,
                           .connection_context = d};
+    if (d->committer) {
+        d->rpc.store_report = store_report;
+        d->rpc.store_context = d;
+        d->rpc.backup_begin = backup_begin;
+        d->rpc.backup_ended = backup_ended;
+        d->rpc.backup_leave = backup_leave;
+        d->rpc.backup_context = d->backups;
+    }
     d->loops = calloc(s->threads, sizeof *d->loops);
     for (; d->loops && d->loop_count < s->threads; d->loop_count++)
         if (!loop_init(&d->loops[d->loop_count], &d->rpc))
@@ -467,6 +491,7 @@ static void stop(struct daemon *d)
     if (d->pool)
         pool_stop(d->pool);
     stop_loops(d);
+    backups_free(d->backups); // while the loops' mailboxes are there, and before the store goes
     stop_store(d);
     d->committing = false;
     for (unsigned i = 0; i < d->loop_count; i++)

@@ -186,7 +186,7 @@ int main(int argc, char **argv)
     else if (status == -1 && a.dump)
         status = tools_dump(a.dump);
     else if (status == -1 && a.load)
-        status = tools_load(a.load, argv[optind], 64 << 20);
+        status = tools_load(a.load, argv[optind]);
     else if (status == -1)
         status = serve(&a);
     for (size_t i = 0; i < a.listen.count; i++)

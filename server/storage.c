@@ -1,6 +1,7 @@
 #include "server/storage.h"
 
 #include "common/log.h"
+#include "server/engine/records.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,11 +10,16 @@
 // Progress is worth a line only where people would begin to wonder.
 #define PROGRESS_NS 2000000000
 
+// A job's records are so much longer at the most than its body, its error and its result: the parts of fixed
+// size, key, queue of origin.
+#define RECORD_SIZE_MARGIN 1024
+
 struct loading {
     struct journal_load *load;
     char *message;
     int64_t said; // clock_ns of the last line
     uint64_t records;
+    uint64_t longest[RECORD_KEY + 1]; // bytes, by kind
 };
 
 static const char *kind_name(uint8_t kind)
@@ -28,6 +34,8 @@ static enum store_error on_record(void *arg, const struct store_record *r, struc
     struct journal_place place;
     const char *why;
     l->records++;
+    if (r->kind <= RECORD_KEY && r->length > l->longest[r->kind])
+        l->longest[r->kind] = r->length;
     enum error error = journal_load_record(l->load, r->kind, r->id, r->deleted ? NULL : r->bytes, r->length,
                                            r->segment, &place, &why);
     *old = (struct store_place){place.segment, place.length};
@@ -53,8 +61,37 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
              total ? (unsigned)(100 * done / total) : 100u, l->records);
 }
 
-static bool load(struct store *store, struct engine *e, struct journal_loaded *loaded,
+// What one job may need in a batch besides its body: the head with an error and a result.
+static uint64_t head_most(const struct storage_options *o)
+{
+    return 2 * o->max_body + RECORD_SIZE_MARGIN;
+}
+
+// All of one job has to fit into a batch, whatever it was put with.
+static bool fits(const struct storage_options *o, const struct store *store, const struct loading *l,
                  char message[STORE_MESSAGE_MAX])
+{
+    uint64_t head = head_most(o), body = o->max_body + RECORD_SIZE_MARGIN;
+    if (head < l->longest[RECORD_HEAD])
+        head = l->longest[RECORD_HEAD];
+    if (body < l->longest[RECORD_BODY])
+        body = l->longest[RECORD_BODY];
+    if (o->read_only || STORE_RECORD_SIZE(head) + STORE_RECORD_SIZE(body) <= store_batch_max(store))
+        return true;
+    if (l->longest[RECORD_BODY] > o->max_body + RECORD_SIZE_MARGIN || l->longest[RECORD_HEAD] > head_most(o))
+        snprintf(message, STORE_MESSAGE_MAX,
+                 "%s holds jobs that are larger than max_body (up to %" PRIu64
+                 " bytes): they do not fit unless it is raised again",
+                 o->path, l->longest[RECORD_BODY]);
+    else
+        snprintf(message, STORE_MESSAGE_MAX,
+                 "segment_size is too small for max_body: at least %" PRIu64 " bytes",
+                 4 * (head + body) + 16384);
+    return false;
+}
+
+static bool load(const struct storage_options *o, struct store *store, struct engine *e,
+                 struct journal_loaded *loaded, char message[STORE_MESSAGE_MAX])
 {
     struct loading l = {.load = journal_load_begin(e, clock_now()), .message = message, .said = clock_ns()};
     if (!l.load) {
@@ -73,17 +110,21 @@ static bool load(struct store *store, struct engine *e, struct journal_loaded *l
         snprintf(message, STORE_MESSAGE_MAX, "out of memory after loading %" PRIu64 " jobs", loaded->jobs);
         return false;
     }
-    return true;
+    return fits(o, store, &l, message);
 }
 
 bool storage_open(const struct storage_options *o, struct engine *e, struct store **store,
                   struct journal_loaded *loaded, char message[STORE_MESSAGE_MAX])
 {
     *store = NULL;
-    // A body and a head of the largest kind have to fit into one batch.
-    uint32_t size = o->segment_size ? o->segment_size : store_segment_size_for(2 * o->max_body + 65536);
+    // A body and a head of the largest kind have to fit into one batch; the store leaves room for two of
+    // these.
+    uint64_t half = (o->max_body + head_most(o) + RECORD_SIZE_MARGIN) / 2;
+    uint32_t size = o->segment_size ? o->segment_size : store_segment_size_for(half);
     if (!size) {
-        snprintf(message, STORE_MESSAGE_MAX, "max_body is more than the store can hold in one record");
+        snprintf(message, STORE_MESSAGE_MAX,
+                 "max_body is more than the store can hold: it takes bodies of up to %" PRIu64 " bytes",
+                 STORAGE_BODY_MOST);
         return false;
     }
     struct store_options options = {.path = o->path,
@@ -95,7 +136,7 @@ bool storage_open(const struct storage_options *o, struct engine *e, struct stor
     struct store *s;
     if (store_open_log(&options, &s, message) != STORE_OK)
         return false;
-    if (!load(s, e, loaded, message)) {
+    if (!load(o, s, e, loaded, message)) {
         store_close(s);
         return false;
     }

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// The largest max_body that the store can be made for.
+#define STORAGE_BODY_MOST ((uint64_t)20 << 20)
+
 struct storage_options {
     const char *path;
     bool read_only;        // for checks and dumps: nothing is changed, and a running daemon is respected

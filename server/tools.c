@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct engine *new_engine(void)
 {
@@ -95,7 +96,17 @@ static bool load_lines(struct hub *hub, struct store *store, FILE *in)
     return ok;
 }
 
-int tools_load(const char *data_dir, const char *file, unsigned long long max_body)
+// The store has to be made for the largest job, and that is not known before: it is no larger than the file.
+static uint64_t body_most(FILE *in)
+{
+    struct stat s;
+    uint64_t most = STORAGE_BODY_MOST;
+    if (fstat(fileno(in), &s) == 0 && S_ISREG(s.st_mode) && (uint64_t)s.st_size < most)
+        most = (uint64_t)s.st_size;
+    return most;
+}
+
+int tools_load(const char *data_dir, const char *file)
 {
     FILE *in = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
     if (!in) {
@@ -107,7 +118,7 @@ int tools_load(const char *data_dir, const char *file, unsigned long long max_bo
     struct journal_loaded loaded;
     struct engine *e = new_engine();
     struct hub *hub = e ? hub_new(e) : NULL;
-    struct storage_options o = {.path = data_dir, .max_body = max_body};
+    struct storage_options o = {.path = data_dir, .max_body = body_most(in)};
     bool ok = hub && storage_open(&o, e, &store, &loaded, message);
     if (hub && !ok)
         fprintf(stderr, "taskqd: %s\n", message);

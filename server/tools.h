@@ -12,6 +12,6 @@ int tools_check(const char *data_dir);
 int tools_dump(const char *data_dir);
 
 // Puts the lines of a file ("-": standard input) into a data folder that has no jobs yet.
-int tools_load(const char *data_dir, const char *file, unsigned long long max_body);
+int tools_load(const char *data_dir, const char *file);
 
 #endif

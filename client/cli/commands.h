@@ -30,6 +30,7 @@
     X(shutdown) \
     X(drop) \
     X(pool) \
+    X(backup) \
     X(hello) \
     X(ping) \
     X(bench) \

@@ -164,6 +164,8 @@ static void end_turn(struct loop *l)
     dispatch_completions(&l->dispatch);
     if (l->held)
         run_held(l);
+    if (l->dispatch.asleep)
+        dispatch_rouse(&l->dispatch);
     if (dispatch_has_work(&l->dispatch))
         dispatch_work(&l->dispatch);
     dispatch_flush(&l->dispatch);

@@ -31,6 +31,7 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
 
 void dispatch_release(struct dispatch *d)
 {
+    dispatch_rouse(d);
     while (d->tasks) {
         struct task *t = d->tasks;
         d->tasks = t->next;
@@ -125,6 +126,32 @@ static void finish_task(struct dispatch *d, struct task *t)
     task_free(t);
 }
 
+static void queue_task(struct dispatch *d, struct task *t)
+{
+    if (t->asleep) {
+        t->next = d->asleep;
+        d->asleep = t;
+        return;
+    }
+    if (d->tasks_last)
+        d->tasks_last->next = t;
+    else
+        d->tasks = t;
+    d->tasks_last = t;
+}
+
+void dispatch_rouse(struct dispatch *d)
+{
+    struct task *t = d->asleep;
+    d->asleep = NULL;
+    for (struct task *next; t; t = next) {
+        next = t->next;
+        t->next = NULL;
+        t->asleep = false;
+        queue_task(d, t);
+    }
+}
+
 static void begin_task(struct dispatch *d, struct session *s, const char *text, size_t len)
 {
     struct task *t = calloc(1, sizeof *t + len);
@@ -146,11 +173,7 @@ static void begin_task(struct dispatch *d, struct session *s, const char *text, 
         finish_task(d, t);
         return;
     }
-    if (d->tasks_last)
-        d->tasks_last->next = t;
-    else
-        d->tasks = t;
-    d->tasks_last = t;
+    queue_task(d, t);
 }
 
 static void work_on_tasks(struct dispatch *d)
@@ -169,11 +192,7 @@ static void work_on_tasks(struct dispatch *d)
                 d->ops->unblocked(s);
             }
         } else {
-            if (d->tasks_last)
-                d->tasks_last->next = t;
-            else
-                d->tasks = t;
-            d->tasks_last = t;
+            queue_task(d, t);
         }
         t = next;
     }

@@ -74,6 +74,7 @@ struct dispatch {
     unsigned mark_count, mark_cap;
     unsigned piece_marks;            // the first mark of the present session
     struct task *tasks, *tasks_last; // under way, in turn
+    struct task *asleep;             // under way, with nothing to do until they are roused
     struct engine_client **closing;  // clients whose leases are being released, slice by slice
     unsigned closing_count, closing_cap;
 };
@@ -106,6 +107,9 @@ void dispatch_drained(struct dispatch *d, struct session *s);
 // One slice of all the slow work there is. True: there is more.
 bool dispatch_work(struct dispatch *d);
 bool dispatch_has_work(const struct dispatch *d);
+
+// The thread was woken, perhaps for a task that sleeps: dispatch_work() looks at all of them once.
+void dispatch_rouse(struct dispatch *d);
 
 // Whether the session has anything under way that it is to be kept for after its client has ended the input.
 bool dispatch_busy(const struct session *s);

@@ -87,6 +87,6 @@ extern const struct method methods_consume[]; // get, ack, nack, release, bury, 
 extern const struct method methods_queue[];   // declare, pause, resume, join
 extern const struct method methods_sweep[];   // delete, kick, shutdown, drop
 extern const struct method methods_look[];    // job, jobs, queues, stats
-extern const struct method methods_admin[];   // hello, ping, pool, $/cancelRequest
+extern const struct method methods_admin[];   // hello, ping, pool, backup, $/cancelRequest
 
 #endif

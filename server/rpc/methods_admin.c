@@ -1,4 +1,5 @@
-// hello, ping, pool, $/cancelRequest.
+// hello, ping, pool, backup, $/cancelRequest.
+#include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/session.h"
@@ -7,6 +8,8 @@
 #include "common/json_reader.h"
 #include "common/json_writer.h"
 #include "common/log.h"
+
+#include <string.h>
 
 // ---- hello
 
@@ -68,6 +71,67 @@ static bool pool_step(struct task *t)
     return true;
 }
 
+// ---- backup
+
+#define BACKUP_FOLDER_MAX 4000
+
+static const struct param backup_rows[] = {
+    {PARAM_NAME("folder"), .type = PARAM_TEXT, .bit = 0, .low = 1, .high = BACKUP_FOLDER_MAX,
+     PARAM_FIELD(backup.folder)},
+};
+
+static void backup_begin(struct task *t)
+{
+    struct request *r = &t->request;
+    const struct rpc *rpc = t->rpc;
+    struct slice folder = r->in.backup.folder;
+    enum error why;
+    if (folder.data[0] != '/' || memchr(folder.data, '\0', folder.len)) {
+        request_refuse(r, ERROR_INVALID_PARAMS, SLICE("folder"), "folder has to be an absolute path");
+        return;
+    }
+    if (!rpc->backup_begin) {
+        request_refuse(r, ERROR_STORE_FAILED, (struct slice){0}, "jobs are kept in memory only");
+        return;
+    }
+    r->in.backup.running =
+        rpc->backup_begin(rpc->backup_context, folder, t->session->dispatch->mailbox, &why);
+    r->in.backup.leave = rpc->backup_leave;
+    if (!r->in.backup.running)
+        request_refuse(r, why, (struct slice){0}, "another backup is under way");
+}
+
+static bool backup_step(struct task *t)
+{
+    struct request *r = &t->request;
+    struct backup_result result;
+    if (!t->begun)
+        backup_begin(t);
+    if (r->error)
+        return true;
+    if (!t->rpc->backup_ended(r->in.backup.running, &result)) {
+        t->asleep = true;
+        return false;
+    }
+    if (result.error) {
+        struct slice param = result.error == ERROR_INVALID_PARAMS ? SLICE("folder") : (struct slice){0};
+        request_refuse(r, result.error, param, arena_printf(&t->arena, "%s", result.text));
+        return true;
+    }
+    json_write_raw(&t->out, "{\"segments\":");
+    json_write_uint(&t->out, result.segments);
+    json_write_raw(&t->out, ",\"bytes\":");
+    json_write_uint(&t->out, result.bytes);
+    json_write_raw(&t->out, "}");
+    return true;
+}
+
+static void backup_release(struct request *r)
+{
+    if (r->in.backup.running)
+        r->in.backup.leave(r->in.backup.running);
+}
+
 // ---- $/cancelRequest
 
 static const struct param take_back_rows[] = {
@@ -87,6 +151,8 @@ const struct method methods_admin[] = {
     {METHOD_NAME("ping"), .exec = nothing_exec, .reply = empty_reply},
     {METHOD_NAME("hello"), METHOD_PARAMS(hello_rows, queue), .flags = METHOD_LOOKS, .step = hello_step},
     {METHOD_NAME("pool"), .flags = METHOD_LOOKS | METHOD_SILENT, .step = pool_step},
+    {METHOD_NAME("backup"), METHOD_PARAMS(backup_rows, backup), .required = PARAM_BIT(0), .step = backup_step,
+     .release = backup_release},
     {METHOD_NAME("$/cancelRequest"), METHOD_PARAMS(take_back_rows, take_back), .flags = METHOD_TAKES_BACK,
      .required = PARAM_BIT(0), .exec = take_back_exec, .reply = empty_reply},
     {0},

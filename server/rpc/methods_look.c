@@ -369,6 +369,10 @@ static bool stats_step(struct task *t)
         write_count(b, "bytes", daemon.bytes);
         write_count(b, "max_bytes", daemon.max_bytes);
         write_numbers(b, &daemon.gauges, &daemon.counters);
+        if (t->rpc->store_report) {
+            json_write_key(b, "store");
+            t->rpc->store_report(t->rpc->store_context, b);
+        }
     }
     json_write_raw(b, "}");
     return true;

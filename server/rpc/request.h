@@ -71,6 +71,13 @@ struct declare_params {
     unsigned named; // bits as for engine_declare
 };
 
+struct backup;
+struct backup_params {
+    struct slice folder;
+    struct backup *running;
+    void (*leave)(struct backup *running);
+};
+
 struct take_back_params {
     struct slice id;
 };
@@ -98,6 +105,7 @@ struct request {
         struct queue_params queue;
         struct declare_params declare;
         struct take_back_params take_back;
+        struct backup_params backup;
     } in;
     union {
         struct put_result put;

@@ -2,13 +2,28 @@
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 
+#include "common/error.h"
+#include "common/slice.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct backup;
 struct buffer;
 struct hub;
+struct mailbox;
 
 #define BATCH_MAX 10000 // requests in a batch
+
+#define BACKUP_TEXT_MAX 512
+
+// What a backup came to.
+struct backup_result {
+    enum error error;
+    char text[BACKUP_TEXT_MAX]; // with an error: one line about it
+    uint64_t bytes, segments;
+};
 
 struct rpc {
     struct hub *hub;
@@ -26,6 +41,19 @@ struct rpc {
     // How many connections there are; NULL: nobody knows. Any thread.
     uint64_t (*connection_count)(void *context);
     void *connection_context;
+
+    // Appends an object of the store's figures; NULL: jobs are kept in memory only. Any thread.
+    void (*store_report)(void *context, struct buffer *out);
+    void *store_context;
+
+    // Begins to copy the store into a folder and wakes the mailbox at the end; NULL: jobs are kept in memory
+    // only. It gives NULL and *why where it could not begin. Then backup_ended says whether it has ended and
+    // how, until backup_leave, which may come before the end. Any thread.
+    struct backup *(*backup_begin)(void *context, struct slice folder, struct mailbox *mailbox,
+                                   enum error *why);
+    bool (*backup_ended)(struct backup *backup, struct backup_result *out);
+    void (*backup_leave)(struct backup *backup);
+    void *backup_context;
 };
 
 #endif

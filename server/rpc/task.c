@@ -6,6 +6,7 @@
 
 bool task_step(struct task *t)
 {
+    t->asleep = false;
     bool done = t->request.method->step(t);
     t->begun = true;
     return done;

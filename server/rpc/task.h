@@ -22,7 +22,8 @@ struct task {
     struct arena arena;
     struct buffer out; // the result object
     bool begun;
-    union { // where it is
+    bool asleep; // there is nothing to do before the thread is woken; set by the step
+    union {      // where it is
         struct sweep sweep;
         struct {
             int state; // index into the states' order

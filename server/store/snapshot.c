@@ -41,6 +41,12 @@ void log_snapshot_end(struct store *store, struct store_snapshot *snapshot)
     free(snapshot);
 }
 
+void store_snapshot_size(const struct store_snapshot *snapshot, uint64_t *segments, uint64_t *bytes)
+{
+    *segments = snapshot->count;
+    *bytes = snapshot->total;
+}
+
 struct copy {
     const struct store_io *io;
     const struct segment_place *from;
@@ -48,7 +54,7 @@ struct copy {
     int folder;
     char *buffer;
     uint64_t done, total;
-    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    bool (*goes_on)(void *arg, uint64_t done, uint64_t total);
     void *arg;
     char *message;
 };
@@ -74,8 +80,8 @@ static enum store_error copy_bytes(struct copy *c, const struct segment *s, int 
             return copy_failed(c, "write", name);
         at += want;
         c->done += want;
-        if (c->progress)
-            c->progress(c->arg, c->done, c->total);
+        if (c->goes_on && !c->goes_on(c->arg, c->done, c->total))
+            return store_fail(c->message, STORE_STOPPED, "the copy to %s was stopped", c->path);
     }
     return io_sync(c->io, to) < 0 ? copy_failed(c, "sync", name) : STORE_OK;
 }
@@ -141,7 +147,7 @@ static enum store_error sync_parent(const struct copy *c)
 }
 
 enum store_error store_snapshot_copy(const struct store_snapshot *snapshot, const char *to,
-                                     void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
+                                     bool (*goes_on)(void *arg, uint64_t done, uint64_t total), void *arg,
                                      char message[STORE_MESSAGE_MAX])
 {
     struct copy c = {
@@ -151,7 +157,7 @@ enum store_error store_snapshot_copy(const struct store_snapshot *snapshot, cons
         .folder = -1,
         .buffer = malloc(COPY_BYTES),
         .total = snapshot->total,
-        .progress = progress,
+        .goes_on = goes_on,
         .arg = arg,
         .message = message,
     };

@@ -218,12 +218,15 @@ __attribute__((warn_unused_result)) enum store_error store_snapshot_begin(struct
                                                                           struct store_snapshot **out);
 
 // Copies the snapshot into the folder `to`, which must be empty or missing, and syncs it. From any thread
-// while the store is used on; `progress` is as in the loader and may be NULL. What was copied is removed if
-// it fails.
+// while the store is used on; `goes_on` is told how far it came and ends the copy with STORE_STOPPED where it
+// gives false; it may be NULL. What was copied is removed if it fails.
 __attribute__((warn_unused_result)) enum store_error
 store_snapshot_copy(const struct store_snapshot *snapshot, const char *to,
-                    void (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
+                    bool (*goes_on)(void *arg, uint64_t done, uint64_t total), void *arg,
                     char message[STORE_MESSAGE_MAX]);
+
+// How much there is to copy.
+void store_snapshot_size(const struct store_snapshot *snapshot, uint64_t *segments, uint64_t *bytes);
 
 void store_snapshot_end(struct store *store, struct store_snapshot *snapshot);
 

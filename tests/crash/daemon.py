@@ -24,7 +24,7 @@ SEGMENT = 128 << 10  # small, so that cleaning and recycling never rest
 SLACK = 4 * SEGMENT  # of the log over twice what lives, by default
 CONFIG = """
 segment_size = %d
-max_body = 8K
+max_body = 4K
 shutdown_timeout = 300ms
 threads = 2
 """ % SEGMENT

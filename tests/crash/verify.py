@@ -29,12 +29,11 @@ class Verifier:
 
     def run(self):
         found = {}
+        unclear = self.unclear_queues()
         for queue in self.all_pages("queues", "queues"):
             name = queue["queue"]
-            states = self.ledger.queue(name).states()
-            if any(s.immediate for s in states):  # what it still has to kill is dead then
-                sure = all(s.immediate for s in states)
-                self.ask("join", queue=name, timeout=None if sure else 0.2, allowed=() if sure else ("timeout",))
+            if name not in unclear and self.ledger.queue(name).last.immediate:
+                self.ask("join", queue=name)  # what it still has to kill is dead then
             jobs = self.all_pages("jobs", "jobs", queue=name, bodies=True)
             self.look_at_queue(name, jobs)
             for job in jobs:
@@ -53,7 +52,19 @@ class Verifier:
         self.look_at_keys()
         for name, chain in self.ledger.queues.items():
             self.settle_queue(name, chain)
+        for name in unclear:
+            self.drop(name)
         return len(found)
+
+    def unclear_queues(self):
+        """Those of which it cannot be seen whether their shutdown was the one that kills their jobs."""
+        return [name for name, chain in self.ledger.queues.items() if len({s.immediate for s in chain.states()}) > 1]
+
+    def drop(self, name):
+        self.ask("drop", queue=name, allowed=("not_found",))
+        self.ledger.queue(name).settle(book.QueueState())
+        for job in self.ledger.where(lambda job: job.last.queue == name):
+            self.ledger.forget(job)
 
     # ---- jobs
 

@@ -58,6 +58,7 @@ BEYOND = {
     ("delete", "limit"): ["0"],
     ("kick", "state"): ['""', '"ready"', '"reserved"', '"done"'],
     ("kick", "limit"): ["0"],
+    ("backup", "folder"): ['""', '"relative"', '"/a\\u0000b"', '"/%s"' % ("x" * 4000)],
     ("hello", "client"): ['"%s"' % ("x" * 256)],
 }
 
@@ -88,6 +89,7 @@ GOOD = {
     "hello": {},
     "ping": {},
     "pool": {},
+    "backup": {"folder": "/"},
     "$/cancelRequest": {"id": 1},
 }
 

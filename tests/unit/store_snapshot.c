@@ -121,12 +121,13 @@ struct copying {
     uint64_t done, total;
 };
 
-static void note(void *arg, uint64_t done, uint64_t total)
+static bool note(void *arg, uint64_t done, uint64_t total)
 {
     struct copying *c = arg;
     ck_assert_uint_ge(done, c->done);
     c->done = done;
     c->total = total;
+    return true;
 }
 
 static void *copy_aside(void *arg)
@@ -153,6 +154,29 @@ START_TEST(a_copy_is_made_on_another_thread_while_commits_go_on)
     ck_assert_uint_eq(c.done, c.total);
     check_copy(&expected, STORE_READ);
     owner_release(&expected);
+}
+END_TEST
+
+static bool not_twice(void *arg, uint64_t done, uint64_t total)
+{
+    (void)done, (void)total;
+    return ++*(int *)arg < 2;
+}
+
+START_TEST(a_copy_that_is_stopped_leaves_nothing)
+{
+    int steps = 0;
+    churn(300);
+    struct store_snapshot *snapshot;
+    ck_assert_int_eq(store_snapshot_begin(store, &snapshot), STORE_OK);
+    uint64_t segments, bytes;
+    store_snapshot_size(snapshot, &segments, &bytes);
+    ck_assert_uint_gt(segments, 1);
+    ck_assert_uint_gt(bytes, 0);
+    ck_assert_int_eq(store_snapshot_copy(snapshot, copy, not_twice, &steps, message), STORE_STOPPED);
+    ck_assert_int_eq(steps, 2);
+    store_snapshot_end(store, snapshot);
+    ck_assert_int_ne(access(copy, F_OK), 0);
 }
 END_TEST
 
@@ -197,6 +221,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_copy_is_the_store_as_of_the_snapshot);
     tcase_add_test(c, a_copy_is_made_on_another_thread_while_commits_go_on);
+    tcase_add_test(c, a_copy_that_is_stopped_leaves_nothing);
     tcase_add_test(c, a_folder_that_is_not_empty_is_left_alone);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
