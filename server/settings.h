@@ -33,7 +33,7 @@
     X(memory, BYTES, 0, 9007199254740991, 0, NULL,                                                           \
       "what jobs, outcomes and waiting puts may hold; over it puts are refused; 0: half of the machine's "   \
       "or the container's memory")                                                                           \
-    X(output_limit, BYTES, 65536, 1073741824, 4194304, NULL,                                                 \
+    X(output_limit, BYTES, 65536, 1073741824, 1048576, NULL,                                                 \
       "while so much of a connection's replies is not read, it is not listened to")                          \
     X(shutdown_timeout, SECONDS, 0, 86400000, 30000, NULL,                                                   \
       "how long running jobs may go on when the daemon is stopped")                                          \
