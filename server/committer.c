@@ -4,12 +4,10 @@
 #include "server/engine/journal.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 // Marks are taken with the lock held: a batch is so large at the most that nobody notices.
 #define BATCH_BYTES (1u << 20)
@@ -192,13 +190,6 @@ bool committer_flush(struct committer *c)
 
 // ---- the thread
 
-static void nap(int64_t ms)
-{
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    while (nanosleep(&t, &t) && errno == EINTR)
-        ;
-}
-
 static void gather(struct committer *c)
 {
     int64_t most = c->commit_ns / 2;
@@ -231,10 +222,12 @@ static void *run(void *arg)
         bool full;
         if (!commit_and_clean(c, &full))
             c->options.fatal(c->options.arg);
-        if (full)
-            nap(SPACE_RETRY_MS);
-        else if (c->options.interval_ms && !idle_work)
-            nap(c->options.interval_ms);
+        if (full && hub_nap(hub, SPACE_RETRY_MS)) {
+            log_error("the disk is full: changes that were not answered are not kept");
+            return NULL;
+        }
+        if (!full && c->options.interval_ms && !idle_work)
+            hub_nap(hub, c->options.interval_ms);
     }
 }
 

@@ -181,6 +181,17 @@ enum hub_wait hub_wait_marked(struct hub *h, int64_t ms)
     return why;
 }
 
+bool hub_nap(struct hub *h, int64_t ms)
+{
+    struct timespec end = after(ms);
+    pthread_mutex_lock(&h->lock);
+    while (!h->stopping && pthread_cond_timedwait(&h->marked, &h->lock, &end) != ETIMEDOUT)
+        ;
+    bool stopping = h->stopping;
+    pthread_mutex_unlock(&h->lock);
+    return stopping;
+}
+
 void hub_stop_waiting(struct hub *h)
 {
     pthread_mutex_lock(&h->lock);

@@ -51,6 +51,9 @@ enum hub_wait { HUB_WAIT_MARKED, HUB_WAIT_TIMEOUT, HUB_WAIT_STOP, HUB_WAIT_FAILE
 enum hub_wait hub_wait_marked(struct hub *h, int64_t ms);
 void hub_stop_waiting(struct hub *h);
 
+// Waits for `ms`, whatever is marked. True: hub_stop_waiting was called, which ends it at once.
+bool hub_nap(struct hub *h, int64_t ms);
+
 // Waits until so many marks are not taken, or `ns` have passed, or hub_stop_waiting.
 void hub_gather(struct hub *h, uint64_t marks, int64_t ns);
 

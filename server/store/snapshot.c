@@ -112,6 +112,8 @@ static int any_file(void *arg, const char *name)
 static enum store_error open_target(struct copy *c, bool *made)
 {
     *made = c->io->make_folder(c->io->context, c->path, 0700) == 0;
+    if (!*made && errno == ENOENT)
+        return store_fail(c->message, STORE_MISSING, "cannot make %s: its parent does not exist", c->path);
     if (!*made && errno != EEXIST)
         return copy_failed(c, "make", "");
     c->folder = c->io->open(c->io->context, IO_HERE, c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
