@@ -27,6 +27,12 @@ void owner_release(struct owner *o)
     *o = (struct owner){0};
 }
 
+void owner_copy(struct owner *to, const struct owner *from)
+{
+    owner_init(to, from->count);
+    memcpy(to->entries, from->entries, from->count * sizeof *to->entries);
+}
+
 static void mark(struct owner *o, uint32_t id)
 {
     if (o->entries[id].dirty)

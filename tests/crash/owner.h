@@ -32,6 +32,9 @@ struct owner {
 void owner_init(struct owner *o, size_t count);
 void owner_release(struct owner *o);
 
+// The records alone, to compare with.
+void owner_copy(struct owner *to, const struct owner *from);
+
 // Changes, gathered for the next commit. `length` at least 4.
 void owner_put(struct owner *o, uint32_t id, uint32_t length);
 void owner_delete(struct owner *o, uint32_t id);

@@ -23,6 +23,8 @@ struct run {
     struct disk *disk;
     struct store *store;
     struct owner owner;
+    struct owner before;        // what the disk held when the run stopped; while the next start loads it
+    const struct owner *ledger; // what must be found now
     unsigned long looked, syncs, losses, kills, retired;
 };
 
@@ -52,7 +54,7 @@ static void check(const struct run *r, struct disk *disk, uint64_t seed)
     }
     if (o.wrong)
         die(r, "a record came back that was never written", "");
-    if (!owner_matches(&r->owner, &o)) {
+    if (!owner_matches(r->ledger, &o)) {
         snprintf(detail, sizeof detail, "cut %llu, after sync %lu", (unsigned long long)seed, r->syncs);
         die(r, "neither what was committed, nor that and the whole batch", detail);
     }
@@ -76,21 +78,33 @@ static void look(void *arg)
     }
 }
 
+static void remember(struct run *r)
+{
+    if (r->before.count == 0)
+        owner_copy(&r->before, &r->owner);
+}
+
+// The loading is looked at like all else. What it loaded is promised to be on disk, whatever it was before.
 static void start(struct run *r)
 {
     char message[STORE_MESSAGE_MAX];
     struct store_options opt = options(r->disk);
     owner_init(&r->owner, RECORDS);
-    disk_at_sync(r->disk, NULL, NULL);
+    r->ledger = &r->before;
+    disk_at_sync(r->disk, look, r);
     if (store_open_log(&opt, &r->store, message))
         die(r, "cannot open", message);
     if (owner_load(&r->owner, r->store))
         die(r, "cannot load", store_message(r->store));
-    disk_at_sync(r->disk, look, r); // what was loaded is promised to be on disk, whatever it was before
+    if (!owner_matches(&r->before, &r->owner))
+        die(r, "what was loaded is not what was left", r->owner.remarks);
+    r->ledger = &r->owner;
+    owner_release(&r->before);
 }
 
 static void stop(struct run *r)
 {
+    remember(r);
     r->retired += store_stats(r->store).cleaned_segments;
     disk_at_sync(r->disk, NULL, NULL);
     store_close(r->store);
@@ -122,6 +136,7 @@ static void interrupt(void *arg)
     if (i->left || i->after-- > 0)
         return;
     uint64_t seed = draw(&i->run->state) | 2;
+    remember(i->run);
     i->left = i->kill ? disk_after_kill(i->run->disk) : disk_after_power_loss(i->run->disk, seed);
     struct disk *same = i->kill ? disk_after_kill(i->run->disk) : disk_after_power_loss(i->run->disk, seed);
     check(i->run, same, seed);
@@ -164,6 +179,7 @@ static void change_some(struct run *r, uint32_t hot)
 static void run(uint64_t seed, unsigned long *looked)
 {
     struct run r = {.seed = seed, .state = seed, .disk = disk_new(seed)};
+    owner_init(&r.before, RECORDS);
     start(&r);
     uint32_t hot = (uint32_t)(5 + draw_below(&r.state, RECORDS - 5));
     for (int step = 0; step < STEPS; step++) {
@@ -189,6 +205,7 @@ static void run(uint64_t seed, unsigned long *looked)
            "retired\n",
            (unsigned long long)seed, r.syncs, r.looked, r.losses, r.kills, r.retired);
     *looked += r.looked;
+    owner_release(&r.before);
     disk_free(r.disk);
 }
 
