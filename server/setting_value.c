@@ -1,5 +1,6 @@
 #include "server/setting_value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -18,11 +19,19 @@ static const struct unit byte_units[] = {{"", 1},          {"K", 1 << 10}, {"KiB
 static const struct unit time_units[] = {{"", 1000},     {"ms", 1},       {"s", 1000}, {"m", 60000},
                                          {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 
+// strtod and strtoull would also take white space, signs, "nan" and "inf".
+static bool begins_like_a_number(const char *text)
+{
+    return isdigit((unsigned char)text[0]) || text[0] == '.';
+}
+
 static bool number_of(const char *text, const struct unit *units, double *out)
 {
     char *end;
+    if (!begins_like_a_number(text))
+        return false;
     double n = strtod(text, &end);
-    if (end == text || !isfinite(n) || n < 0)
+    if (end == text || !isfinite(n))
         return false;
     while (*end == ' ')
         end++;
@@ -39,7 +48,7 @@ bool setting_count(const char *text, int64_t low, int64_t high, uint64_t *out, c
     char *end;
     errno = 0;
     unsigned long long n = strtoull(text, &end, 0);
-    bool ok = end != text && !*end && text[0] != '-' && !errno && n <= (unsigned long long)high &&
+    bool ok = begins_like_a_number(text) && end != text && !*end && !errno && n <= (unsigned long long)high &&
               n >= (unsigned long long)low;
     if (ok)
         *out = n;
@@ -63,9 +72,11 @@ bool setting_bytes(const char *text, int64_t low, int64_t high, uint64_t *out, c
 bool setting_seconds(const char *text, int64_t low, int64_t high, int64_t *ms, char *why, size_t size)
 {
     double n;
-    bool ok = number_of(text, time_units, &n) && ceil(n) >= (double)low && ceil(n) <= (double)high;
+    // Rounded up, so that what is not 0 stays so; but 2.007 is a hair over 2007 ms once it is multiplied.
+    bool ok =
+        number_of(text, time_units, &n) && (n = ceil(n * (1 - 4e-16))) >= (double)low && n <= (double)high;
     if (ok)
-        *ms = (int64_t)ceil(n);
+        *ms = (int64_t)n;
     else
         snprintf(why, size, "seconds from %g to %g are expected, such as 1.5, 100ms, 5m or 2h",
                  (double)low / 1000, (double)high / 1000);
