@@ -183,7 +183,8 @@ struct reading {
     struct engine *e;
     struct moment now;
     char *message;
-    uint64_t line;
+    uint64_t line, max_body;
+    struct buffer hard;               // names of queues that were shut down at once, each after its length
     char text[6][QUEUE_NAME_MAX + 1]; // names, unescaped
     unsigned texts;
 };
@@ -203,10 +204,10 @@ static bool read_ms(const struct json_value *v, int64_t *ms)
     return true;
 }
 
-static bool read_uint32(const struct json_value *v, uint32_t *out)
+static bool read_count(const struct json_value *v, uint32_t most, uint32_t *out)
 {
     uint64_t n;
-    if (!json_value_uint53(v, &n) || n > UINT32_MAX)
+    if (!json_value_uint53(v, &n) || n > most)
         return false;
     *out = (uint32_t)n;
     return true;
@@ -217,7 +218,12 @@ static bool read_name(struct reading *r, const struct json_value *v, struct slic
     const char *why;
     if (r->texts == sizeof r->text / sizeof *r->text)
         return false;
-    return json_value_string(v, r->text[r->texts++], QUEUE_NAME_MAX, out, &why) && out->len > 0;
+    if (!json_value_string(v, r->text[r->texts++], QUEUE_NAME_MAX, out, &why))
+        return false;
+    for (size_t i = 0; i < out->len; i++)
+        if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
+            return false;
+    return out->len > 0 && out->len <= QUEUE_NAME_MAX;
 }
 
 static bool read_state(const struct json_value *v, enum job_state *state)
@@ -259,11 +265,11 @@ static bool read_job_member(struct reading *r, const struct json_value *key, con
     if (json_string_is(key, "created"))
         return read_ms(v, &i->created);
     if (json_string_is(key, "attempts"))
-        return read_uint32(v, &i->attempts);
+        return read_count(v, 65535, &i->attempts);
     if (json_string_is(key, "lost"))
-        return read_uint32(v, &i->lost);
+        return read_count(v, 255, &i->lost);
     if (json_string_is(key, "deliveries"))
-        return read_uint32(v, &i->deliveries);
+        return read_count(v, UINT32_MAX, &i->deliveries);
     if (json_string_is(key, "at"))
         return read_ms(v, &i->at);
     if (json_string_is(key, "due") || json_string_is(key, "until"))
@@ -273,7 +279,7 @@ static bool read_job_member(struct reading *r, const struct json_value *key, con
     if (json_string_is(key, "lease"))
         return read_ms(v, &i->own_lease);
     if (json_string_is(key, "max_attempts"))
-        return read_uint32(v, &i->own_max_attempts) && i->own_max_attempts <= 65535;
+        return read_count(v, 65535, &i->own_max_attempts);
     if (json_string_is(key, "submit"))
         return json_value_bool(v, &i->submit);
     if (json_string_is(key, "keep_result"))
@@ -287,7 +293,7 @@ static bool read_job_member(struct reading *r, const struct json_value *key, con
     if (json_string_is(key, "failed"))
         return json_value_bool(v, &i->failed);
     if (json_string_is(key, "failed_attempts"))
-        return read_uint32(v, &i->failed_attempts);
+        return read_count(v, UINT32_MAX, &i->failed_attempts);
     if (json_string_is(key, "origin"))
         return read_name(r, v, &i->origin);
     struct slice *text = json_string_is(key, "error")    ? &i->error
@@ -296,7 +302,7 @@ static bool read_job_member(struct reading *r, const struct json_value *key, con
                                                          : NULL;
     if (text)
         *text = v->raw;
-    return text;
+    return text && text->len <= r->max_body;
 }
 
 static bool read_job(struct reading *r, struct slice text)
@@ -310,7 +316,7 @@ static bool read_job(struct reading *r, struct slice text)
         return bad(r, "job", "not an object");
     while (json_reader_member(&in, &key, &value))
         if (!read_job_member(r, &key, &value, &i))
-            return bad(r, "job", "a member that is unknown, or not of its kind");
+            return bad(r, "job", "a member that is unknown, not of its kind or too large");
     if (!i.id || !i.queue.len || i.state == JOB_STATE_COUNT || !i.body.len)
         return bad(r, "job", "id, queue, state and body are needed");
     enum error error = engine_import(r->e, r->now, &i);
@@ -357,6 +363,7 @@ static bool read_queue(struct reading *r, struct slice text)
     struct json_value key, value;
     struct queue_info i = {.settings = queue_settings_default};
     json_reader_init(&in, text.data, text.len);
+    in.depth_max = 2 * JSON_DEPTH_MAX; // as the line was checked, so that it is read to its end
     if (!json_reader_object_begin(&in))
         return bad(r, "queue", "not an object");
     while (json_reader_member(&in, &key, &value)) {
@@ -373,6 +380,15 @@ static bool read_queue(struct reading *r, struct slice text)
     }
     if (!i.name.len)
         return bad(r, "queue", "a name is needed");
+    if (i.shut_down_hard) {
+        // Its jobs come after it, and have to be there when it is shut down at once.
+        uint8_t len = (uint8_t)i.name.len;
+        i.shut_down_hard = i.shut_down = false;
+        buffer_append(&r->hard, &len, 1);
+        buffer_append(&r->hard, i.name.data, i.name.len);
+        if (r->hard.failed)
+            return bad(r, "queue", "out of memory");
+    }
     enum error error = engine_import_queue(r->e, r->now, &i);
     return error == ERROR_NONE || bad(r, "queue", error_text(error));
 }
@@ -399,9 +415,21 @@ static bool read_line(struct reading *r, struct slice line, struct dump_counts *
     return bad(r, "not a dump's line", "{\"queue\":{…}} or {\"job\":{…}} is expected");
 }
 
-bool dump_read(struct engine *e, FILE *in, struct dump_counts *counts, char message[DUMP_MESSAGE_MAX])
+static bool shut_down_hard(struct reading *r)
 {
-    struct reading r = {.e = e, .now = clock_now(), .message = message};
+    const char *at = r->hard.data, *end = at + r->hard.len;
+    for (; at < end; at += 1 + (uint8_t)*at) {
+        enum error error = engine_shutdown(r->e, r->now, (struct slice){at + 1, (uint8_t)*at}, true);
+        if (error != ERROR_NONE)
+            return bad(r, "queue", error_text(error));
+    }
+    return true;
+}
+
+bool dump_read(struct engine *e, FILE *in, uint64_t max_body, struct dump_counts *counts,
+               char message[DUMP_MESSAGE_MAX])
+{
+    struct reading r = {.e = e, .now = clock_now(), .message = message, .max_body = max_body};
     char *line = NULL;
     size_t room = 0;
     bool ok = true;
@@ -415,6 +443,8 @@ bool dump_read(struct engine *e, FILE *in, struct dump_counts *counts, char mess
     }
     if (ok && ferror(in))
         ok = bad(&r, "reading", "the file cannot be read");
+    ok = ok && shut_down_hard(&r);
+    buffer_release(&r.hard);
     free(line);
     return ok;
 }

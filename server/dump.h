@@ -22,9 +22,10 @@ struct dump_counts {
 // Writes all that is in the engine. False: writing failed (errno), or no memory.
 bool dump_write(struct engine *e, FILE *out, struct dump_counts *counts) __attribute__((warn_unused_result));
 
-// Reads lines into an engine that is empty and used by nobody else. On failure `message` names the line and
-// what is wrong with it; what came before is in the engine.
-bool dump_read(struct engine *e, FILE *in, struct dump_counts *counts, char message[DUMP_MESSAGE_MAX])
-    __attribute__((warn_unused_result));
+// Reads lines into an engine that is empty and used by nobody else. Bodies, results and errors have at most
+// max_body bytes. On failure `message` names the line and what is wrong with it; what came before is in the
+// engine.
+bool dump_read(struct engine *e, FILE *in, uint64_t max_body, struct dump_counts *counts,
+               char message[DUMP_MESSAGE_MAX]) __attribute__((warn_unused_result));
 
 #endif

@@ -114,6 +114,8 @@ static int parse(int argc, char **argv, struct arguments *a)
     }
     if (a->data_dir && a->memory_only)
         return wrong("-d and -m exclude each other");
+    if (!!a->check + !!a->dump + !!a->load + a->test > 1)
+        return wrong("-t, --check, --dump and --load exclude each other");
     if (!a->load && optind < argc)
         return wrong("there is an argument too many");
     if (a->load && optind + 1 != argc)

@@ -85,7 +85,7 @@ static bool load_lines(struct hub *hub, struct store *store, FILE *in)
     hub_keep_journal(hub, true);
     struct committer *c = committer_new(&o);
     bool ok = c && committer_flush(c);
-    if (ok && !dump_read(hub_engine(hub), in, &counts, message)) {
+    if (ok && !dump_read(hub_engine(hub), in, STORAGE_BODY_MOST, &counts, message)) {
         fprintf(stderr, "taskqd: %s\n", message);
         ok = false;
     }
@@ -108,7 +108,13 @@ static uint64_t body_most(FILE *in)
 
 int tools_load(const char *data_dir, const char *file)
 {
+    struct stat st;
     FILE *in = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
+    if (in && fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode)) {
+        fclose(in);
+        in = NULL;
+        errno = EISDIR;
+    }
     if (!in) {
         fprintf(stderr, "taskqd: %s: %s\n", file, strerror(errno));
         return EXIT_FAILURE;
@@ -123,8 +129,10 @@ int tools_load(const char *data_dir, const char *file)
     if (hub && !ok)
         fprintf(stderr, "taskqd: %s\n", message);
     if (ok && (loaded.jobs || loaded.queues)) {
-        fprintf(stderr, "taskqd: %s has %" PRIu64 " jobs already; a dump is loaded into an empty folder\n",
-                data_dir, loaded.jobs);
+        fprintf(stderr,
+                "taskqd: %s has %" PRIu64 " jobs and %" PRIu64
+                " queues already; a dump is loaded into an empty folder\n",
+                data_dir, loaded.jobs, loaded.queues);
         ok = false;
     }
     ok = ok && load_lines(hub, store, in);
