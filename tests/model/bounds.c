@@ -203,7 +203,7 @@ END_TEST
 static void seen(void *context, const struct job_info *info)
 {
     uint64_t *last = context;
-    ck_assert_uint_gt(info->id, *last);
+    MUST(info->id > *last);
     *last = info->id;
 }
 
@@ -222,7 +222,7 @@ START_TEST(pages_over_holes_end)
         total += visited;
         if (calls == 0)
             for (uint64_t id = 51; id < MANY - 50; id++)
-                ck_assert_int_eq(engine_delete(e, now, id), ERROR_NONE);
+                MUST(engine_delete(e, now, id) == ERROR_NONE);
         ck_assert_uint_lt(calls, 1000);
     }
     ck_assert_uint_eq(last, MANY);
@@ -236,7 +236,7 @@ START_TEST(queues_that_are_used_once)
     char name[32];
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof name, "queue %d", i);
-        engine_delete(e, now, put(name, 0)) == ERROR_NONE ? (void)0 : ck_abort();
+        MUST(engine_delete(e, now, put(name, 0)) == ERROR_NONE);
     }
     ck_assert_uint_eq(totals().queues, MANY);
     at(10 * QUEUE_LINGER);
@@ -269,8 +269,8 @@ START_TEST(the_cost_of_many_priorities_and_queues)
     start = clock_ns();
     for (int i = 0; i < PRIORITIES; i++) {
         struct taken t = get("q");
-        ck_assert(t.priority == i + 1);
-        ck_assert_int_eq(engine_ack(e, now, client, t.id, 0, NULL), ERROR_NONE);
+        MUST(t.priority == i + 1);
+        MUST(engine_ack(e, now, client, t.id, 0, NULL) == ERROR_NONE);
         jobs_free(engine_take_removed(e));
     }
     print_cost("get and ack, each of very many priorities", start, PRIORITIES);

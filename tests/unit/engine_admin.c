@@ -217,6 +217,7 @@ int main(void)
     tcase_add_test(c, a_deleted_job_is_gone_whoever_holds_it);
     tcase_add_test(c, a_sweep_takes_no_more_than_was_there_and_was_asked_for);
     tcase_add_test(c, a_sweep_finds_the_cancelled_among_the_done);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -65,6 +65,7 @@ int main(void)
     tcase_add_test(c, it_lives_as_long_as_somebody_refers_to_it);
     tcase_add_test(c, no_blob_is_a_blob_too);
     tcase_add_test(c, several_threads_may_hold_it);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

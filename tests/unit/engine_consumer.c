@@ -168,6 +168,7 @@ int main(void)
     tcase_add_test(c, a_touch_begins_the_lease_anew);
     tcase_add_test(c, a_release_counts_nothing_and_may_change_the_place);
     tcase_add_test(c, a_nack_may_say_its_pause);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

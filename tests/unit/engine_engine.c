@@ -97,6 +97,7 @@ int main(void)
     tcase_add_test(c, chance_is_even_and_told_by_the_seed);
     tcase_add_test(c, a_drain_ends_all_waits_and_takes_acks);
     tcase_add_test(c, removed_jobs_are_the_callers_to_free);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -18,9 +18,9 @@ void engine_setup_with(struct engine_config config)
 {
     now = (struct moment){.mono = 1000, .wall = 1700000000000};
     e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
+    MUST(e != NULL);
     client = engine_client_new(e, NULL);
-    ck_assert_ptr_nonnull(client);
+    MUST(client != NULL);
 }
 
 void engine_setup(void)
@@ -41,9 +41,9 @@ uint64_t put_with(const char *queue, struct put_options options, const char *bod
 {
     struct put_result out;
     struct job *j = job_prepare(&options, slice_of(body));
-    ck_assert_ptr_nonnull(j);
-    ck_assert_int_eq(engine_put(e, now, slice_of(queue), j, NULL, 0, NULL, &out), ERROR_NONE);
-    ck_assert_ptr_null(out.waiting);
+    MUST(j != NULL);
+    MUST(engine_put(e, now, slice_of(queue), j, NULL, 0, NULL, &out) == ERROR_NONE);
+    MUST(out.waiting == NULL);
     return out.id;
 }
 
@@ -56,9 +56,9 @@ struct waiter *put_waits(const char *queue, struct put_options options)
 {
     struct put_result out;
     struct job *j = job_prepare(&options, SLICE("\"waits\""));
-    ck_assert_ptr_nonnull(j);
-    ck_assert_int_eq(engine_put(e, now, slice_of(queue), j, client, FOREVER, NULL, &out), ERROR_NONE);
-    ck_assert_ptr_nonnull(out.waiting);
+    MUST(j != NULL);
+    MUST(engine_put(e, now, slice_of(queue), j, client, FOREVER, NULL, &out) == ERROR_NONE);
+    MUST(out.waiting != NULL);
     return out.waiting;
 }
 
@@ -69,8 +69,8 @@ struct waiter *get_waits(const char *queue)
     struct taken out;
     unsigned count;
     struct waiter *w;
-    ck_assert_int_eq(engine_get(e, now, client, &o, &out, &count, &w), ERROR_NONE);
-    ck_assert_ptr_nonnull(w);
+    MUST(engine_get(e, now, client, &o, &out, &count, &w) == ERROR_NONE);
+    MUST(w != NULL);
     return w;
 }
 
@@ -82,7 +82,7 @@ enum error try_get(const char *queue, struct taken *out)
     struct waiter *w;
     enum error error = engine_get(e, now, client, &o, out, &count, &w);
     if (!error) {
-        ck_assert_uint_eq(count, 1);
+        MUST(count == 1);
         blob_unref(out->blob);
     }
     return error;
@@ -91,7 +91,7 @@ enum error try_get(const char *queue, struct taken *out)
 struct taken get(const char *queue)
 {
     struct taken t;
-    ck_assert_int_eq(try_get(queue, &t), ERROR_NONE);
+    MUST(try_get(queue, &t) == ERROR_NONE);
     return t;
 }
 
@@ -113,7 +113,7 @@ void pass(int64_t ms)
 struct waiter *completed(void)
 {
     struct waiter *w = engine_take_completed(e);
-    ck_assert(!w || !w->next);
+    MUST(!w || !w->next);
     return w;
 }
 
@@ -136,7 +136,7 @@ void declare(const char *queue, const struct queue_settings *settings, unsigned 
 {
     struct queue_settings set;
     const char *why;
-    ck_assert_int_eq(engine_declare(e, now, slice_of(queue), settings, named, &set, &why), ERROR_NONE);
+    MUST(engine_declare(e, now, slice_of(queue), settings, named, &set, &why) == ERROR_NONE);
 }
 
 void set_dead_letter(const char *queue, const char *to)
@@ -155,14 +155,14 @@ int state_of(uint64_t id)
 struct job_info info_of(uint64_t id)
 {
     struct job_info info;
-    ck_assert_int_eq(engine_job_info(e, now, id, &info), ERROR_NONE);
+    MUST(engine_job_info(e, now, id, &info) == ERROR_NONE);
     return info;
 }
 
 struct queue_info queue_of(const char *name)
 {
     struct queue_info info;
-    ck_assert_int_eq(engine_queue_info(e, now, slice_of(name), &info), ERROR_NONE);
+    MUST(engine_queue_info(e, now, slice_of(name), &info) == ERROR_NONE);
     return info;
 }
 

@@ -13,6 +13,9 @@
 #include <check.h>
 #include <stdlib.h>
 
+// As ck_assert, for what is done very often: Check writes each of its assertions to a pipe.
+#define MUST(condition) ((condition) ? (void)0 : ck_abort_msg("not so: %s", #condition))
+
 // Of the test that runs.
 extern struct engine *e;
 extern struct engine_client *client;

@@ -179,6 +179,7 @@ int main(void)
     tcase_add_test(c, the_oldest_is_of_all_priorities);
     tcase_add_test(c, queues_are_listed_from_after_a_name);
     tcase_add_test(c, the_sums_are_of_all_queues);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

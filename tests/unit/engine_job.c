@@ -124,6 +124,7 @@ int main(void)
     tcase_add_test(c, all_of_a_job_counts_and_is_given_back);
     tcase_add_test(c, more_bytes_than_allowed_are_overloaded_and_an_ack_is_not);
     tcase_add_test(c, a_job_of_higher_urgency_stands_before_an_older_one);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -199,6 +199,7 @@ int main(void)
     tcase_add_test(c, only_what_has_not_begun_is_cancelled);
     tcase_add_test(c, an_outcome_is_forgotten_once_it_is_given_and_not_before);
     tcase_add_test(c, a_plain_put_keeps_no_outcome_but_tells_who_waits);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

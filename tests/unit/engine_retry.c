@@ -216,6 +216,7 @@ int main(void)
     tcase_add_test(c, a_dying_job_moves_once_and_its_first_death_decides);
     tcase_add_loop_test(c, a_dead_letter_queue_that_is_shut_down_takes_none, 0, 2);
     tcase_add_test(c, what_is_kept_stays_within_its_bytes_and_the_oldest_go);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -53,6 +53,7 @@ int main(void)
     TCase *c = tcase_create("settings");
     tcase_add_test(c, each_row_has_a_text_and_a_default_in_its_range);
     tcase_add_test(c, the_defaults_are_those_of_the_protocol);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

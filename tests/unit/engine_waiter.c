@@ -290,6 +290,7 @@ int main(void)
     tcase_add_test(c, a_client_may_have_so_many_waits_and_no_more);
     tcase_add_test(c, waiting_puts_are_let_in_in_their_order_and_a_join_waits_for_them);
     tcase_add_test(c, concurrency_and_pause_hold_waiters_back);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

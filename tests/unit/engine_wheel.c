@@ -47,14 +47,14 @@ START_TEST(it_does_what_a_list_would_do)
             continue;
         now += (int64_t)below((uint64_t)1 << below(30));
         int64_t last = 0;
+        bool right = true;
         for (struct timer *due; (due = pop(&w, now));) {
-            ck_assert(!wheel_waiting(due));
-            ck_assert_int_le((int64_t)due->when, now);
-            ck_assert_int_ge((int64_t)due->when, last - 2);
+            right &= !wheel_waiting(due) && (int64_t)due->when <= now && (int64_t)due->when >= last - 2;
             last = (int64_t)due->when;
         }
         for (int i = 0; i < TIMERS; i++)
-            ck_assert(!wheel_waiting(&timers[i]) || (int64_t)timers[i].when > now);
+            right &= !wheel_waiting(&timers[i]) || (int64_t)timers[i].when > now;
+        ck_assert(right);
         check_next(&w, timers, TIMERS);
     }
 }
@@ -150,6 +150,7 @@ int main(void)
     tcase_add_test(c, what_is_past_is_due_at_once_and_what_is_too_far_at_the_end);
     tcase_add_test(c, one_may_be_stopped_while_its_slot_is_being_emptied);
     tcase_add_test(c, a_budget_bounds_the_work_and_nothing_is_lost);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -158,6 +158,7 @@ int main(void)
     tcase_add_test(c, a_held_job_of_a_dropped_queue_goes_with_its_lease_or_its_holder);
     tcase_add_test(c, a_queue_may_be_dropped_while_it_is_being_emptied);
     tcase_add_test(c, an_engine_may_be_freed_with_all_of_this_under_way);
+    tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
