@@ -288,7 +288,8 @@ class Lease(Client):
 
 
 class Clerk(Client):
-    """Looks after jobs that no consumer touches: kicks, cancels and deletes those that wait long, the dead and the done."""
+    """Looks after jobs that no consumer touches: kicks, cancels and deletes those that wait long, the dead,
+    the done and the cancelled."""
 
     def turn(self):
         with self.ledger.lock:
@@ -302,6 +303,8 @@ class Clerk(Client):
         if state.kind == "done":
             if not state.origin and self.random.random() < 0.5:  # a first death has decided the outcome
                 return Ask("result", {"id": job.id, "timeout": 0}, done=lambda result: check_result(job, state, result))
+            return Ask("delete", {"id": job.id}, [(job, job.push(book.GONE))])
+        if state.kind == "cancelled":
             return Ask("delete", {"id": job.id}, [(job, job.push(book.GONE))])
         what = self.random.choice(("kick", "delete") + (("cancel",) if state.kind == "delayed" else ()))
         if what == "kick":
@@ -319,7 +322,7 @@ def untouched(job):
     """It is certain what the job is, and no other client can come by it."""
     state = job.last
     return (job.certain and job.id is not None and state.queue in ("fifo", "lifo", "work", "letters", "loose")
-            and (state.kind in ("dead", "done") or state.kind == "delayed" and state.due > time.time() + LONG / 2))
+            and (state.kind in ("dead", "done", "cancelled") or state.kind == "delayed" and state.due > time.time() + LONG / 2))
 
 
 def check_result(job, state, result):
