@@ -1,0 +1,146 @@
+#include "tests/unit/net_fixture.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PATIENCE_SECONDS 30
+
+void net_world_init(struct net_world *w, unsigned loops)
+{
+    struct engine_config config = {.max_bytes = 1 << 28,
+                                   .max_queues = 1000,
+                                   .max_waits = 100,
+                                   .start_number = 1,
+                                   .first_id = 1,
+                                   .seed = 1};
+    struct engine *e = engine_new(&config);
+    ck_assert_ptr_nonnull(e);
+    *w = (struct net_world){.hub = hub_new(e), .loop_count = loops};
+    ck_assert_ptr_nonnull(w->hub);
+    w->rpc = (struct rpc){.hub = w->hub,
+                          .version = "test",
+                          .durability = "memory",
+                          .max_body = 1 << 20,
+                          .max_request = (1 << 20) + 65536,
+                          .output_limit = 1 << 20,
+                          .max_waits = 100};
+    for (unsigned i = 0; i < loops; i++)
+        ck_assert(loop_init(&w->loops[i], &w->rpc));
+}
+
+void net_world_start(struct net_world *w)
+{
+    for (unsigned i = 0; i < w->loop_count; i++)
+        ck_assert(loop_start(&w->loops[i]));
+}
+
+void net_world_stop(struct net_world *w)
+{
+    for (unsigned i = 0; i < w->loop_count; i++)
+        if (w->loops[i].running && !atomic_load(&w->loops[i].stop))
+            loop_stop(&w->loops[i], 100);
+    for (unsigned i = 0; i < w->loop_count; i++)
+        loop_join(&w->loops[i]);
+}
+
+void net_world_release(struct net_world *w)
+{
+    net_world_stop(w);
+    for (unsigned i = 0; i < w->loop_count; i++)
+        loop_release(&w->loops[i]);
+    hub_free(w->hub);
+}
+
+int net_connect(struct net_world *w, unsigned loop)
+{
+    int ends[2];
+    struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ck_assert_int_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    ck_assert(loop_give(&w->loops[loop], ends[1]));
+    return ends[0];
+}
+
+void net_send_bytes(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        ck_assert_msg(n > 0, "send: %s", strerror(errno));
+        data += n;
+        len -= (size_t)n;
+    }
+}
+
+void net_send(int fd, const char *text)
+{
+    net_send_bytes(fd, text, strlen(text));
+}
+
+static void drop_message(char *text)
+{
+    static const char begin[] = "\"message\":\"";
+    char *at = strstr(text, begin);
+    if (!at)
+        return;
+    char *end = at + sizeof begin - 1;
+    while (*end != '"')
+        end += *end == '\\' ? 2 : 1;
+    memmove(at, end + 2, strlen(end + 2) + 1);
+}
+
+const char *net_line(int fd)
+{
+    static char line[1 << 21];
+    size_t len = 0;
+    for (;;) {
+        ck_assert_uint_lt(len, sizeof line);
+        ssize_t n = recv(fd, line + len, 1, 0);
+        if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+            ck_assert_uint_eq(len, 0);
+            return NULL;
+        }
+        ck_assert_msg(n == 1, "recv: %s", strerror(errno));
+        if (line[len] == '\n')
+            break;
+        len++;
+    }
+    line[len] = '\0';
+    drop_message(line);
+    return line;
+}
+
+const char *net_ask(int fd, const char *line)
+{
+    net_send(fd, line);
+    net_send(fd, "\n");
+    return net_line(fd);
+}
+
+bool net_closed(int fd)
+{
+    char room[4096];
+    ssize_t n;
+    do
+        n = recv(fd, room, sizeof room, 0);
+    while (n > 0);
+    return n == 0 || errno == ECONNRESET;
+}
+
+void net_wait_connections(struct net_world *w, unsigned count)
+{
+    for (;;) {
+        unsigned there = 0;
+        for (unsigned i = 0; i < w->loop_count; i++)
+            there += atomic_load(&w->loops[i].connection_count);
+        if (there == count)
+            return;
+        sched_yield();
+    }
+}
