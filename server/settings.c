@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 // What a row of any of the three tables is to the file: a name, and how its text becomes a field.
@@ -145,14 +146,22 @@ static void texts_release(struct handler_texts *t)
     *t = (struct handler_texts){0};
 }
 
-void settings_release(struct settings *s)
+static void sections_release(struct settings *s)
 {
-    texts_release(&s->listen);
-    free(s->data_dir);
     free(s->queues);
     for (size_t i = 0; i < s->handler_count; i++)
         handler_settings_release(&s->handlers[i]);
     free(s->handlers);
+    s->queues = NULL;
+    s->handlers = NULL;
+    s->queue_count = s->handler_count = 0;
+}
+
+void settings_release(struct settings *s)
+{
+    texts_release(&s->listen);
+    free(s->data_dir);
+    sections_release(s);
     *s = (struct settings){0};
 }
 
@@ -173,7 +182,8 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     parsing->failed = true;
     int n = snprintf(parsing->why, SETTINGS_WHY_MAX,
                      "%s:%d: ", cfg && cfg->filename ? cfg->filename : "configuration", cfg ? cfg->line : 0);
-    vsnprintf(parsing->why + n, SETTINGS_WHY_MAX - (size_t)n, format, args);
+    if (n < SETTINGS_WHY_MAX)
+        vsnprintf(parsing->why + n, SETTINGS_WHY_MAX - (size_t)n, format, args);
 }
 
 static const struct row *row_of(const struct row *rows, const char *name)
@@ -189,6 +199,10 @@ static int check_value(const struct row *rows, cfg_t *cfg, cfg_opt_t *opt)
     const struct row *row = row_of(rows, cfg_opt_name(opt));
     const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
     char why[200], *texts = NULL;
+    if (row->list && cfg_opt_size(opt) > (unsigned long long)row->high) {
+        cfg_error(cfg, "%s: at most %d are taken", row->name, (int)row->high);
+        return -1;
+    }
     union {
         uint64_t number;
         double share;
@@ -278,8 +292,8 @@ static bool read_queues(struct settings *s, cfg_t *cfg, char *why)
         const char *name = cfg_title(section);
         if (!name_is_fine(name)) {
             snprintf(why, SETTINGS_WHY_MAX,
-                     "%s: queue \"%s\": a name has 1 to %d bytes and no control characters", cfg->filename,
-                     name, QUEUE_NAME_MAX);
+                     "queue \"%.100s\": a name has 1 to %d bytes and no control characters", name,
+                     QUEUE_NAME_MAX);
             return false;
         }
         strcpy(q->name, name);
@@ -323,20 +337,53 @@ static void set_checks(cfg_t *cfg)
     }
 }
 
-static bool read_file(struct settings *s, cfg_t *cfg, const char *path, char *why)
+// A folder opens like a file, and libConfuse's scanner ends the process where it cannot read.
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+{
+    if (argc == 1 && is_folder(argv[0])) {
+        cfg_error(cfg, "%s: %s", argv[0], strerror(EISDIR));
+        return -1;
+    }
+    return cfg_include(cfg, opt, argc, argv);
+}
+
+static bool parse_file(cfg_t *cfg, const char *path, char *why)
 {
     set_checks(cfg);
-    int result = cfg_parse(cfg, path);
-    if (result == CFG_FILE_ERROR) {
+    errno = EISDIR;
+    int result = is_folder(path) ? CFG_FILE_ERROR : cfg_parse(cfg, path);
+    if (result == CFG_FILE_ERROR)
         snprintf(why, SETTINGS_WHY_MAX, "%s: %s", path, strerror(errno));
-        return false;
-    }
-    if (result != CFG_SUCCESS) {
-        if (!why[0])
-            snprintf(why, SETTINGS_WHY_MAX, "%s: cannot be read as a configuration", path);
-        return false;
-    }
-    return apply(daemon_rows, cfg, s, NULL, why) && read_queues(s, cfg, why) && read_handlers(s, cfg, why);
+    else if (result != CFG_SUCCESS && !why[0])
+        snprintf(why, SETTINGS_WHY_MAX, "%s: cannot be read as a configuration", path);
+    return result == CFG_SUCCESS;
+}
+
+// What is wrong only when the file is seen as a whole has no line.
+static bool apply_all(struct settings *s, cfg_t *cfg, const char *path, char *why)
+{
+    char reason[SETTINGS_WHY_MAX] = "out of memory";
+    sections_release(s);
+    if (apply(daemon_rows, cfg, s, NULL, reason) && read_queues(s, cfg, reason) &&
+        read_handlers(s, cfg, reason))
+        return true;
+    int n = snprintf(why, SETTINGS_WHY_MAX, "%s: ", path);
+    if (n < SETTINGS_WHY_MAX)
+        snprintf(why + n, SETTINGS_WHY_MAX - (size_t)n, "%s", reason);
+    return false;
+}
+
+static void make_one_line(char *why)
+{
+    for (; *why; why++)
+        if ((unsigned char)*why < 0x20 || *why == 0x7f)
+            *why = '?';
 }
 
 bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_MAX])
@@ -349,7 +396,7 @@ bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_M
     options[n++] = (cfg_opt_t)CFG_SEC("queue", queue_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
     options[n++] =
         (cfg_opt_t)CFG_SEC("handler", handler_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
-    options[n++] = (cfg_opt_t)CFG_FUNC("include", cfg_include);
+    options[n++] = (cfg_opt_t)CFG_FUNC("include", include);
     options[n] = (cfg_opt_t)CFG_END();
 
     struct parse p = {.why = why};
@@ -361,10 +408,9 @@ bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_M
     }
     cfg_set_error_function(cfg, on_error);
     parsing = &p;
-    bool ok = read_file(s, cfg, path, why);
+    bool ok = parse_file(cfg, path, why) && apply_all(s, cfg, path, why);
     parsing = NULL;
-    if (!ok && !why[0])
-        snprintf(why, SETTINGS_WHY_MAX, "%s: out of memory", path);
+    make_one_line(why);
     cfg_free(cfg);
     return ok;
 }

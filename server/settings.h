@@ -85,8 +85,8 @@ enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL };
 void settings_init(struct settings *s);
 void settings_release(struct settings *s);
 
-// Reads a configuration file over what is in s. False: `why` is one line that names file, line and the wrong
-// word.
+// Reads a configuration file over what is in s; queues and handlers are those of the file alone. False: `why`
+// is one line that names file, line and the wrong word.
 bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_MAX])
     __attribute__((warn_unused_result));
 
