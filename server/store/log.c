@@ -236,7 +236,7 @@ static enum store_error log_batch_begin(struct store *store, size_t bytes, uint3
 {
     struct log *log = log_of(store);
     struct batch *b = &log->batch;
-    assert(log->loaded && log->options.mode == STORE_WRITE && !b->begun);
+    assert(log->loaded && log->options.mode == STORE_WRITE && (!b->begun || b->count == 0));
     if (log->failed)
         return refuse_failed(log);
     enum store_error e = ahead_failed(log->ahead, store->message);

@@ -346,6 +346,12 @@ START_TEST(recover_leaves_out_what_is_damaged_and_rids_the_log_of_it)
     ck_assert_uint_eq(owner.entries[1].version, before.entries[1].version);
     ck_assert(store_clean_wanted(store));
     clean_out_damage();
+    for (uint32_t id = 0; id < 100; id++) {
+        owner_put(&owner, id, 900);
+        must_commit();
+    }
+    ck_assert_uint_gt(store_stats(store).segments, 1);
+    ck_assert(!store_clean_wanted(store)); // the damage is over, and the rest is as ever
     owner_release(&before);
     before = take_owner();
     ck_assert_int_eq(open_with(false, STORE_WRITE), STORE_OK);

@@ -4,6 +4,7 @@
 #include "tests/crash/disk.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,29 @@ START_TEST(a_file_that_should_be_there_and_is_not_is_a_failure)
 }
 END_TEST
 
+static int sync_fails(void *context, int fd)
+{
+    (void)context;
+    (void)fd;
+    errno = EIO;
+    return -1;
+}
+
+START_TEST(a_disk_that_fails_is_not_taken_for_a_full_one)
+{
+    struct store_io failing = *place.io;
+    failing.sync = sync_fails;
+    place.io = &failing;
+    struct ahead *a = started(1, false);
+    ahead_run(a, false);
+    ck_assert_int_eq(ahead_failed(a, message), STORE_IO);
+    ck_assert(!ahead_state(a).low);
+    ahead_run(a, true); // and is not tried again
+    ck_assert_int_eq(ahead_failed(a, message), STORE_IO);
+    ahead_free(a);
+}
+END_TEST
+
 START_TEST(lack_of_space_passes_when_it_is_tried_again)
 {
     disk_set_capacity(disk, SIZE);
@@ -252,6 +276,7 @@ int main(void)
     tcase_add_test(c, a_retired_file_of_another_size_goes);
     tcase_add_test(c, a_damaged_file_is_kept_apart);
     tcase_add_test(c, a_file_that_should_be_there_and_is_not_is_a_failure);
+    tcase_add_test(c, a_disk_that_fails_is_not_taken_for_a_full_one);
     tcase_add_test(c, lack_of_space_passes_when_it_is_tried_again);
     suite_add_tcase(s, c);
     TCase *t = tcase_create("helper");
