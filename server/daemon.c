@@ -1,6 +1,5 @@
 #include "server/daemon.h"
 
-#include "common/json_writer.h"
 #include "common/log.h"
 #include "server/backup.h"
 #include "server/committer.h"
@@ -11,6 +10,7 @@
 #include "server/net/loop.h"
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
+#include "server/report.h"
 #include "server/storage.h"
 
 #include <errno.h>
@@ -266,53 +266,16 @@ static uint64_t raise_descriptors(void)
     return limit.rlim_cur;
 }
 
-static void visit_handler(void *context, const struct pool_handler_info *info)
-{
-    struct buffer *b = context;
-    json_write_comma(b);
-    json_write_raw(b, "{");
-    json_write_key(b, "handler");
-    json_write_bytes(b, slice_of(info->name));
-    json_write_key(b, "queues");
-    json_write_raw(b, "[");
-    for (size_t i = 0; i < info->queues->count; i++) {
-        json_write_comma(b);
-        json_write_bytes(b, slice_of(info->queues->items[i]));
-    }
-    json_write_raw(b, "]");
-    json_write_key(b, "kind");
-    json_write_string(b, slice_of(info->kind));
-    json_write_key(b, "workers");
-    json_write_uint(b, info->workers);
-    json_write_key(b, "running");
-    json_write_uint(b, info->running);
-    json_write_key(b, "done");
-    json_write_uint(b, info->done);
-    json_write_key(b, "failed");
-    json_write_uint(b, info->failed);
-    json_write_key(b, "jobs");
-    json_write_raw(b, "[");
-    for (unsigned i = 0; i < info->running; i++) {
-        json_write_comma(b);
-        json_write_raw(b, "{");
-        json_write_key(b, "id");
-        json_write_uint(b, info->jobs[i].id);
-        json_write_key(b, "worker");
-        json_write_uint(b, info->jobs[i].worker);
-        json_write_key(b, "seconds");
-        json_write_seconds(b, info->jobs[i].running_ms);
-        json_write_raw(b, "}");
-    }
-    json_write_raw(b, "]}");
-}
-
 static void pool_report(void *context, struct buffer *out)
 {
     struct daemon *d = context;
-    json_write_raw(out, "[");
-    if (d->pool)
-        pool_info(d->pool, visit_handler, out);
-    json_write_raw(out, "]");
+    report_pool(d->pool, out);
+}
+
+static void store_report(void *context, struct buffer *out)
+{
+    struct daemon *d = context;
+    report_store(d->committer, out);
 }
 
 static uint64_t count_connections(void *context)
@@ -322,19 +285,6 @@ static uint64_t count_connections(void *context)
     for (unsigned i = 0; i < d->loop_count; i++)
         count += atomic_load_explicit(&d->loops[i].connection_count, memory_order_relaxed);
     return count;
-}
-
-static void store_report(void *context, struct buffer *out)
-{
-    struct daemon *d = context;
-    struct store_stats s = committer_stats(d->committer);
-    json_write_raw(out, "{");
-#define X(member, counter, text)                                                                             \
-    json_write_key(out, #member);                                                                            \
-    json_write_uint(out, s.member);
-    STORE_STATS(X)
-#undef X
-    json_write_raw(out, "}");
 }
 
 static bool start_loops(struct daemon *d)
