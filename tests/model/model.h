@@ -122,7 +122,7 @@ uint64_t model_token(const struct model *m, const struct mjob *j);
 int64_t model_next_due(const struct model *m);
 enum error model_outcome(const struct mjob *j);
 
-// ---- what happens to a job
+// ---- life.c: what happens to a job
 struct mjob *model_admit(struct model *m, const struct mjob *from, uint64_t id);
 void model_hand_out(struct model *m, struct mjob *j, int client, int64_t lease, bool detached, bool handing);
 void model_finish(struct model *m, struct mjob *j, enum job_state state, unsigned result);
