@@ -44,8 +44,11 @@ bool log_clean_wanted(const struct store *store)
     if (!log->loaded || log->failed || log->count < 2 || log->snapshots > 0)
         return false;
     const struct segment *oldest = log_oldest(log);
-    if (oldest->live == 0)
-        return true;
+    uint64_t left;
+    if (oldest->live == 0) {
+        store->ops->space(store, &left);
+        return left >= FORMAT_FRAME_SIZE; // it takes a frame to say so
+    }
     if (log->clean.segment == oldest->number && log->clean.fd < 0)
         return false; // walked; what lives there comes with the next batches
     if (log->damaged_to)

@@ -151,8 +151,8 @@ size_t store_batch_max(const struct store *store);
 
 // Begins a batch whose records' STORE_RECORD_SIZE add up to `bytes` at most, and decides the segment that it
 // goes to: the place of all its puts. STORE_NO_SPACE: nothing changed, the same may work after
-// store_prepare(). STORE_TOO_LARGE likewise. May wait for the helper when segments fill faster than it makes
-// them.
+// store_prepare(). STORE_TOO_LARGE likewise. A batch that has no record yet may be begun anew, with other
+// bytes and perhaps another segment. May wait for the helper when segments fill faster than it makes them.
 __attribute__((warn_unused_result)) enum store_error store_batch_begin(struct store *store, size_t bytes,
                                                                        uint32_t *segment);
 

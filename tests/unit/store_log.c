@@ -244,6 +244,7 @@ START_TEST(a_batch_without_records_leaves_no_trace)
     open_folder();
     uint32_t segment;
     ck_assert_int_eq(store_batch_begin(store, 100, &segment), STORE_OK);
+    ck_assert_int_eq(store_batch_begin(store, 2000, &segment), STORE_OK); // anew, with more
     ck_assert_int_eq(store_commit(store), STORE_OK);
     ck_assert_uint_eq(store_stats(store).commits, 0);
     ck_assert_uint_eq(store_stats(store).last_batch, 0);
