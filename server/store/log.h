@@ -96,6 +96,10 @@ enum store_error log_commit_empty(struct log *log);
 // False if there is no such place: the owner and the log do not agree.
 bool log_count_live(struct log *log, uint32_t segment, uint64_t size, struct store_place old);
 
+// folder.c: on failure `message` has a line; what was opened is in `log`, for log_close().
+enum store_error folder_open(struct log *log, char *message);
+enum store_error folder_lock(struct log *log, char *message);
+
 // load.c
 enum store_error log_load(struct store *store, const struct store_loader *loader);
 
