@@ -16,9 +16,9 @@ DRAWN = [
 ]
 SERVERS = [("taskq", "taskq"), ("redis", "Redis"), ("beanstalkd", "beanstalkd")]
 
-WIDTH, LEFT, RIGHT = 760, 250, 80
+WIDTH, LEFT, RIGHT = 800, 310, 90
 BAR, GAP, GROUP = 13, 3, 16
-TOP = 64
+TOP = 82
 
 STYLE = """
 svg { font: 12px system-ui, sans-serif; }
@@ -59,8 +59,9 @@ def draw(result):
         if name in rows and rows[name]["medians"].get("taskq", {}).get(metric):
             drawn, y = group(y, rows[name], metric, title, unit)
             parts += drawn
-    said = (f"{result['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; taskq {versions['taskq']}, "
-            f"Redis {versions['redis']}, beanstalkd {versions['beanstalkd']}; medians of {result['rounds']} rounds")
-    head = [text(16, 26, "What a job costs: taskq, Redis, beanstalkd", "title"), text(16, 46, said, "small")]
+    head = [text(16, 26, "What a job costs: taskq, Redis, beanstalkd", "title"),
+            text(16, 46, f"{result['date'][:10]}: taskq {versions['taskq']}, Redis {versions['redis']}, beanstalkd {versions['beanstalkd']}; "
+                         f"the same work in the same run, medians of {result['rounds']} rounds", "small"),
+            text(16, 61, f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}", "small")]
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" role="img">\n'
             f"<title>What a job costs: taskq, Redis, beanstalkd</title>\n<style>{STYLE}</style>\n" + "\n".join(head + parts) + "\n</svg>\n")

@@ -33,6 +33,7 @@ bool client_init(struct client *c, uint32_t connections, uint64_t numbers)
     c->epoll = epoll_create1(EPOLL_CLOEXEC);
     c->capacity = connections;
     c->numbers_max = numbers;
+    c->first_number = c->next_number = (uint64_t)clock_ns() % (BODY_NUMBERS - numbers);
     c->connections = calloc(connections ? connections : 1, sizeof *c->connections);
     c->scratch = malloc(CLIENT_SCRATCH);
     c->out_there = calloc(1, numbers / 8 + 1);
@@ -68,15 +69,22 @@ void client_release(struct client *c)
 
 uint64_t client_number(struct client *c)
 {
-    uint64_t n = c->next_number++;
-    if (n < c->numbers_max)
-        c->out_there[n / 8] |= (uint8_t)(1u << (n % 8));
-    return n;
+    uint64_t number = c->next_number++;
+    client_expect(c, number);
+    return number;
 }
 
-bool client_got(struct client *c, uint64_t n)
+void client_expect(struct client *c, uint64_t number)
 {
-    if (n >= c->numbers_max || !(c->out_there[n / 8] & (1u << (n % 8))))
+    uint64_t n = number - c->first_number;
+    if (n < c->numbers_max)
+        c->out_there[n / 8] |= (uint8_t)(1u << (n % 8));
+}
+
+bool client_got(struct client *c, uint64_t number)
+{
+    uint64_t n = number - c->first_number;
+    if (number < c->first_number || n >= c->numbers_max || !(c->out_there[n / 8] & (1u << (n % 8))))
         return client_fail(c, "a job came that was not put, or came twice");
     c->out_there[n / 8] &= (uint8_t) ~(1u << (n % 8));
     return true;

@@ -52,7 +52,8 @@ struct client {
     int epoll;
     struct connection *connections;
     uint32_t connected, capacity;
-    char *scratch; // what is read goes here first
+    char *scratch;         // what is read goes here first
+    uint64_t first_number; // another one in each run, so that another's jobs are told apart
     uint64_t next_number;
     uint8_t *out_there; // a bit a number: put and not yet got
     uint64_t numbers_max;
@@ -79,8 +80,10 @@ bool client_answer(struct client *c, struct connection *conn, const struct reque
                    uint32_t *count);
 bool client_do(struct client *c, struct connection *conn, const struct request *r, struct held *jobs); // both
 
-// A new number of a job, marked as put; taking it back: false if it was not put, or came before.
+// A new number of a job, marked as put; a number that must come (again); one that came: false if it was not
+// put, or came before.
 uint64_t client_number(struct client *c);
+void client_expect(struct client *c, uint64_t number);
 bool client_got(struct client *c, uint64_t number);
 
 bool client_fail(struct client *c, const char *why);  // false

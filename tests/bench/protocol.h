@@ -11,8 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BODY_MIN    14
-#define NOT_A_QUEUE UINT32_MAX
+#define BODY_MIN     14
+#define BODY_NUMBERS UINT64_C(1000000000000) // numbers are below
+#define NOT_A_QUEUE  UINT32_MAX
 
 enum step { STEP_PUT, STEP_GET, STEP_ACK, STEP_PING };
 

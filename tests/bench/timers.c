@@ -105,7 +105,7 @@ bool work_leases(struct run *r, const struct work *w)
         return false;
     if (clock_ns() > fires - WELL_BEFORE)
         return client_fail(c, "getting took too long: --after is too short");
-    for (uint64_t i = 0; i < r->jobs; i++) // they must come again
-        c->out_there[i / 8] |= (uint8_t)(1u << (i % 8));
+    for (uint64_t i = 0; i < r->jobs; i++)
+        client_expect(c, c->first_number + i);
     return watch(r, fires) && collect(r, &c->connections[0], 0) && timers_end(r, began);
 }
