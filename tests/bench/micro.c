@@ -199,6 +199,7 @@ static void dispatch_lines(struct micro *m)
 {
     for (uint64_t i = 0; i < m->count; i += LINES) {
         size_t used = dispatch_input(&m->dispatch, &m->session, m->in.data, m->in.len);
+        dispatch_flush(&m->dispatch);
         must(used == m->in.len, "lines are left");
     }
 }
