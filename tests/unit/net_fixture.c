@@ -60,10 +60,9 @@ void net_world_release(struct net_world *w)
 int net_connect(struct net_world *w, unsigned loop)
 {
     int ends[2];
-    struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     ck_assert_int_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
-    ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    net_adopt(ends[0]);
     ck_assert(loop_give(&w->loops[loop], ends[1]));
     return ends[0];
 }
@@ -95,25 +94,48 @@ static void drop_message(char *text)
     memmove(at, end + 2, strlen(end + 2) + 1);
 }
 
+// What was read from a descriptor behind the last line.
+static struct {
+    size_t from, to;
+    char bytes[16384];
+} ahead[256];
+
+void net_adopt(int fd)
+{
+    struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
+    ck_assert_int_lt(fd, (int)(sizeof ahead / sizeof *ahead));
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    ahead[fd].from = ahead[fd].to = 0;
+}
+
 const char *net_line(int fd)
 {
     static char line[1 << 21];
-    size_t len = 0;
-    for (;;) {
-        ck_assert_uint_lt(len, sizeof line);
-        ssize_t n = recv(fd, line + len, 1, 0);
-        if (n == 0 || (n < 0 && errno == ECONNRESET)) {
-            ck_assert_uint_eq(len, 0);
-            return NULL;
+    for (size_t len = 0;;) {
+        if (ahead[fd].from == ahead[fd].to) {
+            ssize_t n = recv(fd, ahead[fd].bytes, sizeof ahead[fd].bytes, 0);
+            if (n == 0 || (n < 0 && errno == ECONNRESET)) {
+                ck_assert_uint_eq(len, 0);
+                return NULL;
+            }
+            ck_assert_msg(n > 0, "recv: %s", strerror(errno));
+            ahead[fd].from = 0;
+            ahead[fd].to = (size_t)n;
         }
-        ck_assert_msg(n == 1, "recv: %s", strerror(errno));
-        if (line[len] == '\n')
-            break;
-        len++;
+        const char *start = ahead[fd].bytes + ahead[fd].from;
+        size_t there = ahead[fd].to - ahead[fd].from;
+        const char *newline = memchr(start, '\n', there);
+        size_t take = newline ? (size_t)(newline - start) : there;
+        ck_assert_uint_lt(len + take, sizeof line);
+        memcpy(line + len, start, take);
+        len += take;
+        ahead[fd].from += take + (newline != NULL);
+        if (!newline)
+            continue;
+        line[len] = '\0';
+        drop_message(line);
+        return line;
     }
-    line[len] = '\0';
-    drop_message(line);
-    return line;
 }
 
 const char *net_ask(int fd, const char *line)

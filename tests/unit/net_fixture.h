@@ -25,6 +25,9 @@ void net_world_release(struct net_world *w); // stops them if need be
 // A connection to the loop with this index; the descriptor is the client's blocking end.
 int net_connect(struct net_world *w, unsigned loop);
 
+// A socket that the test made itself: before it is used below.
+void net_adopt(int fd);
+
 void net_send(int fd, const char *text);
 void net_send_bytes(int fd, const char *data, size_t len);
 

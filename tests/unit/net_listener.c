@@ -56,6 +56,7 @@ static int connect_to_path(void)
     strcpy(to.sun_path, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    net_adopt(fd);
     return fd;
 }
 
