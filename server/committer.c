@@ -112,6 +112,14 @@ static void look_at_space(struct committer *c)
     hub_unlock(c->options.hub);
 }
 
+static void save_stats(struct committer *c)
+{
+    struct store_stats now = store_stats(c->options.store);
+    pthread_mutex_lock(&c->stats_lock);
+    c->stats = now;
+    pthread_mutex_unlock(&c->stats_lock);
+}
+
 static enum store_error commit_one(struct committer *c)
 {
     struct store *store = c->options.store;
@@ -133,6 +141,7 @@ static enum store_error commit_one(struct committer *c)
     c->commit_ns += (clock_ns() - began - c->commit_ns) / 8;
     c->last_count = marks - c->durable;
     c->durable = marks;
+    save_stats(c); // before anybody hears of it, so that who looks finds it counted
     kept(c, marks);
     return error;
 }
@@ -144,14 +153,6 @@ static bool lives(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
     bool marked = journal_rewrite(hub_engine(c->options.hub), kind, id, segment);
     hub_unlock(c->options.hub);
     return marked;
-}
-
-static void save_stats(struct committer *c)
-{
-    struct store_stats now = store_stats(c->options.store);
-    pthread_mutex_lock(&c->stats_lock);
-    c->stats = now;
-    pthread_mutex_unlock(&c->stats_lock);
 }
 
 // A batch, and a share of the cleaning. True: all is well, or there is no space and *full is set.

@@ -21,6 +21,7 @@ struct hub {
     uint64_t wanted; // marks for which the committer is woken
     pthread_cond_t marked;
     atomic_uint_least64_t durable_marks;
+    atomic_bool crowded;
 };
 
 struct hub *hub_new(struct engine *engine_take)
@@ -78,8 +79,22 @@ static void post_all(struct waiter *w)
     }
 }
 
+bool hub_crowded(const struct hub *h)
+{
+    return atomic_load_explicit(&h->crowded, memory_order_relaxed);
+}
+
+static void look_whether_crowded(struct hub *h)
+{
+    bool was = hub_crowded(h);
+    bool is = journal_waiting_bytes(h->engine) > (was ? HUB_GATHER_MAX / 2 : HUB_GATHER_MAX);
+    if (is != was)
+        atomic_store(&h->crowded, is);
+}
+
 void hub_unlock(struct hub *h)
 {
+    look_whether_crowded(h);
     struct waiter *completed = engine_take_completed(h->engine);
     struct job *removed = engine_take_removed(h->engine);
     int64_t due = engine_next_due(h->engine, h->now);

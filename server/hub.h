@@ -7,6 +7,9 @@
 #include "common/clock.h"
 #include "server/engine/engine.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct hub;
 
 // Takes the engine. NULL: no memory.
@@ -32,6 +35,15 @@ int64_t hub_tick(struct hub *h);
 // The number of the newest batch that is on disk: a promise up to it is kept. UINT64_MAX where nothing is
 // ever written (-m). Any thread, without the lock.
 uint64_t hub_durable(struct hub *h);
+
+// While more than this is waiting to be written, no further requests are read. Less than a segment of the
+// store: what has gathered has room in its reserve when the disk gets full, so that acks are not stuck behind
+// puts.
+#define HUB_GATHER_MAX ((uint64_t)8 << 20)
+
+// Whether that is so; once it is, until half of it is taken. After that the committer has commits to tell of.
+// Any thread, without the lock.
+bool hub_crowded(const struct hub *h);
 
 // ---- for the committer
 

@@ -344,12 +344,11 @@ uint64_t journal_take(struct engine *e, struct moment now, const struct journal_
     *removed = NULL;
     for (; n->batch; n->batch--) {
         take(e, sink, &n->marks[n->first], removed);
+        n->waiting_bytes -= n->marks[n->first].bytes;
         n->first = (n->first + 1) & (n->room - 1);
         n->count--;
         n->taken++;
     }
-    if (!n->count)
-        n->waiting_bytes = 0;
     return n->taken;
 }
 

@@ -42,8 +42,8 @@ struct journal_sink {
 // Makes the engine keep a journal from now on. False: no memory. A new engine, or one that was just loaded.
 bool journal_begin(struct engine *e) __attribute__((warn_unused_result));
 
-// How many marks were made since the start, and an upper bound of the bytes that those not yet taken will
-// need.
+// How many marks were made since the start, and about how many bytes those not yet taken will need (bodies
+// and fixed parts; not errors and results).
 uint64_t journal_marked(const struct engine *e);
 uint64_t journal_taken(const struct engine *e); // of them into batches
 uint64_t journal_waiting_bytes(const struct engine *e);

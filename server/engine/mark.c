@@ -30,6 +30,7 @@ static uint64_t push(struct engine *e, struct mark m, uint64_t bytes)
         n->failed = true;
         return 0;
     }
+    m.bytes = (uint32_t)bytes;
     n->marks[(n->first + n->count++) & (n->room - 1)] = m;
     n->waiting_bytes += bytes;
     return ++n->marked;
@@ -112,9 +113,11 @@ void mark_queue(struct engine *e, struct queue *q)
 static void gone(struct engine *e, uint8_t kind, uint64_t id, uint64_t *marked, struct journal_place *place)
 {
     struct mark m = {.kind = kind, .id = id, .place = *place};
-    if (*marked)
-        *mark_at(e->journal, *marked) = m;
-    else if (place->segment)
+    if (*marked) {
+        struct mark *waits = mark_at(e->journal, *marked);
+        m.bytes = waits->bytes;
+        *waits = m;
+    } else if (place->segment)
         push(e, m, RECORD_COST);
     *marked = 0;
     *place = (struct journal_place){0};

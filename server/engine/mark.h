@@ -13,7 +13,8 @@
 
 // One mark. The object is looked at when it is taken, so that later changes go with it.
 struct mark {
-    uint8_t kind; // enum record_kind; RECORD_BODY stands for a job with whatever of it is dirty
+    uint8_t kind;   // enum record_kind; RECORD_BODY stands for a job with whatever of it is dirty
+    uint32_t bytes; // about what it needs
     uint64_t id;
     void *object; // NULL: it is gone, and its record lies at `place`
     struct journal_place place;

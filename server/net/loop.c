@@ -152,6 +152,13 @@ static void begin_finishing(struct loop *l)
         connection_finish(c);
 }
 
+// The store has caught up: whoever was not read from is.
+static void resume_all(struct loop *l)
+{
+    for (struct connection *c = l->connections; c; c = c->next)
+        loop_pending(l, c);
+}
+
 static bool has_work(struct loop *l)
 {
     return l->pending || dispatch_has_work(&l->dispatch) || mailbox_has(&l->mailbox);
@@ -161,6 +168,8 @@ static bool has_work(struct loop *l)
 // looked into.
 static void end_turn(struct loop *l)
 {
+    if (dispatch_uncrowd(&l->dispatch))
+        resume_all(l);
     dispatch_completions(&l->dispatch);
     if (l->held)
         run_held(l);

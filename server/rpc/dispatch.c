@@ -51,7 +51,16 @@ void dispatch_release(struct dispatch *d)
 
 bool dispatch_blocked(const struct dispatch *d, const struct session *s)
 {
-    return s->task || s->refused || s->broken || s->unsent + (d->out.len - d->piece) > d->rpc->output_limit;
+    return d->crowded || s->task || s->refused || s->broken ||
+           s->unsent + (d->out.len - d->piece) > d->rpc->output_limit;
+}
+
+bool dispatch_uncrowd(struct dispatch *d)
+{
+    if (!d->crowded || hub_crowded(d->rpc->hub))
+        return false;
+    d->crowded = false;
+    return true;
 }
 
 bool dispatch_busy(const struct session *s)
@@ -227,6 +236,8 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
             batch->read = true;
             output_batch(d, s, batch);
         }
+        if (hub_crowded(d->rpc->hub))
+            d->crowded = true;
         bool moved = in.at != before || d->count > 0;
         arena_reset(&d->arena);
         if (!moved)

@@ -74,8 +74,9 @@ struct dispatch {
     unsigned mark_count, mark_cap;
     unsigned piece_marks;            // the first mark of the present session
     struct task *tasks, *tasks_last; // under way, in turn
-    struct task *asleep;             // under way, with nothing to do until they are roused
-    struct engine_client **closing;  // clients whose leases are being released, slice by slice
+    bool crowded; // the store has too much to write for more to be read; dispatch_uncrowd takes it back
+    struct task *asleep;            // under way, with nothing to do until they are roused
+    struct engine_client **closing; // clients whose leases are being released, slice by slice
     unsigned closing_count, closing_cap;
 };
 
@@ -91,12 +92,16 @@ void dispatch_release(struct dispatch *d);
 // more.
 size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len);
 
-// Whether the session's input is to wait: for a slow request, for its output to be sent, or for good.
+// Whether the session's input is to wait: for the store, for a slow request, for its output to be sent, or
+// for good.
 bool dispatch_blocked(const struct dispatch *d, const struct session *s);
 
-// Hands all the output to the connections. Replies are sent together at the end of a turn of the loop: a client
-// that is woken by the first of its replies then finds the others there, and so do its neighbours.
+// Hands all the output to the connections. Replies are sent together at the end of a turn of the loop: a
+// client that is woken by the first of its replies then finds the others there, and so do its neighbours.
 void dispatch_flush(struct dispatch *d);
+
+// Whether the store has caught up, so that sessions which were blocked for it are not any more.
+bool dispatch_uncrowd(struct dispatch *d);
 
 // Answers the requests whose waiters have come into the mailbox.
 void dispatch_completions(struct dispatch *d);

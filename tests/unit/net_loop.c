@@ -1,8 +1,12 @@
 #include "server/net/loop.h"
 
+#include "server/engine/journal.h"
+
 #include "tests/unit/net_fixture.h"
 
 #include <check.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +119,114 @@ START_TEST(a_stop_does_not_wait_for_ever_for_who_does_not_read)
 }
 END_TEST
 
+// ---- a store that is slow
+
+static char *sink_buffer;
+
+static void *sink_put(void *arg, uint8_t kind, uint64_t id, uint32_t length, struct journal_place old)
+{
+    (void)arg, (void)kind, (void)id, (void)old;
+    ck_assert_uint_le(length, 1 << 20);
+    return sink_buffer;
+}
+
+static void sink_remove(void *arg, uint8_t kind, uint64_t id, struct journal_place old)
+{
+    (void)arg, (void)kind, (void)id, (void)old;
+}
+
+// All that is marked is on disk now.
+static void commit_all(void)
+{
+    struct journal_sink sink = {NULL, 1, sink_put, sink_remove};
+    struct job *removed;
+    struct moment now = hub_lock(world.hub);
+    struct engine *e = hub_engine(world.hub);
+    journal_measure(e, now, UINT64_MAX, 16);
+    uint64_t marks = journal_take(e, now, &sink, &removed);
+    hub_unlock(world.hub);
+    jobs_free(removed);
+    hub_set_durable(world.hub, marks);
+    for (unsigned i = 0; i < world.loop_count; i++)
+        loop_durable(&world.loops[i]);
+}
+
+static uint64_t waiting_bytes(void)
+{
+    (void)hub_lock(world.hub);
+    uint64_t bytes = journal_waiting_bytes(hub_engine(world.hub));
+    hub_unlock(world.hub);
+    return bytes;
+}
+
+// Sends until nothing more is taken because the store has not caught up. False: all of it was sent.
+static bool is_held_up(int fd, const char *data, size_t len, size_t *sent)
+{
+    while (*sent < len) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, 100) == 0) {
+            if (hub_crowded(world.hub))
+                return true;
+            continue;
+        }
+        ssize_t n = send(fd, data + *sent, len - *sent, MSG_DONTWAIT);
+        ck_assert(n > 0 || errno == EAGAIN);
+        *sent += n > 0 ? (size_t)n : 0;
+    }
+    return false;
+}
+
+START_TEST(what_gathers_for_a_slow_store_is_bounded)
+{
+    enum { BODY = 60000, PUTS = 500, LINE = BODY + 100 };
+    size_t len = 0, sent = 0;
+    char *text = malloc((size_t)PUTS * LINE);
+    sink_buffer = malloc(1 << 20);
+    ck_assert(text && sink_buffer);
+    for (int i = 0; i < PUTS; i++) {
+        len += (size_t)sprintf(text + len,
+                               "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"put\",\"params\":{\"queue\":"
+                               "\"q\",\"body\":\"%0*d\"}}\n",
+                               i, BODY, i);
+    }
+    (void)hub_lock(world.hub);
+    ck_assert(journal_begin(hub_engine(world.hub)));
+    hub_unlock(world.hub);
+    hub_keep_journal(world.hub, true);
+    commit_all(); // the ids
+    net_world_start(&world);
+    int c = net_connect(&world, 0), other = net_connect(&world, 1);
+
+    // 30 MB are not read: the connection is held up, and so is a part that another thread's reads.
+    ck_assert(is_held_up(c, text, len, &sent));
+    ck_assert(hub_crowded(world.hub));
+    ck_assert_uint_gt(waiting_bytes(), HUB_GATHER_MAX);
+    ck_assert_uint_lt(waiting_bytes(), HUB_GATHER_MAX + (1 << 20));
+    net_send(other, CALL("1", "ping", "") "\n");
+
+    // Every commit lets some more in, and all comes in the end, once.
+    int commits = 0;
+    do {
+        commit_all();
+        commits++;
+    } while (is_held_up(c, text, len, &sent));
+    ck_assert_int_ge(commits, 2);
+    ck_assert_ptr_nonnull(strstr(net_line(other), "\"id\":1,\"result\":{}"));
+    for (int i = 0; i < PUTS; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "\"id\":%d,\"result\"", i);
+        struct pollfd p = {.fd = c, .events = POLLIN};
+        while (poll(&p, 1, 100) == 0)
+            commit_all();
+        ck_assert_ptr_nonnull(strstr(net_line(c), id));
+    }
+    close(c);
+    close(other);
+    free(text);
+    free(sink_buffer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net/loop");
@@ -126,6 +238,7 @@ int main(void)
     tcase_add_test(c, a_consumer_that_goes_while_it_is_served);
     tcase_add_test(c, a_stop_answers_what_waits_and_closes);
     tcase_add_test(c, a_stop_does_not_wait_for_ever_for_who_does_not_read);
+    tcase_add_test(c, what_gathers_for_a_slow_store_is_bounded);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
