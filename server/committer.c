@@ -189,6 +189,16 @@ bool committer_flush(struct committer *c)
     return true;
 }
 
+bool committer_settle(struct committer *c)
+{
+    bool ok = committer_flush(c);
+    while (ok && store_clean_wanted(c->options.store)) {
+        bool full;
+        ok = commit_and_clean(c, &full) && !full;
+    }
+    return ok && committer_flush(c);
+}
+
 // ---- the thread
 
 static void gather(struct committer *c)

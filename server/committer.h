@@ -35,6 +35,10 @@ struct committer *committer_new(const struct committer_options *options);
 // False: the store failed (logged).
 bool committer_flush(struct committer *c) __attribute__((warn_unused_result));
 
+// After damaged parts of a log were left out: cleans until they are gone and all that lives is written again,
+// as committer_flush.
+bool committer_settle(struct committer *c) __attribute__((warn_unused_result));
+
 // Starts the thread, with all signals blocked. False: it could not be.
 bool committer_start(struct committer *c) __attribute__((warn_unused_result));
 

@@ -206,7 +206,7 @@ static bool open_store(struct daemon *d, bool recover)
     d->committer = committer_new(&c);
     // The raised start number has to be on disk before anybody is given a delivery token of it.
     d->backups = d->committer ? backups_new(d->committer) : NULL;
-    return d->backups && committer_flush(d->committer);
+    return d->backups && (recover ? committer_settle(d->committer) : committer_flush(d->committer));
 }
 
 // ---- starting
