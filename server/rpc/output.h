@@ -18,8 +18,8 @@ struct waiter;
 void output_begin(struct dispatch *d);
 void output_end(struct dispatch *d, struct session *s);
 
-// For those who write several pieces at a time: adds one that was written already, for which there must be room;
-// afterwards sends all if they are many.
+// For those who write several pieces at a time: adds one that was written already, for which there must be
+// room; afterwards sends all if they are many.
 void output_add(struct dispatch *d, struct session *s, size_t start, size_t end, unsigned mark_start,
                 unsigned mark_end);
 void output_relieve(struct dispatch *d);
@@ -33,8 +33,8 @@ void output_request(struct dispatch *d, struct session *s, struct batch *batch, 
 // The reply of a slow request that is done.
 void output_task(struct dispatch *d, struct session *s, struct task *t);
 
-// The reply of a request that waited; the wait must be unlinked. What it promises is known only when the engine
-// has been told of it (engine_confirm): output_waiter_promise() is to follow, in the same order.
+// The reply of a request that waited; the wait must be unlinked. What it promises is known only when the
+// engine has been told of it (engine_confirm): output_waiter_promise() is to follow, in the same order.
 void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const struct waiter *done);
 void output_waiter_promise(struct dispatch *d, struct wait *w, uint64_t promise);
 

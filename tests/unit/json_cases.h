@@ -1,4 +1,5 @@
-// What RFC 8259's grammar accepts and rejects, rule by rule. The unit test holds the reader to it; the fuzz target starts from it.
+// What RFC 8259's grammar accepts and rejects, rule by rule. The unit test holds the reader to it; the fuzz
+// target starts from it.
 #ifndef TESTS_UNIT_JSON_CASES_H
 #define TESTS_UNIT_JSON_CASES_H
 
@@ -7,12 +8,19 @@
 struct json_case {
     const char *text;
     size_t len;
-    long bad_at; // the offset of the byte that no longer fits (the length, if the text ends too early); -1: accepted
+    long bad_at; // the offset of the byte that no longer fits (the length, if the text ends too early); -1:
+                 // accepted
     enum jsonr_type type; // of what is accepted
 };
 
-#define GOOD(type_, text_)   {text_, sizeof(text_) - 1, -1, JSONR_##type_}
-#define BAD(bad_at_, text_)  {text_, sizeof(text_) - 1, bad_at_, JSONR_NULL}
+#define GOOD(type_, text_)                                                                                   \
+    {                                                                                                        \
+        text_, sizeof(text_) - 1, -1, JSONR_##type_                                                          \
+    }
+#define BAD(bad_at_, text_)                                                                                  \
+    {                                                                                                        \
+        text_, sizeof(text_) - 1, bad_at_, JSONR_NULL                                                        \
+    }
 
 // clang-format off
 static const struct json_case json_cases[] = {
