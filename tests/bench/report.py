@@ -76,6 +76,9 @@ def lines_of(row):
             return f"{own / other:.2f}" if own is not None and other else ""
         yield [row["title"] if metric == spec.metric else "", METRICS[metric][0],
                *(number(metric, values.get(name)) for name in [spec.servers[0], *PEERS, "floor"]), *(ratio(p) for p in PEERS)]
+        for name in spec.servers[1:]:  # a taskq of other settings has a line of its own
+            if name not in [*PEERS, "floor"]:
+                yield [f"  {name}", METRICS[metric][0], number(metric, values.get(name)), "", "", "", "", ""]
 
 
 def show(result):
