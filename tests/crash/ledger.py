@@ -278,10 +278,6 @@ class Ledger:
         """The jobs that are surely in a queue that only the caller uses, in the order of their puts."""
         return sorted(self.where(lambda job: job.last.queue == name and job.id is not None), key=lambda job: job.number)
 
-    def unfinished(self):
-        with self.lock:
-            return sum(job.last.kind == "ready" for job in self.jobs.values())
-
     # ---- queues
 
     def queue(self, name):
