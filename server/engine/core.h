@@ -3,6 +3,7 @@
 #define ENGINE_CORE_H
 
 #include "server/engine/engine.h"
+#include "server/engine/id_map.h"
 #include "server/engine/table.h"
 #include "server/engine/tree.h"
 #include "server/engine/wheel.h"
@@ -26,7 +27,7 @@ struct engine {
     uint64_t promise;
     struct journal *journal; // NULL with -m
 
-    struct table jobs;      // by id
+    struct id_map jobs;
     struct table names;     // queues by name
     struct table keys;      // by queue and key
     struct table numbers;   // queues by their numbers on disk

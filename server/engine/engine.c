@@ -18,7 +18,7 @@ struct engine *engine_new(const struct engine_config *config)
     e->chance = config->seed;
     e->completed_end = &e->completed_first;
     wheel_init(&e->wheel, 0);
-    bool ok = table_init(&e->jobs, job_table_hash);
+    bool ok = id_map_init(&e->jobs);
     ok = table_init(&e->names, queue_table_hash) && ok;
     ok = table_init(&e->keys, key_table_hash) && ok;
     ok = table_init(&e->numbers, queue_number_hash) && ok;
@@ -40,21 +40,19 @@ struct engine *engine_new(const struct engine_config *config)
 // Everything goes, by the book: what is forgotten shows as a leak.
 static void free_jobs(struct engine *e)
 {
-    for (size_t i = 0; i < e->jobs.buckets; i++)
-        for (struct table_node *n; (n = table_chain(&e->jobs, i));) {
-            struct job *j = OWNER_OF(struct job, by_id, n);
-            if (j->extra && j->extra->key) {
-                key_free(e, j->extra->key);
-                j->extra->key = NULL;
-            }
-            struct level *l = j->level;
-            table_remove_first(&e->jobs, i);
-            if (l && --l->refs == 0 && l != &l->queue->zero) {
-                tree_remove(&l->queue->levels, &l->node, level_compare);
-                free(l);
-            }
-            job_discard(j);
+    struct id_cursor c = {0};
+    for (struct job *j; (j = id_map_next(&e->jobs, &c));) {
+        if (j->extra && j->extra->key) {
+            key_free(e, j->extra->key);
+            j->extra->key = NULL;
         }
+        struct level *l = j->level;
+        if (l && --l->refs == 0 && l != &l->queue->zero) {
+            tree_remove(&l->queue->levels, &l->node, level_compare);
+            free(l);
+        }
+        job_discard(j);
+    }
 }
 
 static void free_queue(struct queue *q)
@@ -96,7 +94,7 @@ void engine_free(struct engine *e)
             table_remove_first(&e->names, i);
             free_queue(q);
         }
-    table_release(&e->jobs);
+    id_map_release(&e->jobs);
     table_release(&e->names);
     table_release(&e->keys);
     table_release(&e->numbers);

@@ -61,7 +61,7 @@ enum error engine_import(struct engine *e, struct moment now, const struct job_i
     if (error != ERROR_NONE)
         return error;
     struct job *j = prepare(i);
-    struct level *l = j ? level_get(q, i->priority) : NULL;
+    struct level *l = j && id_map_ready(&e->jobs) ? level_get(q, i->priority) : NULL;
     if (!l) {
         job_discard(j);
         return ERROR_OVERLOADED;
@@ -78,7 +78,7 @@ enum error engine_import(struct engine *e, struct moment now, const struct job_i
     remember(e, j, i);
     e->bytes += job_bytes(j);
     job_set_level(e, j, l);
-    table_insert(&e->jobs, &j->by_id);
+    id_map_insert(&e->jobs, j->id, j);
     if (k)
         key_add(e, q, k, j->id);
     if (i->expires >= 0 && !finished)

@@ -12,7 +12,7 @@
 // What a malloc costs beside the bytes asked for, about.
 #define ALLOCATION_COST 16
 
-static_assert(offsetof(struct job, data) == 100, "a job's memory is a promise: see the struct");
+static_assert(offsetof(struct job, data) == 92, "a job's memory is a promise: see the struct");
 
 static const char *const state_names[JOB_STATE_COUNT] = {"delayed", "ready", "reserved",
                                                          "done",    "dead",  "cancelled"};
@@ -190,17 +190,9 @@ uint64_t job_bytes(const struct job *j)
     return bytes;
 }
 
-uint64_t job_table_hash(const struct table_node *n)
-{
-    return job_id_hash(OWNER_OF(const struct job, by_id, n)->id);
-}
-
 struct job *job_find(const struct engine *e, uint64_t id)
 {
-    struct table_node *n = table_chain(&e->jobs, job_id_hash(id));
-    while (n && OWNER_OF(struct job, by_id, n)->id != id)
-        n = n->next;
-    struct job *j = n ? OWNER_OF(struct job, by_id, n) : NULL;
+    struct job *j = id_map_find(&e->jobs, id);
     return j && !job_queue(j)->dropped ? j : NULL;
 }
 
@@ -356,7 +348,7 @@ static void bury_memory(struct engine *e, struct job *j)
             x->key = NULL;
         }
     }
-    table_remove(&e->jobs, &j->by_id);
+    id_map_remove(&e->jobs, j->id);
     level_unref(j->level);
     j->level = NULL;
     if (!mark_job_gone(e, j)) {

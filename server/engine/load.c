@@ -68,10 +68,7 @@ static bool finite_priority(double p)
 
 struct job *staged_job(const struct engine *e, uint64_t id)
 {
-    struct table_node *n = table_chain(&e->jobs, job_id_hash(id));
-    while (n && OWNER_OF(struct job, by_id, n)->id != id)
-        n = n->next;
-    return n ? OWNER_OF(struct job, by_id, n) : NULL;
+    return id_map_find(&e->jobs, id);
 }
 
 void stage(struct job *j, const struct staged *s)
@@ -140,7 +137,7 @@ static void adopt_head(struct engine *e, struct job *j, struct job *stub)
     j->handouts = stub->handouts;
     j->head_segment = stub->head_segment;
     j->flags |= stub->flags & (JOB_WALL | JOB_DETACHED);
-    table_remove(&e->jobs, &stub->by_id);
+    id_map_remove(&e->jobs, stub->id);
     job_discard(stub);
 }
 
@@ -165,7 +162,7 @@ static enum error load_body(struct journal_load *l, uint64_t id, struct bytes b,
         return ERROR_NONE;
     }
     struct job *j = job_prepare(&o, (struct slice){b.at, b.left});
-    if (!j || (expires && !job_extra(NULL, j))) {
+    if (!j || !id_map_ready(&e->jobs) || (expires && !job_extra(NULL, j))) {
         job_discard(j);
         return ERROR_OVERLOADED;
     }
@@ -181,7 +178,7 @@ static enum error load_body(struct journal_load *l, uint64_t id, struct bytes b,
     j->body_segment = segment;
     if (known)
         adopt_head(e, j, known);
-    table_insert(&e->jobs, &j->by_id);
+    id_map_insert(&e->jobs, id, j);
     return ERROR_NONE;
 }
 
@@ -212,11 +209,11 @@ static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b,
         return ERROR_INTERNAL;
     struct job *j = staged_job(e, id);
     if (!j) { // its body comes later, written again by cleaning
-        j = job_prepare(&(struct put_options){0}, (struct slice){NULL, 0});
+        j = id_map_ready(&e->jobs) ? job_prepare(&(struct put_options){0}, (struct slice){NULL, 0}) : NULL;
         if (!j)
             return ERROR_OVERLOADED;
         j->id = id;
-        table_insert(&e->jobs, &j->by_id);
+        id_map_insert(&e->jobs, id, j);
     }
     if (j->head_segment)
         *old = (struct journal_place){j->head_segment, j->extra ? j->extra->head_length : (uint32_t)sizeof r};
@@ -267,7 +264,7 @@ static void unload_job(struct journal_load *l, uint8_t kind, uint64_t id, struct
             (struct journal_place){j->body_segment, j->extra ? j->extra->body_length
                                                              : (uint32_t)sizeof(struct body_record) + j->len};
     }
-    table_remove(&l->e->jobs, &j->by_id);
+    id_map_remove(&l->e->jobs, id);
     job_discard(j);
 }
 

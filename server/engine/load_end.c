@@ -75,7 +75,7 @@ static enum error place_keys(struct journal_load *l, struct journal_loaded *out)
 // out.
 static void remove_orphan(struct engine *e, struct job *j)
 {
-    table_remove(&e->jobs, &j->by_id);
+    id_map_remove(&e->jobs, j->id);
     if (j->extra) {
         free(j->extra->key);
         j->extra->key = NULL;
@@ -155,13 +155,12 @@ static struct job **jobs_by_id(const struct engine *e, size_t *count)
     *count = 0;
     if (!list)
         return NULL;
-    for (size_t i = 0; i < e->jobs.buckets; i++)
-        for (struct table_node *n = table_chain(&e->jobs, i); n; n = n->next) {
-            struct job *j = OWNER_OF(struct job, by_id, n);
-            lowest = j->id < lowest ? j->id : lowest;
-            highest = j->id > highest ? j->id : highest;
-            list[(*count)++] = j;
-        }
+    struct id_cursor c = {0};
+    for (struct job *j; (j = id_map_next(&e->jobs, &c));) {
+        lowest = j->id < lowest ? j->id : lowest;
+        highest = j->id > highest ? j->id : highest;
+        list[(*count)++] = j;
+    }
     if (*count && highest - lowest < 4 * (uint64_t)*count) {
         *count = 0;
         for (uint64_t id = lowest; id <= highest; id++) {

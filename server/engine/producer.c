@@ -42,7 +42,7 @@ static enum error put(struct engine *e, struct queue *q, struct job *j, struct e
         return ERROR_OVERLOADED;
     if (queue_full(q) || q->puts.first)
         return wait_for_room(e, q, j, who, timeout, context, out);
-    struct level *l = level_get(q, job_wanted_priority(j));
+    struct level *l = id_map_ready(&e->jobs) ? level_get(q, job_wanted_priority(j)) : NULL;
     if (!l)
         return ERROR_OVERLOADED;
     e->bytes += job_bytes(j);

@@ -14,7 +14,7 @@ void job_admit(struct engine *e, struct job *j, struct level *level_take, int64_
     j->id = e->next_id++;
     j->created = (uint64_t)e->wall & (WHEEL_END - 1);
     job_set_level(e, j, level_take);
-    table_insert(&e->jobs, &j->by_id);
+    id_map_insert(&e->jobs, j->id, j);
     struct queue *q = job_queue(j);
     COUNT(e, q, put);
     if (x && x->key)

@@ -375,7 +375,7 @@ static bool admit_waiting(struct engine *e, struct queue *q)
         wait_complete(e, w, ERROR_NONE);
         return true;
     }
-    struct level *l = level_get(q, job_wanted_priority(j));
+    struct level *l = id_map_ready(&e->jobs) ? level_get(q, job_wanted_priority(j)) : NULL;
     if (!l) {
         wait_complete(e, w, ERROR_OVERLOADED);
         return true;

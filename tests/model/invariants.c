@@ -45,16 +45,15 @@ static void check_job(const struct engine *e, const struct job *j)
 static void find(const struct engine *e, const struct queue *q, struct found *f)
 {
     memset(f, 0, sizeof *f);
-    for (size_t i = 0; i < e->jobs.buckets; i++)
-        for (struct table_node *n = table_chain(&e->jobs, i); n; n = n->next) {
-            const struct job *j = OWNER_OF(struct job, by_id, n);
-            if (job_queue(j) != q)
-                continue;
-            f->in[j->state]++;
-            f->bytes += job_bytes(j);
-            f->dead_bytes += j->state == JOB_DEAD ? job_bytes(j) : 0;
-            f->result_bytes += j->state == JOB_DONE || j->state == JOB_CANCELLED ? job_bytes(j) : 0;
-        }
+    struct id_cursor c = {0};
+    for (const struct job *j; (j = id_map_next(&e->jobs, &c));) {
+        if (job_queue(j) != q)
+            continue;
+        f->in[j->state]++;
+        f->bytes += job_bytes(j);
+        f->dead_bytes += j->state == JOB_DEAD ? job_bytes(j) : 0;
+        f->result_bytes += j->state == JOB_DONE || j->state == JOB_CANCELLED ? job_bytes(j) : 0;
+    }
 }
 
 static uint64_t links(const struct wait_list *list, const struct queue *q, enum waiter_kind kind)
@@ -133,9 +132,9 @@ static uint64_t check_waits(const struct engine *e)
 static void check_bytes(const struct engine *e)
 {
     uint64_t bytes = check_waits(e);
-    for (size_t i = 0; i < e->jobs.buckets; i++)
-        for (struct table_node *n = table_chain(&e->jobs, i); n; n = n->next)
-            bytes += job_bytes(OWNER_OF(struct job, by_id, n));
+    struct id_cursor c = {0};
+    for (const struct job *j; (j = id_map_next(&e->jobs, &c));)
+        bytes += job_bytes(j);
     for (size_t i = 0; i < e->keys.buckets; i++)
         for (struct table_node *n = table_chain(&e->keys, i); n; n = n->next) {
             const struct key *k = OWNER_OF(struct key, by_key, n);
@@ -156,9 +155,9 @@ static void check_bytes(const struct engine *e)
 
 void invariants(struct engine *e)
 {
-    for (size_t i = 0; i < e->jobs.buckets; i++)
-        for (struct table_node *n = table_chain(&e->jobs, i); n; n = n->next)
-            check_job(e, OWNER_OF(struct job, by_id, n));
+    struct id_cursor c = {0};
+    for (struct job *j; (j = id_map_next(&e->jobs, &c));)
+        check_job(e, j);
     for (struct tree_node *n = tree_first(&e->ordered); n; n = tree_after(&e->ordered, n, queue_compare))
         check_queue(e, queue_of_node(n));
     check_bytes(e);
