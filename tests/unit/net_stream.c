@@ -77,6 +77,20 @@ START_TEST(a_long_stream_keeps_its_bytes_and_marks)
 }
 END_TEST
 
+START_TEST(marks_move_with_their_bytes)
+{
+    static char block[100000];
+    struct mark m = {10, 7};
+    ck_assert(stream_append(stream, block, sizeof block, NULL, 0));
+    ck_assert(stream_append(stream, block, 100, &m, 1));
+    stream_advance(stream, sizeof block - 5);
+    ck_assert(stream_append(stream, block, 100, NULL, 0)); // what is gone is given back here
+    ck_assert_uint_lt(stream->bytes.len, 1000);
+    ck_assert_uint_eq(stream_ready(stream, 6), 15);
+    ck_assert_uint_eq(stream_ready(stream, 7), 205);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net/stream");
@@ -84,6 +98,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, bytes_leave_up_to_the_first_promise_that_is_not_kept);
     tcase_add_test(c, a_promise_holds_what_is_behind_it);
+    tcase_add_test(c, marks_move_with_their_bytes);
     tcase_add_test(c, a_long_stream_keeps_its_bytes_and_marks);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

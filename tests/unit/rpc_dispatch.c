@@ -176,6 +176,37 @@ START_TEST(gets_of_one_round_stop_where_their_bodies_are_too_much)
 }
 END_TEST
 
+START_TEST(a_round_that_stops_early_loses_nothing_behind_it)
+{
+    // The line behind the gets is too long, and its end is still to come.
+    fill("q", 40, 4000);
+    struct buffer in = BUFFER_INIT;
+    for (int i = 0; i < 40; i++)
+        buffer_append(&in, CALL("1", "get", "\"queue\":\"q\""), strlen(CALL("1", "get", "\"queue\":\"q\"")));
+    for (unsigned i = 0; i < world.rpc.max_request + 10; i++)
+        buffer_append_byte(&in, 'x');
+    a.deaf = true;
+    peer_say_bytes(&a, in.data, in.len);
+    ck_assert_uint_gt(gauge_ready("q"), 0);
+    for (int i = 0; i < 10; i++) {
+        peer_listen(&a);
+        a.deaf = true;
+    }
+    peer_listen(&a);
+    peer_say(&a, "x\n" PING("2"));
+    const char *heard = peer_hear(&a);
+    int bodies = 0;
+    for (const char *p = heard; (p = strstr(p, "\"body\":")); p++)
+        bodies++;
+    ck_assert_int_eq(bodies, 40);
+    const char *too_large = strstr(heard, "too_large");
+    ck_assert_ptr_nonnull(too_large);
+    ck_assert_ptr_null(strstr(too_large + 1, "too_large"));
+    ck_assert_ptr_nonnull(strstr(too_large, PONG("2")));
+    buffer_release(&in);
+}
+END_TEST
+
 START_TEST(a_get_of_many_takes_no_more_than_can_be_held)
 {
     fill("q", 500, 4000);
@@ -360,6 +391,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_deaf_peer_is_not_heard_until_it_listens);
     tcase_add_test(c, gets_of_one_round_stop_where_their_bodies_are_too_much);
+    tcase_add_test(c, a_round_that_stops_early_loses_nothing_behind_it);
     tcase_add_test(c, a_get_of_many_takes_no_more_than_can_be_held);
     tcase_add_test(c, the_replies_of_a_batch_have_a_bound);
     suite_add_tcase(s, c);

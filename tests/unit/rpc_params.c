@@ -270,6 +270,16 @@ START_TEST(timeouts)
 }
 END_TEST
 
+START_TEST(a_job_may_expire_at_once)
+{
+    ck_assert(answered("put", "\"queue\":\"q\",\"body\":1,\"expires\":0"));
+    ck_assert(answered("put", "\"queue\":\"q\",\"body\":2"));
+    while (!strstr(ask("job", "\"id\":1"), "\"reason\":\"expired\""))
+        (void)hub_tick(world.hub);
+    ck_assert_ptr_null(strstr(ask("job", "\"id\":2"), "\"expires\""));
+}
+END_TEST
+
 START_TEST(priorities)
 {
     static const struct {
@@ -460,6 +470,7 @@ int main(void)
     tcase_add_test(c, seconds_become_milliseconds);
     tcase_add_test(c, fractions_are_rounded_up);
     tcase_add_test(c, timeouts);
+    tcase_add_test(c, a_job_may_expire_at_once);
     tcase_add_test(c, priorities);
     tcase_add_test(c, lists);
     tcase_add_test(c, a_body_has_a_bound);
