@@ -183,7 +183,7 @@ static bool page_level(struct page *p, const struct level *l)
         if (p->steps <= 0) {
             // Nothing between the cursor and `at` is in the list, but something may be in the tree: remember
             // only what is sure.
-            if (!back || (lifo ? back->id <= at : back->id >= at))
+            if (!back || (lifo ? back->id < at : back->id > at))
                 *p->cursor = (struct job_cursor){.started = true, .priority = l->priority, .id = at};
             else
                 show(p, back);

@@ -250,7 +250,7 @@ class Auto(Client):
     def turn(self):
         asks, expected = [], []
         for _ in range(self.random.choice((1, 5, 20))):
-            if self.random.random() < 0.55:
+            if self.random.random() < (0.6 if len(self.there) < 200 else 0.3):
                 job, ask = self.put_ask("auto", pad=self.random.choice((0, 500)))
                 self.there.append(job)
                 asks.append(ask)

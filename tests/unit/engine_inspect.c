@@ -91,6 +91,38 @@ START_TEST(a_page_goes_on_where_it_was_though_its_job_has_gone)
 }
 END_TEST
 
+// One look goes through a thousand ids at the most. Wherever it breaks off, the next goes on without leaving
+// a job out: here between jobs that came back and have those of another queue between them.
+START_TEST(a_job_upon_which_a_look_breaks_off_is_listed)
+{
+    SET("q", order, _i);
+    for (int gap = 990; gap < 1005; gap++) {
+        for (int i = 0; i < 4; i++) {
+            put_with("q", (struct put_options){.priority = gap, .delay = i == 1 || i == 2, .keep_result = -1},
+                     "1");
+            for (int other = 0; i > 0 && other < gap; other++)
+                put("elsewhere", 0);
+        }
+        pass(10); // the two that waited stand in the tree, the outer ones in the list
+        struct list l = {0};
+        struct job_cursor c = {0};
+        while (page(&l, JOB_READY, &c, 10))
+            ;
+        struct slice q = SLICE("q");
+        struct get_options o = {.queues = &q, .queue_count = 1, .max = 4};
+        struct taken out[4];
+        unsigned count;
+        struct waiter *w;
+        ck_assert_uint_eq(l.count, 4);
+        ck_assert_int_eq(engine_get(e, now, client, &o, out, &count, &w), ERROR_NONE);
+        for (unsigned i = 0; i < count; i++) {
+            ck_assert_uint_eq(out[i].id, l.id[i]);
+            ck_assert_int_eq(engine_ack(e, now, client, out[i].id, 0, NULL), ERROR_NONE);
+        }
+    }
+}
+END_TEST
+
 START_TEST(each_state_has_its_list)
 {
     bool yes;
@@ -175,6 +207,7 @@ int main(void)
     tcase_add_test(c, a_job_says_why_it_is_not_running);
     tcase_add_loop_test(c, ready_jobs_are_listed_as_they_will_be_taken, 0, 2);
     tcase_add_test(c, a_page_goes_on_where_it_was_though_its_job_has_gone);
+    tcase_add_loop_test(c, a_job_upon_which_a_look_breaks_off_is_listed, 0, 2);
     tcase_add_test(c, each_state_has_its_list);
     tcase_add_test(c, the_oldest_is_of_all_priorities);
     tcase_add_test(c, queues_are_listed_from_after_a_name);
