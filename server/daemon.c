@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,7 +49,8 @@ struct daemon {
     struct event_base *base;
     struct mailbox mailbox; // of the ticker, which is the main thread
     struct event *timer, *mail, *look;
-    struct event *signals[3];
+    struct event *signals;
+    int signal_fd; // 0: none
     struct event *pool_done, *spawner_gone;
     struct listeners *listeners;
     bool mailbox_made, committing, stopping, failed;
@@ -127,10 +129,8 @@ static void begin_stop(struct daemon *d)
     look_whether_done(d);
 }
 
-static void on_signal(evutil_socket_t number, short what, void *arg)
+static void act_on_signal(struct daemon *d, uint32_t number)
 {
-    struct daemon *d = arg;
-    (void)what;
     if (number == SIGHUP) {
         log_info("SIGHUP: settings are read at the start only");
         return;
@@ -146,6 +146,14 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         pool_hurry(d->pool);
     d->stop_by = clock_ns();
     look_whether_done(d);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+    struct signalfd_siginfo info;
+    (void)what;
+    while (read(fd, &info, sizeof info) == sizeof info)
+        act_on_signal(arg, info.ssi_signo);
 }
 
 static void on_spawner_gone(evutil_socket_t fd, short what, void *arg)
@@ -343,7 +351,6 @@ static bool add_event(struct event **slot, struct event *e)
 
 static bool make_base(struct daemon *d)
 {
-    static const int numbers[3] = {SIGTERM, SIGINT, SIGHUP};
     d->base = event_base_new();
     d->mailbox_made = d->base && mailbox_init(&d->mailbox);
     if (!d->mailbox_made)
@@ -352,8 +359,7 @@ static bool make_base(struct daemon *d)
     d->look = evtimer_new(d->base, on_look, d);
     bool ok = d->timer && d->look &&
               add_event(&d->mail, event_new(d->base, d->mailbox.fd, EV_READ | EV_PERSIST, on_mail, d));
-    for (int i = 0; ok && i < 3; i++)
-        ok = add_event(&d->signals[i], evsignal_new(d->base, numbers[i], on_signal, d));
+    ok = ok && add_event(&d->signals, event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d));
     if (ok && d->spawner)
         ok = add_event(&d->spawner_gone,
                        event_new(d->base, spawner_fd(d->spawner), EV_READ | EV_PERSIST, on_spawner_gone, d));
@@ -393,6 +399,24 @@ static bool needs_spawner(const struct settings *s)
     return false;
 }
 
+// Signals come through a descriptor, as everything else does: no handler that could run in the middle of
+// something. From here on they wait until the loop runs.
+static bool take_signals(struct daemon *d)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    int fd = sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC) : -1;
+    if (fd < 0) {
+        log_error("signals cannot be received: %s", strerror(errno));
+        return false;
+    }
+    d->signal_fd = fd;
+    return true;
+}
+
 static bool start(struct daemon *d, bool recover)
 {
     // First of all: the process that starts commands is forked while this one is small and has no thread.
@@ -402,8 +426,8 @@ static bool start(struct daemon *d, bool recover)
     }
     uint64_t descriptors = raise_descriptors();
     // Ports open when the state is whole.
-    return make_hub(d) && open_store(d, recover) && make_base(d) && declare_queues(d) && start_loops(d) &&
-           start_pool(d) && listen_to_all(d, descriptors);
+    return take_signals(d) && make_hub(d) && open_store(d, recover) && make_base(d) && declare_queues(d) &&
+           start_loops(d) && start_pool(d) && listen_to_all(d, descriptors);
 }
 
 // ---- taking apart, in the order in which the parts need each other
@@ -452,8 +476,9 @@ static void stop(struct daemon *d)
     free_event(d->look);
     free_event(d->mail);
     free_event(d->spawner_gone);
-    for (int i = 0; i < 3; i++)
-        free_event(d->signals[i]);
+    free_event(d->signals);
+    if (d->signal_fd)
+        close(d->signal_fd);
     if (d->mailbox_made)
         mailbox_release(&d->mailbox);
     if (d->base)

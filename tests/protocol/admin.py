@@ -420,8 +420,8 @@ class Admin(lib.ProtocolTest):
         self.assertEqual(a.call("shutdown", queue=self.queue, immediate=True), {})
         for job in (ready, delayed):
             self.assertEqual(a.call("kick", id=job), {"count": 0})
-            info = a.call("job", id=job)
-            self.assertEqual((info["state"], info["reason"]), ("dead", "shut_down"))
+            info = a.until(lambda r: r["state"] == "dead", "job", id=job)
+            self.assertEqual(info["reason"], "shut_down")
         self.assertEqual(a.call("kick", queue=self.queue), {"count": 0})
         self.assertError(a.error("result", id=ready), "failed", reason="shut_down")
         self.assertError(a.error("get", queue=self.queue), "shut_down")
