@@ -15,6 +15,7 @@
 #define BODY_MAX        (64 << 20)
 #define SINGLE_MAX      1000 // jobs of the last part, which is slow
 #define LOOK_EACH       0.25 // seconds: how often a lane looks whether it is to end
+#define LAST_WAIT       5    // seconds that a lane which is to end waits for the next of its replies
 
 static const struct option options[] = {
     {"jobs", 'n', OPTION_COUNT, "N", "how many; 100000 unless said"},
@@ -39,7 +40,7 @@ struct bench {
 
 // What one slot of a lane has in flight: a put, a get, or the ack that follows it.
 struct slot {
-    uint64_t request;
+    uint64_t request; // 0: nothing
     int64_t began;
     bool acking;
 };
@@ -50,9 +51,10 @@ struct lane {
     pthread_t thread;
     struct taskq *q;
     uint64_t jobs, started, done;
+    size_t flying; // slots with a request
     int64_t *times;
     struct slot *slots;
-    enum taskq_error error;
+    enum taskq_error error; // why nothing more is started
 };
 
 struct numbers {
@@ -74,10 +76,8 @@ static enum taskq_error ask(struct lane *l, struct slot *s)
 
 static enum taskq_error next(struct lane *l, struct slot *s)
 {
-    if (l->started == l->jobs) {
-        s->request = 0;
+    if (l->started == l->jobs)
         return TASKQ_OK;
-    }
     l->started++;
     s->began = clock_ns();
     return ask(l, s);
@@ -96,11 +96,9 @@ static enum taskq_error got(struct lane *l, struct slot *s, const struct taskq_r
     return taskq_ack_send(l->q, id, delivery, NULL, 0, &s->request);
 }
 
-static enum taskq_error answered(struct lane *l, const struct taskq_reply *reply)
+// What the slot that the reply is for does next; `request` is 0 when that is nothing.
+static enum taskq_error go_on(struct lane *l, struct slot *s, const struct taskq_reply *reply)
 {
-    struct slot *s = l->slots;
-    while (s->request != reply->request)
-        s++; // one of the slots has it
     if (reply->error != TASKQ_OK)
         return taskq_reply_put(l->q, reply, NULL); // which leaves the daemon's words in the handle
     if (l->bench->part == TAKE && !s->acking)
@@ -109,28 +107,47 @@ static enum taskq_error answered(struct lane *l, const struct taskq_reply *reply
     return next(l, s);
 }
 
-static enum taskq_error lane_run(struct lane *l)
+static void answered(struct lane *l, const struct taskq_reply *reply)
 {
-    enum taskq_error e = TASKQ_OK;
-    for (size_t i = 0; i < l->bench->in_flight && e == TASKQ_OK; i++)
-        e = next(l, &l->slots[i]);
-    while (e == TASKQ_OK && l->done < l->jobs) {
-        struct taskq_reply reply;
-        e = taskq_receive(l->q, LOOK_EACH, &reply);
-        if (e == TASKQ_OK)
-            e = answered(l, &reply);
-        else if (e == TASKQ_TIMEOUT)
-            e = TASKQ_OK;
-        if (e == TASKQ_OK && (cli_interrupted() != 0 || atomic_load(&l->bench->stop)))
-            e = TASKQ_REQUEST_CANCELLED;
+    struct slot *s = l->slots;
+    while (s->request != reply->request)
+        s++; // one of the slots has it
+    s->request = 0;
+    if (l->error == TASKQ_OK)
+        l->error = go_on(l, s, reply);
+    if (s->request == 0)
+        l->flying--;
+}
+
+// A lane that is to end still waits for its replies: a put that arrives after the queue was dropped would
+// make it anew.
+static void lane_run(struct lane *l)
+{
+    int64_t heard = clock_ns();
+    for (size_t i = 0; i < l->bench->in_flight && l->error == TASKQ_OK; i++) {
+        l->error = next(l, &l->slots[i]);
+        l->flying += l->slots[i].request != 0;
     }
-    return e;
+    while (l->flying > 0) {
+        struct taskq_reply reply;
+        enum taskq_error e = taskq_receive(l->q, LOOK_EACH, &reply);
+        if (l->error == TASKQ_OK && (cli_interrupted() != 0 || atomic_load(&l->bench->stop)))
+            l->error = TASKQ_REQUEST_CANCELLED;
+        if (e == TASKQ_OK) {
+            answered(l, &reply);
+            heard = clock_ns();
+        } else if (e != TASKQ_TIMEOUT ||
+                   (l->error != TASKQ_OK && clock_ns() - heard > LAST_WAIT * 1000000000LL)) {
+            l->error = l->error != TASKQ_OK ? l->error : e;
+            return;
+        }
+    }
 }
 
 static void *lane_main(void *arg)
 {
     struct lane *l = arg;
-    l->error = lane_run(l);
+    lane_run(l);
     if (l->error != TASKQ_OK)
         atomic_store(&l->bench->stop, true);
     return NULL;
@@ -179,7 +196,7 @@ static int run_part(struct cli *c, struct bench *b, enum part part, struct lane 
     int64_t began = clock_ns();
     b->part = part;
     for (size_t i = 0; i < n; i++)
-        lanes[i].started = lanes[i].done = 0;
+        lanes[i].started = lanes[i].done = lanes[i].flying = 0;
     while (running < n && pthread_create(&lanes[running].thread, NULL, lane_main, &lanes[running]) == 0)
         running++;
     if (running < n)

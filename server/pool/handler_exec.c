@@ -44,6 +44,7 @@ struct run {
     struct slice input; // what is still to be written
     enum cause cause;
     bool over; // `exit` is there
+    bool deaf; // its output is not read further; open still, since closing it would end it before the signal
     bool spawner_gone;
     int64_t timeout_at; // each INT64_MAX where it does not apply (yet)
     int64_t kill_at;
@@ -216,7 +217,7 @@ static void read_out(struct run *r)
     // One byte more than is allowed tells that there is more.
     size_t room = max + 1 - b->len < READ_SIZE ? max + 1 - b->len : READ_SIZE;
     if (b->cap - b->len < room && !buffer_reserve(b, room)) {
-        close_end(&r->child.out);
+        r->deaf = true;
         end(r, CAUSE_STOP, SIGKILL);
         return;
     }
@@ -229,7 +230,7 @@ static void read_out(struct run *r)
     }
     b->len += (size_t)n;
     if (b->len > max) {
-        close_end(&r->child.out);
+        r->deaf = true;
         end(r, CAUSE_OUTPUT, SIGKILL);
     }
 }
@@ -270,7 +271,7 @@ static int64_t soonest(const struct run *r)
 
 static bool finished(const struct run *r)
 {
-    return r->spawner_gone || (r->over && r->child.out < 0 && r->child.err < 0) ||
+    return r->spawner_gone || (r->over && (r->deaf || r->child.out < 0) && r->child.err < 0) ||
            (r->give_up_at != INT64_MAX && clock_now().mono >= r->give_up_at);
 }
 
@@ -282,7 +283,7 @@ static void follow(struct run *r)
         struct pollfd fds[COUNT] = {
             [CHANNEL] = {.fd = r->over ? -1 : spawn_channel_fd(r->x->channel), .events = POLLIN},
             [IN] = {.fd = r->child.in, .events = POLLOUT},
-            [OUT] = {.fd = r->child.out, .events = POLLIN},
+            [OUT] = {.fd = r->deaf ? -1 : r->child.out, .events = POLLIN},
             [ERR] = {.fd = r->child.err, .events = POLLIN},
         };
         enum interrupt i = worker_wait(r->worker, fds, COUNT, soonest(r));
