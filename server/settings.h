@@ -23,7 +23,7 @@
     X(durability, CHOICE, 0, 1, 0, "always interval",                                                        \
       "always: a reply means that it is on disk; interval: it will be soon")                                 \
     X(interval, SECONDS, 1, 60000, 100, NULL, "with durability interval: how often what changed is written") \
-    X(threads, COUNT, 0, 64, 0, NULL, "network threads; 0: as many as there are cores, 4 at the most")       \
+    X(threads, COUNT, 0, 64, 0, NULL, "network threads; 0: half as many as there are cores, 1 to 4")         \
     X(max_body, BYTES, 1024, 67108864, 1048576, NULL, "the largest body, result or error, as JSON text")     \
     X(max_request, BYTES, 0, 268435456, 0, NULL, "the longest request line; 0: max_body and 64 KiB")         \
     X(max_connections, COUNT, 0, 1000000, 0, NULL,                                                           \

@@ -47,6 +47,7 @@ struct dispatch_piece {
     struct session *session;
     size_t start, end; // in `out`
     unsigned mark_start, mark_end;
+    bool first; // leaves before those that are not
 };
 
 // The completions of one connection.
@@ -68,6 +69,7 @@ struct dispatch {
     unsigned group_count;
     struct dispatch_piece *pieces; // DISPATCH_PIECES
     unsigned piece_count;
+    bool any_first;     // of the pieces
     struct buffer out;  // the replies of this turn of the loop
     size_t piece;       // where those of the present session begin
     struct mark *marks; // their marks
@@ -98,6 +100,8 @@ bool dispatch_blocked(const struct dispatch *d, const struct session *s);
 
 // Hands all the output to the connections. Replies are sent together at the end of a turn of the loop: a
 // client that is woken by the first of its replies then finds the others there, and so do its neighbours.
+// What somebody waited for leaves first, so that a job is on its way before its put is answered; on one
+// connection all stays in order.
 void dispatch_flush(struct dispatch *d);
 
 // Whether the store has caught up, so that sessions which were blocked for it are not any more.

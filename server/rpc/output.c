@@ -19,6 +19,15 @@ void output_begin(struct dispatch *d)
     d->piece_marks = d->mark_count;
 }
 
+static void add_piece(struct dispatch *d, struct dispatch_piece piece)
+{
+    if (piece.start == piece.end)
+        return;
+    d->pieces[d->piece_count++] = piece;
+    d->any_first |= piece.first;
+    piece.session->pieces++;
+}
+
 void output_end(struct dispatch *d, struct session *s)
 {
     if (d->out.failed) {
@@ -29,7 +38,7 @@ void output_end(struct dispatch *d, struct session *s)
         d->out.len = d->piece;
         d->mark_count = d->piece_marks;
     }
-    output_add(d, s, d->piece, d->out.len, d->piece_marks, d->mark_count);
+    add_piece(d, (struct dispatch_piece){s, d->piece, d->out.len, d->piece_marks, d->mark_count, false});
     output_begin(d);
     output_relieve(d);
 }
@@ -37,10 +46,8 @@ void output_end(struct dispatch *d, struct session *s)
 void output_add(struct dispatch *d, struct session *s, size_t start, size_t end, unsigned mark_start,
                 unsigned mark_end)
 {
-    if (start == end)
-        return;
-    d->pieces[d->piece_count++] = (struct dispatch_piece){s, start, end, mark_start, mark_end};
-    s->pieces++;
+    bool first = s->pieces == 0; // or it would overtake what stands before it on its own connection
+    add_piece(d, (struct dispatch_piece){s, start, end, mark_start, mark_end, first});
 }
 
 void output_relieve(struct dispatch *d)
@@ -49,16 +56,26 @@ void output_relieve(struct dispatch *d)
         dispatch_flush(d);
 }
 
-void dispatch_flush(struct dispatch *d)
+static void send_pieces(struct dispatch *d, bool first)
 {
     for (unsigned i = 0; i < d->piece_count; i++) {
         struct dispatch_piece *p = &d->pieces[i];
+        if (p->first != first)
+            continue;
         for (unsigned m = p->mark_start; m < p->mark_end; m++)
             d->marks[m].at -= p->start;
         p->session->pieces--;
         d->ops->send(p->session, d->out.data + p->start, p->end - p->start, d->marks + p->mark_start,
                      p->mark_end - p->mark_start);
     }
+}
+
+void dispatch_flush(struct dispatch *d)
+{
+    if (d->any_first)
+        send_pieces(d, true);
+    d->any_first = false;
+    send_pieces(d, false);
     d->piece_count = d->mark_count = 0;
     if (d->out.cap > OUT_KEEP)
         buffer_release(&d->out);

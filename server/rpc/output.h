@@ -18,8 +18,8 @@ struct waiter;
 void output_begin(struct dispatch *d);
 void output_end(struct dispatch *d, struct session *s);
 
-// For those who write several pieces at a time: adds one that was written already, for which there must be
-// room; afterwards sends all if they are many.
+// For completions, which write several pieces at a time: adds one that was written already, for which there
+// must be room; afterwards sends all if they are many.
 void output_add(struct dispatch *d, struct session *s, size_t start, size_t end, unsigned mark_start,
                 unsigned mark_end);
 void output_relieve(struct dispatch *d);

@@ -73,6 +73,52 @@ START_TEST(its_own_put_ends_a_wait_after_the_puts_reply)
 }
 END_TEST
 
+// Who was sent something, in order.
+static struct session *sent[8];
+static unsigned sent_count;
+static const struct dispatch_ops *fixture_ops;
+
+static void note_send(struct session *s, const char *data, size_t len, const struct mark *marks,
+                      unsigned count)
+{
+    if (sent_count < sizeof sent / sizeof *sent)
+        sent[sent_count++] = s;
+    fixture_ops->send(s, data, len, marks, count);
+}
+
+START_TEST(what_was_waited_for_leaves_before_the_reply_to_its_put)
+{
+    fixture_ops = world.dispatch.ops;
+    const struct dispatch_ops noting = {.send = note_send, .unblocked = fixture_ops->unblocked};
+    static const char put[] = PUT("1", "q", "1"), pings[] = CALL("2", "ping", "");
+    peer_say(&a, CALL("1", "get", "\"queue\":\"q\""));
+    world.dispatch.ops = &noting;
+    sent_count = 0;
+    peer_give(&b, put, sizeof put - 1);
+    peer_give(&b, pings, sizeof pings - 1);
+    dispatch_completions(&world.dispatch);
+    dispatch_flush(&world.dispatch);
+    ck_assert_uint_eq(sent_count, 3);
+    ck_assert_ptr_eq(sent[0], &a.session);
+    ck_assert_ptr_eq(sent[1], &b.session);
+    ck_assert_ptr_eq(sent[2], &b.session);
+    ck_assert_str_eq(peer_hear(&a), RESULT("1", JOB("1", "q", "1")) "\n");
+    ck_assert_str_eq(peer_hear(&b), RESULT("1", "{\"id\":1}") "\n" RESULT("2", "{}") "\n");
+
+    // But not before what its own connection was told in the same turn.
+    peer_say(&a, CALL("1", "get", "\"queue\":\"q\""));
+    sent_count = 0;
+    peer_give(&b, put, sizeof put - 1);
+    peer_give(&a, pings, sizeof pings - 1);
+    dispatch_completions(&world.dispatch);
+    dispatch_flush(&world.dispatch);
+    ck_assert_uint_eq(sent_count, 3);
+    ck_assert_ptr_eq(sent[0], &b.session);
+    ck_assert_str_eq(peer_hear(&a), RESULT("2", "{}") "\n" RESULT("1", JOB("2", "q", "1")) "\n");
+    world.dispatch.ops = fixture_ops;
+}
+END_TEST
+
 START_TEST(all_kinds_wait)
 {
     peer_say(&b, CALL("0", "declare", "\"queue\":\"q\",\"maxsize\":1")
@@ -473,6 +519,7 @@ int main(void)
     tcase_add_test(c, a_waiting_get_holds_up_nothing);
     tcase_add_test(c, a_get_of_several_queues_names_the_right_one);
     tcase_add_test(c, its_own_put_ends_a_wait_after_the_puts_reply);
+    tcase_add_test(c, what_was_waited_for_leaves_before_the_reply_to_its_put);
     tcase_add_test(c, all_kinds_wait);
     tcase_add_test(c, a_failed_future_brings_its_error);
     tcase_add_test(c, a_timeout_ends_a_wait);
