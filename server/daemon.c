@@ -462,9 +462,9 @@ static void stop_store(struct daemon *d)
 static void stop(struct daemon *d)
 {
     listeners_free(d->listeners);
-    if (d->pool)
-        pool_stop(d->pool);
+    pool_stop(d->pool); // what it was running is answered before the loops go
     stop_loops(d);
+    pool_free(d->pool);       // the loops' threads may ask about it to their end
     backups_free(d->backups); // while the loops' mailboxes are there, and before the store goes
     stop_store(d);
     d->committing = false;
