@@ -1,5 +1,6 @@
 #include "common/json_reader.h"
 
+#include "common/json_plain.h"
 #include "common/utf8.h"
 
 #include <assert.h>
@@ -9,7 +10,11 @@
 #endif
 
 #define ENDS_TOO_EARLY "the text ends too early"
-#define TOO_DEEP(r)    ((r)->depth_max == JSON_DEPTH_MAX ? "nested deeper than 128" : "nested too deep")
+// The scanners of what is usual are put where they are called, those of the rest are kept out of the way.
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NOINLINE      __attribute__((noinline))
+
+#define TOO_DEEP(r) ((r)->depth_max == JSON_DEPTH_MAX ? "nested deeper than 128" : "nested too deep")
 
 static const char *fail(struct json_reader *r, const char *at, const char *error)
 {
@@ -27,9 +32,18 @@ static bool refuse(struct json_reader *r, const char *at, const char *error)
 // In the scanners below `p` is the next byte; they return the byte after what they read, or NULL after
 // fail().
 
+// Whether a byte is one of a few below 64: one test, not one for each.
+#define BIT(c)     (UINT64_C(1) << (c))
+#define WHITE_BITS (BIT(' ') | BIT('\n') | BIT('\r') | BIT('\t'))
+
+static inline bool is_space(char c)
+{
+    return (unsigned char)c <= ' ' && (WHITE_BITS >> c & 1);
+}
+
 static inline const char *skip_space(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    while (p < end && is_space(*p))
         p++;
     return p;
 }
@@ -39,41 +53,32 @@ static inline bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static inline bool is_plain(char c)
+#ifdef __SSE2__
+// One bit for each of sixteen bytes, set for those that are not plain.
+static inline unsigned odd_bits(const char *p)
 {
-    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+    __m128i x = _mm_loadu_si128((const __m128i *)p);
+    // The comparison is signed: bytes of 0x80 and above are below 0x20 too.
+    __m128i odd = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)),
+                               _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                                            _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'))));
+    return (unsigned)_mm_movemask_epi8(odd);
 }
-
-// Whether each of eight bytes is plain. A borrow can spoil only what stands above a byte that is not plain,
-// so the answer holds.
-static inline bool are_plain(const char *p)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    uint64_t quote = x ^ ones * '"', backslash = x ^ ones * '\\';
-    uint64_t odd = (x - ones * 0x20) | (quote - ones) | (backslash - ones) | x;
-    return (odd & tops) == 0;
-}
+#endif
 
 // Skips a string's plain characters, sixteen or eight at a time while so many are left.
 static inline const char *skip_plain(const char *p, const char *end)
 {
 #ifdef __SSE2__
     for (; end - p >= 16; p += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)p);
-        // The comparison is signed: bytes of 0x80 and above are below 0x20 too.
-        __m128i odd = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)),
-                                   _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
-                                                _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'))));
-        unsigned mask = (unsigned)_mm_movemask_epi8(odd);
-        if (mask)
-            return p + __builtin_ctz(mask);
+        unsigned odd = odd_bits(p);
+        if (odd)
+            return p + __builtin_ctz(odd);
     }
 #endif
-    while (end - p >= 8 && are_plain(p))
+    while (end - p >= 8 && json_are_plain(p))
         p += 8;
-    while (p < end && is_plain(*p))
+    while (p < end && json_is_plain(*p))
         p++;
     return p;
 }
@@ -122,10 +127,9 @@ static const char *scan_escape(struct json_reader *r, const char *p)
     }
 }
 
-// `p` is after the opening quote.
-static inline const char *scan_string(struct json_reader *r, const char *p, bool *escaped)
+// Any string. `p` is after the opening quote. *escaped is set where there is an escape, else left alone.
+static NOINLINE const char *scan_any_string(struct json_reader *r, const char *p, bool *escaped)
 {
-    *escaped = false;
     for (;;) {
         p = skip_plain(p, r->end);
         if (p == r->end)
@@ -145,29 +149,58 @@ static inline const char *scan_string(struct json_reader *r, const char *p, bool
     }
 }
 
+// Where a string ends that is plain throughout and of at most sixteen bytes, as most are; NULL: it is not, or
+// this is too near to the end to look so far. `p` is after the opening quote; behind what comes back are two
+// bytes of the text. Without SSE2 such a string is like any other.
+static ALWAYS_INLINE const char *scan_short_string(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    if (end - p >= 19) {
+        p += __builtin_ctz(odd_bits(p) | 1u << 16); // the sixteenth byte after the quote, if all are plain
+        return *p == '"' ? p + 1 : NULL;
+    }
+#endif
+    (void)p, (void)end;
+    return NULL;
+}
+
+// Any string. `p` is after the opening quote.
+static ALWAYS_INLINE const char *scan_string(struct json_reader *r, const char *p, bool *escaped)
+{
+    const char *q = scan_short_string(p, r->end);
+    bool found = false; // so that *escaped may stay in a register
+    if (!q)
+        q = scan_any_string(r, p, &found);
+    *escaped = found;
+    return q;
+}
+
+// Whether eight bytes are digits: all of 0x30 to 0x3F, and still so with 6 added. A carry can spoil only what
+// stands above a byte that is none, so the answer holds.
+static inline bool are_digits(const char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return ((x & ones * 0xF0) | ((x + ones * 6) & ones * 0xF0) >> 4) == ones * 0x33;
+}
+
 static inline const char *scan_digits(struct json_reader *r, const char *p)
 {
     if (p == r->end)
         return fail(r, p, ENDS_TOO_EARLY);
     if (!is_digit(*p))
         return fail(r, p, "a digit was expected");
+    while (r->end - p >= 8 && are_digits(p))
+        p += 8;
     while (p < r->end && is_digit(*p))
         p++;
     return p;
 }
 
-static const char *scan_number(struct json_reader *r, const char *p, bool *integer)
+// What may follow the digits of an integer and makes it another number: `.`, `e`, `E`.
+static const char *scan_rest_of_number(struct json_reader *r, const char *p, bool *integer)
 {
-    *integer = true;
-    if (*p == '-')
-        p++;
-    if (p < r->end && *p == '0') {
-        p++;
-        if (p < r->end && is_digit(*p))
-            return fail(r, p, "a number does not begin with 0");
-    } else if (!(p = scan_digits(r, p))) {
-        return NULL;
-    }
     if (p < r->end && *p == '.') {
         *integer = false;
         if (!(p = scan_digits(r, p + 1)))
@@ -183,6 +216,21 @@ static const char *scan_number(struct json_reader *r, const char *p, bool *integ
     return p;
 }
 
+static inline const char *scan_number(struct json_reader *r, const char *p, bool *integer)
+{
+    *integer = true;
+    if (*p == '-')
+        p++;
+    if (p < r->end && *p == '0') {
+        p++;
+        if (p < r->end && is_digit(*p))
+            return fail(r, p, "a number does not begin with 0");
+    } else if (!(p = scan_digits(r, p))) {
+        return NULL;
+    }
+    return p < r->end && (*p == '.' || (*p | 0x20) == 'e') ? scan_rest_of_number(r, p, integer) : p;
+}
+
 static const char *scan_word(struct json_reader *r, const char *p, const char *word)
 {
     for (; *word; p++, word++) {
@@ -194,15 +242,12 @@ static const char *scan_word(struct json_reader *r, const char *p, const char *w
     return p;
 }
 
-// Anything but an object or array. `p` is at its first byte.
-static inline const char *scan_scalar(struct json_reader *r, const char *p, struct json_value *out)
+// Anything but a string, object or array. `p` is at its first byte.
+static const char *scan_scalar(struct json_reader *r, const char *p, struct json_value *out)
 {
     out->escaped = false;
     out->integer = false;
     switch (*p) {
-    case '"':
-        out->type = JSONR_STRING;
-        return scan_string(r, p + 1, &out->escaped);
     case '-':
     case '0' ... '9':
         out->type = JSONR_NUMBER;
@@ -222,16 +267,14 @@ static inline const char *scan_scalar(struct json_reader *r, const char *p, stru
 }
 
 // A member's name and its colon, white space around both; ends at the value's first byte, which exists.
-static inline const char *scan_key(struct json_reader *r, const char *p, struct json_value *key)
+static NOINLINE const char *scan_any_key(struct json_reader *r, const char *p, struct json_value *key)
 {
     p = skip_space(p, r->end);
     if (p == r->end)
         return fail(r, p, ENDS_TOO_EARLY);
     if (*p != '"')
         return fail(r, p, "a member's name in quotes was expected");
-    key->type = JSONR_STRING;
-    key->integer = false;
-    key->raw.data = p;
+    *key = (struct json_value){.type = JSONR_STRING, .raw.data = p};
     if (!(p = scan_string(r, p + 1, &key->escaped)))
         return NULL;
     key->raw.len = (size_t)(p - key->raw.data);
@@ -244,11 +287,41 @@ static inline const char *scan_key(struct json_reader *r, const char *p, struct 
     return p < r->end ? p : fail(r, p, ENDS_TOO_EARLY);
 }
 
+// The same; a short and plain name without white space behind it, as most writers write them, is found with
+// few steps. p < r->end.
+static ALWAYS_INLINE const char *scan_key(struct json_reader *r, const char *p, struct json_value *key)
+{
+    const char *q = *p == '"' ? scan_short_string(p + 1, r->end) : NULL;
+    if (q && q[0] == ':' && (unsigned char)q[1] > ' ') {
+        *key = (struct json_value){.type = JSONR_STRING, .raw = {p, (size_t)(q - p)}};
+        return q + 1;
+    }
+    struct json_value slow; // so that *key may stay in registers
+    p = scan_any_key(r, p, &slow);
+    *key = slow;
+    return p;
+}
+
 static const char *fail_at_separator(struct json_reader *r, const char *p, bool object)
 {
     if (p == r->end)
         return fail(r, p, ENDS_TOO_EARLY);
     return fail(r, p, object ? "a comma or } was expected" : "a comma or ] was expected");
+}
+
+// Passes a comma, or ends at the bracket that closes: `*closed` tells. NULL after fail().
+static ALWAYS_INLINE const char *scan_separator(struct json_reader *r, const char *p, bool object,
+                                                bool *closed)
+{
+    p = skip_space(p, r->end);
+    if (p < r->end) {
+        *closed = *p == (object ? '}' : ']');
+        if (*closed)
+            return p;
+        if (*p == ',' && (p = skip_space(p + 1, r->end)) < r->end)
+            return p;
+    }
+    return fail_at_separator(r, p, object);
 }
 
 // A whole object or array. One bit a level says which, so no call is nested and the stack is bounded.
@@ -257,7 +330,7 @@ static const char *scan_container(struct json_reader *r, const char *p)
     uint64_t objects[JSON_DEPTH_LIMIT / 64] = {0};
     struct json_value ignored;
     unsigned depth = r->depth;
-    bool object;
+    bool object, closed;
 
 begin: // p is at { or [
     if (depth == r->depth_max)
@@ -269,31 +342,25 @@ begin: // p is at { or [
     }
     depth++;
     p = skip_space(p + 1, r->end);
-    if (p < r->end && *p == (object ? '}' : ']'))
+    if (p == r->end)
+        return fail(r, p, ENDS_TOO_EARLY);
+    if (*p == (object ? '}' : ']'))
         goto end;
 
-next: // p is where a member or element must be
-    if (object) {
-        if (!(p = scan_key(r, p, &ignored)))
-            return NULL;
-    } else {
-        p = skip_space(p, r->end);
-        if (p == r->end)
-            return fail(r, p, ENDS_TOO_EARLY);
-    }
+next: // p is where a member or element must be, at no white space
+    if (object && !(p = scan_key(r, p, &ignored)))
+        return NULL;
     if (*p == '{' || *p == '[')
         goto begin;
-    if (!(p = scan_scalar(r, p, &ignored)))
+    p = *p == '"' ? scan_string(r, p + 1, &ignored.escaped) : scan_scalar(r, p, &ignored);
+    if (!p)
         return NULL;
 
 separator: // p is after a member or element
-    p = skip_space(p, r->end);
-    if (p < r->end && *p == ',') {
-        p++;
+    if (!(p = scan_separator(r, p, object, &closed)))
+        return NULL;
+    if (!closed)
         goto next;
-    }
-    if (p == r->end || *p != (object ? '}' : ']'))
-        return fail_at_separator(r, p, object);
 
 end: // p is at the } or ] that fits
     p++;
@@ -307,7 +374,11 @@ end: // p is at the } or ] that fits
 static inline bool read_value(struct json_reader *r, const char *p, struct json_value *out)
 {
     out->raw.data = p;
-    if (*p == '{' || *p == '[') {
+    if (*p == '"') {
+        out->type = JSONR_STRING;
+        out->integer = false;
+        p = scan_string(r, p + 1, &out->escaped);
+    } else if (*p == '{' || *p == '[') {
         out->type = *p == '{' ? JSONR_OBJECT : JSONR_ARRAY;
         out->escaped = false;
         out->integer = false;
@@ -368,8 +439,8 @@ bool json_reader_array_begin(struct json_reader *r)
     return begin(r, '[', "an array was expected");
 }
 
-// Passes the comma before the next member or element, if one is due. NULL at the end, which is passed, or
-// after fail().
+// Passes the comma before the next member or element, if one is due, and ends at its first byte, which
+// exists. NULL at the end, which is passed, or after fail().
 static inline const char *next(struct json_reader *r, bool object)
 {
     if (r->error)
@@ -383,11 +454,12 @@ static inline const char *next(struct json_reader *r, bool object)
         r->at = p + 1;
         return NULL;
     }
-    if (first)
-        return p;
-    if (p < r->end && *p == ',')
-        return skip_space(p + 1, r->end);
-    return fail_at_separator(r, p, object);
+    if (!first) {
+        if (p == r->end || *p != ',')
+            return fail_at_separator(r, p, object);
+        p = skip_space(p + 1, r->end);
+    }
+    return p < r->end ? p : fail(r, p, ENDS_TOO_EARLY);
 }
 
 bool json_reader_member(struct json_reader *r, struct json_value *key, struct json_value *value)
@@ -408,11 +480,7 @@ bool json_reader_key(struct json_reader *r, struct json_value *key)
 bool json_reader_element(struct json_reader *r, struct json_value *value)
 {
     const char *p = next(r, false);
-    if (!p)
-        return false;
-    if (p == r->end)
-        return refuse(r, p, ENDS_TOO_EARLY);
-    return read_value(r, p, value);
+    return p && read_value(r, p, value);
 }
 
 char json_reader_peek(struct json_reader *r)

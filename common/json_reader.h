@@ -60,6 +60,18 @@ bool json_reader_element(struct json_reader *r, struct json_value *value);
 // object or array, which saves reading twice what is to be gone into.
 bool json_reader_key(struct json_reader *r, struct json_value *key);
 
+// Passes `text` if it is exactly what comes next in the object begun: members and the name of one more with
+// its colon, or such a name alone behind its comma, without white space; that member's value must be read
+// next. Comparing is quicker than reading, where nearly all texts have the same members.
+static inline bool json_reader_pass(struct json_reader *r, struct slice text)
+{
+    if (r->error || (size_t)(r->end - r->at) < text.len || memcmp(r->at, text.data, text.len) != 0)
+        return false;
+    r->first = false;
+    r->at += text.len;
+    return true;
+}
+
 // Skips white space and returns the next byte, without reading it; 0 at the end or after an error.
 char json_reader_peek(struct json_reader *r);
 

@@ -2,6 +2,7 @@
 
 #include "common/utf8.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <float.h>
 #include <math.h>
@@ -21,7 +22,13 @@ static bool read_integer(const struct json_value *v, uint64_t max, uint64_t *mag
     const char *p = v->raw.data, *end = p + v->raw.len;
     uint64_t n = 0;
     *negative = *p == '-';
-    for (p += *negative; p < end; p++) {
+    p += *negative;
+    if (end - p <= 15) { // which no limit is below
+        assert(max >= UINT64_C(999999999999999));
+        for (; p < end; p++)
+            n = n * 10 + (unsigned)(*p - '0');
+    }
+    for (; p < end; p++) {
         unsigned digit = (unsigned)(*p - '0');
         if (n > (max - digit) / 10)
             return false;

@@ -1,5 +1,6 @@
 #include "common/json_writer.h"
 
+#include "common/json_plain.h"
 #include "common/utf8.h"
 
 #include <float.h>
@@ -29,6 +30,14 @@ static void write_string(struct buffer *b, struct slice s, bool check)
     buffer_append_byte(b, '"');
     while (p < end) {
         unsigned char c = (unsigned char)*p;
+        if (end - p >= 8 && json_are_plain(p)) {
+            p += 8;
+            continue;
+        }
+        if (json_is_plain(*p)) {
+            p++;
+            continue;
+        }
         size_t n = check && c >= 0x80 ? utf8_length(p, end) : 1;
         if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
             p += n;
@@ -57,10 +66,18 @@ void json_write_bytes(struct buffer *b, struct slice bytes)
 
 void json_write_uint(struct buffer *b, uint64_t n)
 {
+    // Two digits a division.
+    static const char pairs[] =
+        "0001020304050607080910111213141516171819202122232425262728293031323334353637383940"
+        "4142434445464748495051525354555657585960616263646566676869707172737475767778798081"
+        "828384858687888990919293949596979899";
     char text[20], *p = text + sizeof text;
-    do
-        *--p = (char)('0' + n % 10);
-    while (n /= 10);
+    for (; n >= 100; n /= 100)
+        memcpy(p -= 2, pairs + 2 * (n % 100), 2);
+    if (n >= 10)
+        memcpy(p -= 2, pairs + 2 * n, 2);
+    else
+        *--p = (char)('0' + n);
     buffer_append(b, p, (size_t)(text + sizeof text - p));
 }
 

@@ -19,14 +19,19 @@ static void add_error(struct dispatch *d, const char *start, enum error error, c
     request_make_error(&d->requests[d->count++], start, error, text);
 }
 
-// Parses one request and adds it to the round. False: the round must end before it, in->slow tells why.
-static bool add_request(struct dispatch *d, struct session *s, struct input *in, const char *text, size_t len)
+// Parses one request, the whole of a line or the first value of what an open batch goes on with, whose length
+// then comes back, and adds it to the round. False: the round must end before it, in->slow tells why.
+static bool add_request(struct dispatch *d, struct session *s, struct input *in, const char *text,
+                        size_t *len)
 {
     struct request *r = &d->requests[d->count];
     struct call call = {.rpc = d->rpc, .arena = &d->arena, .session = s, .batch = s->batch};
-    request_parse(&call, text, len, r);
+    if (s->batch)
+        *len = request_parse_element(&call, text, *len, r);
+    else
+        request_parse(&call, text, *len, r);
     if (r->method && r->method->step && !r->error) {
-        in->slow = (struct slice){text, len};
+        in->slow = (struct slice){text, *len};
         return false;
     }
     d->count++;
@@ -62,8 +67,6 @@ static void open_batch(struct dispatch *d, struct session *s, struct input *in, 
 // The next element of the open batch, whose text is known to be well-formed. False: the round ends.
 static bool gather_element(struct dispatch *d, struct session *s, struct input *in)
 {
-    struct json_reader r;
-    struct json_value element;
     const char *p = skip_space(in->at, in->end);
     if (p < in->end && *p == ',')
         p = skip_space(p + 1, in->end);
@@ -72,15 +75,10 @@ static bool gather_element(struct dispatch *d, struct session *s, struct input *
         in->batch_ends = true;
         return false;
     }
-    json_reader_init(&r, p, (size_t)(in->end - p));
-    bool read = json_reader_value(&r, &element);
-    (void)read; // it was read before
-    if (!add_request(d, s, in, element.raw.data, element.raw.len)) {
-        in->at = element.raw.data + element.raw.len;
-        return false;
-    }
-    in->at = element.raw.data + element.raw.len;
-    return true;
+    size_t len = (size_t)(in->end - p);
+    bool added = add_request(d, s, in, p, &len);
+    in->at = p + len;
+    return added;
 }
 
 static bool skip_line(struct session *s, struct input *in, const char *newline)
@@ -119,7 +117,7 @@ static bool gather_line(struct dispatch *d, struct session *s, struct input *in)
         open_batch(d, s, in, start, newline);
         return false;
     }
-    bool added = add_request(d, s, in, start, len);
+    bool added = add_request(d, s, in, start, &len);
     in->at = newline + 1;
     return added;
 }

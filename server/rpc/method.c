@@ -11,7 +11,8 @@ const struct method *method_find(struct slice name)
 {
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
         for (const struct method *m = groups[g]; m->name; m++)
-            if (m->name_len == name.len && memcmp(m->name, name.data, name.len) == 0)
+            if (m->name_len == name.len && m->name[0] == name.data[0] &&
+                memcmp(m->name, name.data, name.len) == 0)
                 return m;
     return NULL;
 }

@@ -119,10 +119,11 @@ static bool read_queue(struct gate *g, const struct json_value *v, struct slice 
 {
     if (!read_text(g, v, 1, QUEUE_NAME_MAX, out))
         return false;
-    for (size_t i = 0; i < out->len; i++)
-        if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
+    // JSON lets other control characters only appear as escapes.
+    for (size_t i = 0; v->escaped && i < out->len; i++)
+        if ((unsigned char)out->data[i] < 0x20)
             return false;
-    return true;
+    return !memchr(out->data, 0x7f, out->len);
 }
 
 // Fractions are rounded up to the next millisecond, but not for what a double cannot say exactly: 1.1 s is

@@ -95,17 +95,9 @@ static bool take_params(struct envelope *e, struct json_reader *reader)
     return true;
 }
 
-static bool take_member(struct envelope *e, struct json_reader *reader, const struct json_value *key)
+static bool take_value(struct envelope *e, struct json_reader *reader, unsigned member)
 {
     struct json_value v;
-    unsigned member = which_member(key);
-    struct slice name = json_value_inner(key);
-    if (name.len > PARAM_ECHO_MAX)
-        name = (struct slice){0};
-    if (!member)
-        refuse(e, name, "a request has no such member");
-    else if (e->seen & member)
-        refuse(e, name, "this member is given twice");
     e->seen |= member;
     if (member == ENVELOPE_PARAMS)
         return take_params(e, reader);
@@ -120,6 +112,39 @@ static bool take_member(struct envelope *e, struct json_reader *reader, const st
     else if (member == ENVELOPE_JSONRPC && !json_string_is(&v, "2.0"))
         refuse(e, SLICE("jsonrpc"), "jsonrpc must be \"2.0\"");
     return true;
+}
+
+// The members in the order and spelling that nearly all clients send, as far as they are so. What is
+// otherwise is left for take_member. False: it is not JSON.
+static bool take_usual(struct envelope *e, struct json_reader *reader)
+{
+    if (json_reader_pass(reader, SLICE("\"jsonrpc\":\"2.0\",\"id\":"))) {
+        e->seen |= ENVELOPE_JSONRPC;
+        if (!take_value(e, reader, ENVELOPE_ID))
+            return false;
+        if (json_reader_pass(reader, SLICE(",\"method\":")) && !take_value(e, reader, ENVELOPE_METHOD))
+            return false;
+    } else if (json_reader_pass(reader, SLICE("\"jsonrpc\":\"2.0\",\"method\":"))) {
+        e->seen |= ENVELOPE_JSONRPC;
+        if (!take_value(e, reader, ENVELOPE_METHOD))
+            return false;
+    }
+    if ((e->seen & ENVELOPE_METHOD) && json_reader_pass(reader, SLICE(",\"params\":")))
+        return take_value(e, reader, ENVELOPE_PARAMS);
+    return true;
+}
+
+static bool take_member(struct envelope *e, struct json_reader *reader, const struct json_value *key)
+{
+    unsigned member = which_member(key);
+    struct slice name = json_value_inner(key);
+    if (name.len > PARAM_ECHO_MAX)
+        name = (struct slice){0};
+    if (!member)
+        refuse(e, name, "a request has no such member");
+    else if (e->seen & member)
+        refuse(e, name, "this member is given twice");
+    return take_value(e, reader, member);
 }
 
 // Params that came before the method are gone through now.
@@ -180,25 +205,51 @@ void request_make_error(struct request *r, const char *start, enum error error, 
     r->id = NULL_ID;
 }
 
+// Reads one value from the reader into the request, which then lacks its conclusion.
+static void read_request(struct envelope *e, struct json_reader *reader)
+{
+    struct json_value key;
+    if (json_reader_peek(reader) != '{') {
+        if (json_reader_value(reader, &key))
+            refuse(e, (struct slice){0}, "a request is an object");
+        return;
+    }
+    json_reader_object_begin(reader);
+    if (take_usual(e, reader))
+        while (json_reader_key(reader, &key))
+            if (!take_member(e, reader, &key))
+                break;
+}
+
+static void refuse_text(struct request *r, const struct json_reader *reader)
+{
+    request_make_error(r, reader->start, ERROR_PARSE, reader->error);
+    r->offset = json_reader_offset(reader);
+}
+
 void request_parse(struct call *call, const char *text, size_t len, struct request *r)
 {
     struct envelope e = {.call = call, .request = r};
     struct json_reader reader;
-    struct json_value key;
     clear(r, text);
     json_reader_init(&reader, text, len);
-    if (json_reader_peek(&reader) == '{') {
-        json_reader_object_begin(&reader);
-        while (json_reader_key(&reader, &key))
-            if (!take_member(&e, &reader, &key))
-                break;
-    } else if (json_reader_value(&reader, &key)) {
-        refuse(&e, (struct slice){0}, "a request is an object");
-    }
-    if (json_reader_end(&reader)) {
+    read_request(&e, &reader);
+    if (json_reader_end(&reader))
         conclude(&e);
-        return;
-    }
-    request_make_error(r, text, ERROR_PARSE, reader.error);
-    r->offset = json_reader_offset(&reader);
+    else
+        refuse_text(r, &reader);
+}
+
+size_t request_parse_element(struct call *call, const char *text, size_t len, struct request *r)
+{
+    struct envelope e = {.call = call, .request = r};
+    struct json_reader reader;
+    clear(r, text);
+    json_reader_init(&reader, text, len);
+    read_request(&e, &reader);
+    if (!reader.error)
+        conclude(&e);
+    else
+        refuse_text(r, &reader);
+    return json_reader_offset(&reader);
 }

@@ -12,6 +12,10 @@
 // due either way. Of `call` rpc, arena, session and batch are used.
 void request_parse(struct call *call, const char *text, size_t len, struct request *r);
 
+// The same for an element of a batch that is known to be well-formed: reads the first value of `text`,
+// whatever stands behind it, and returns how many bytes that took.
+size_t request_parse_element(struct call *call, const char *text, size_t len, struct request *r);
+
 // A request that is nothing but an error with the id null, about the text that begins at `start`.
 void request_make_error(struct request *r, const char *start, enum error error, const char *text);
 

@@ -236,7 +236,7 @@ START_TEST(every_byte_alone_and_between_tokens)
         bool digit = byte >= '0' && byte <= '9', space = byte != 0 && strchr(" \t\n\r", byte);
         ck_assert_int_eq(read_all(fenced(&one, 1), 1).good, digit);
         for (size_t gap = 0; gap < 10; gap++) {
-            char text[16];
+            char text[48];
             size_t len = 0;
             for (size_t i = 0; i < 10; i++) {
                 if (i == gap)
@@ -247,6 +247,10 @@ START_TEST(every_byte_alone_and_between_tokens)
             bool before_number = gap == 4 || gap == 6, after_number = gap == 5 || gap == 7;
             bool good = space || (before_number && (byte == '-' || (digit && byte != '0'))) ||
                         (after_number && digit);
+            ck_assert_msg(read_all(fenced(text, len), len).good == good, "byte %d in gap %zu", byte, gap);
+            // Far from the end names are looked for in another way.
+            memset(text + len, ' ', 32);
+            len += 32;
             ck_assert_msg(read_all(fenced(text, len), len).good == good, "byte %d in gap %zu", byte, gap);
         }
     }
@@ -273,6 +277,28 @@ START_TEST(an_odd_byte_at_every_place)
                 ck_assert_uint_eq(o.at, at + (odd[i] == '"' || odd[i] == '\\') + escaped_quote);
             }
             text[at] = 'x';
+        }
+    }
+}
+END_TEST
+
+// So are digits, 8 and 1 at a time.
+START_TEST(an_odd_byte_among_digits)
+{
+    for (size_t len = 1; len <= 33; len++) {
+        char text[40];
+        memset(text, '7', sizeof text);
+        ck_assert(read_all(fenced(text, len), len).good);
+        for (size_t at = 1; at < len; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                bool digit = byte >= '0' && byte <= '9',
+                     space = strchr(" \t\n\r", byte) && byte && at + 1 == len;
+                bool rest = (byte == '.' || byte == 'e' || byte == 'E') && at + 1 < len;
+                text[at] = (char)byte;
+                ck_assert_msg(read_all(fenced(text, len), len).good == (digit || space || rest),
+                              "byte %d at %zu of %zu", byte, at, len);
+            }
+            text[at] = '7';
         }
     }
 }
@@ -432,6 +458,40 @@ START_TEST(leaving_in_the_middle_is_no_end)
 }
 END_TEST
 
+START_TEST(what_is_known_is_passed_by_comparing)
+{
+    static const char text[] = "{\"a\":1,\"b\":[2],\"c\":3}";
+    struct json_reader r;
+    struct json_value key, value;
+    json_reader_init(&r, text, sizeof text - 1);
+    ck_assert(!json_reader_pass(&r, SLICE("\"a\":")));
+    ck_assert(json_reader_object_begin(&r));
+    ck_assert(!json_reader_pass(&r, SLICE("\"a\": ")));
+    ck_assert(json_reader_pass(&r, SLICE("\"a\":1,\"b\":")));
+    ck_assert(json_reader_value(&r, &value));
+    ck_assert(slice_equal(value.raw, "[2]"));
+    ck_assert(json_reader_member(&r, &key, &value)); // behind its comma
+    ck_assert(json_string_is(&key, "c"));
+    ck_assert(!json_reader_pass(&r, SLICE("}}")));
+    ck_assert(!json_reader_member(&r, &key, &value));
+    ck_assert(json_reader_end(&r));
+
+    json_reader_init(&r, text, 5); // nothing behind the end is compared
+    ck_assert(json_reader_object_begin(&r));
+    ck_assert(!json_reader_pass(&r, SLICE("\"a\":1")));
+    ck_assert(json_reader_pass(&r, SLICE("\"a\":")));
+    ck_assert(!json_reader_value(&r, &value));
+    ck_assert_str_eq(r.error, "the text ends too early");
+    ck_assert(!json_reader_pass(&r, SLICE("")));
+
+    json_reader_init(&r, text, sizeof text - 1); // the first member is passed: a comma is due
+    ck_assert(json_reader_object_begin(&r));
+    ck_assert(json_reader_pass(&r, SLICE("\"a\":1")));
+    ck_assert(json_reader_key(&r, &key));
+    ck_assert(json_string_is(&key, "b"));
+}
+END_TEST
+
 START_TEST(peek_shows_what_comes)
 {
     struct json_reader r;
@@ -457,6 +517,7 @@ int main(void)
     tcase_add_test(c, every_byte_after_a_backslash);
     tcase_add_test(c, every_byte_alone_and_between_tokens);
     tcase_add_test(c, an_odd_byte_at_every_place);
+    tcase_add_test(c, an_odd_byte_among_digits);
     tcase_add_test(c, nesting_is_bounded);
     tcase_add_test(c, the_bound_may_be_set_and_counts_what_is_begun);
     tcase_add_test(c, a_long_line_of_values_is_not_nesting);
@@ -465,6 +526,7 @@ int main(void)
     tcase_add_test(c, members_and_elements_are_slices_of_the_text);
     tcase_add_test(c, an_error_stays);
     tcase_add_test(c, leaving_in_the_middle_is_no_end);
+    tcase_add_test(c, what_is_known_is_passed_by_comparing);
     tcase_add_test(c, peek_shows_what_comes);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

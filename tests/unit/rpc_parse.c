@@ -100,6 +100,44 @@ START_TEST(every_kind_of_line)
 }
 END_TEST
 
+// The members that most clients send are compared, not read: with a space before the first they are read.
+START_TEST(the_usual_members_are_no_special_case)
+{
+    char spaced[512], usual[512];
+    const char *line = lines[_i].line;
+    if (strncmp(line, "{\"jsonrpc\"", 10) != 0)
+        return;
+    snprintf(spaced, sizeof spaced, "{ %s", line + 1);
+    snprintf(usual, sizeof usual, "%s", peer_ask(&peer, line));
+    const char *other = peer_ask(&peer, spaced);
+    if (!strstr(usual, "\"at\"")) // which counts the space
+        ck_assert_str_eq(usual, other);
+    else
+        ck_assert_ptr_nonnull(strstr(other, "parse_error"));
+}
+END_TEST
+
+START_TEST(every_order_of_members_and_every_end)
+{
+    static const char *const heads[] = {
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{}}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{},\"id\":1}",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"params\":{},\"method\":\"ping\"}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1,\"params\":{}}",
+        "{\"id\":1,\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{}}",
+    };
+    const char *line = heads[_i];
+    ck_assert_str_eq(peer_ask(&peer, line), OK("1"));
+    for (size_t len = 1; len < strlen(line); len++) {
+        char end[32];
+        snprintf(end, sizeof end, "\"at\":%zu}}}\n", len);
+        peer_say_bytes(&peer, line, len);
+        peer_say(&peer, "\n");
+        ck_assert_ptr_nonnull(strstr(peer_hear(&peer), end));
+    }
+}
+END_TEST
+
 START_TEST(a_nul_is_an_error)
 {
     peer_say_bytes(&peer, "{\"id\":\"\0\"}\n", 11);
@@ -162,6 +200,8 @@ int main(void)
     TCase *c = tcase_create("lines");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_loop_test(c, every_kind_of_line, 0, sizeof lines / sizeof *lines);
+    tcase_add_loop_test(c, the_usual_members_are_no_special_case, 0, sizeof lines / sizeof *lines);
+    tcase_add_loop_test(c, every_order_of_members_and_every_end, 0, 5);
     tcase_add_test(c, a_nul_is_an_error);
     tcase_add_test(c, depth_is_counted_from_the_outermost);
     tcase_add_test(c, an_id_has_at_most_1024_bytes);
