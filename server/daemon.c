@@ -11,6 +11,7 @@
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
 #include "server/report.h"
+#include "server/service.h"
 #include "server/storage.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@
 
 struct daemon {
     const struct settings *settings;
+    struct service service;
     struct spawner *spawner;
     struct hub *hub;
     struct store *store;
@@ -136,6 +138,7 @@ static void act_on_signal(struct daemon *d, uint32_t number)
         return;
     }
     if (!d->stopping) {
+        service_say(&d->service, "STOPPING=1");
         log_info("stopping: no new jobs; what runs may finish within %g s",
                  (double)d->settings->shutdown_timeout / 1000);
         begin_stop(d);
@@ -381,14 +384,20 @@ static bool listen_to_all(struct daemon *d, uint64_t descriptors)
     d->listeners = listeners_new(d->base, &config);
     if (s->insecure)
         log_warning("insecure = true: whoever can reach the daemon's addresses may do everything");
-    for (size_t i = 0; d->listeners && i < s->listen.count; i++) {
+    if (!d->listeners)
+        return false;
+    // Sockets that were passed on stand for the addresses of the settings.
+    size_t count = d->service.sockets ? d->service.sockets : s->listen.count;
+    for (size_t i = 0; i < count; i++) {
         char why[512];
-        if (!listeners_add(d->listeners, s->listen.items[i], why, sizeof why)) {
+        if (d->service.sockets
+                ? !listeners_adopt(d->listeners, SERVICE_SOCKETS_FIRST + (int)i, why, sizeof why)
+                : !listeners_add(d->listeners, s->listen.items[i], why, sizeof why)) {
             log_error("%s", why);
             return false;
         }
     }
-    return d->listeners && listeners_start(d->listeners);
+    return listeners_start(d->listeners);
 }
 
 static bool needs_spawner(const struct settings *s)
@@ -419,7 +428,8 @@ static bool take_signals(struct daemon *d)
 
 static bool start(struct daemon *d, bool recover)
 {
-    // First of all: the process that starts commands is forked while this one is small and has no thread.
+    service_open(&d->service);
+    // Before all else: the process that starts commands is forked while this one is small and has no thread.
     if (needs_spawner(d->settings) && !(d->spawner = spawner_start())) {
         log_error("the process that starts commands cannot be made: %s", strerror(errno));
         return false;
@@ -462,9 +472,9 @@ static void stop_store(struct daemon *d)
 static void stop(struct daemon *d)
 {
     listeners_free(d->listeners);
-    if (d->pool)
-        pool_stop(d->pool);
+    pool_stop(d->pool); // what it was running is answered before the loops go
     stop_loops(d);
+    pool_free(d->pool);       // the loops' threads may ask about it to their end
     backups_free(d->backups); // while the loops' mailboxes are there, and before the store goes
     stop_store(d);
     d->committing = false;
@@ -494,10 +504,12 @@ int daemon_run(const struct settings *s, bool recover)
     struct daemon d = {.settings = s};
     bool ok = start(&d, recover);
     if (ok) {
+        service_say(&d.service, "READY=1");
         tick(&d);
         event_base_dispatch(d.base);
     }
     stop(&d);
+    service_close(&d.service);
     if (ok)
         log_info("stopped");
     return ok && !d.failed ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,6 +16,12 @@ struct hub {
     struct mailbox *ticker;
     struct moment now;  // of the last lock: readings of several threads must not go back
     int64_t ticker_due; // when the ticker will call of its own accord
+
+    // Who posts now, by the turn in which they unlocked. hub_quiesce changes the turn and sees the old one
+    // end.
+    atomic_uint posting[2];
+    unsigned turn;
+    pthread_mutex_t quiescing; // one at a time
 
     bool replies_wait, stopping;
     bool committer_waits;
@@ -30,6 +37,7 @@ struct hub *hub_new(struct engine *engine_take)
     if (!h)
         return NULL;
     pthread_mutex_init(&h->lock, NULL);
+    pthread_mutex_init(&h->quiescing, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -46,6 +54,7 @@ void hub_free(struct hub *h)
         return;
     engine_free(h->engine);
     pthread_cond_destroy(&h->marked);
+    pthread_mutex_destroy(&h->quiescing);
     pthread_mutex_destroy(&h->lock);
     free(h);
 }
@@ -105,14 +114,33 @@ void hub_unlock(struct hub *h)
     bool marked = h->committer_waits && journal_marked(h->engine) - journal_taken(h->engine) >= h->wanted;
     if (marked)
         h->committer_waits = false;
+    atomic_uint *posting = completed ? &h->posting[h->turn] : NULL;
+    if (posting)
+        atomic_fetch_add_explicit(posting, 1,
+                                  memory_order_relaxed); // the lock orders it before the next turn
     pthread_mutex_unlock(&h->lock);
     if (marked)
         pthread_cond_signal(&h->marked);
 
-    post_all(completed);
+    if (posting) {
+        post_all(completed);
+        atomic_fetch_sub_explicit(posting, 1, memory_order_release);
+    }
     jobs_free(removed);
     if (earlier && ticker)
         mailbox_wake(ticker);
+}
+
+void hub_quiesce(struct hub *h)
+{
+    pthread_mutex_lock(&h->quiescing);
+    pthread_mutex_lock(&h->lock);
+    atomic_uint *before = &h->posting[h->turn];
+    h->turn = !h->turn;
+    pthread_mutex_unlock(&h->lock);
+    while (atomic_load_explicit(before, memory_order_acquire) > 0)
+        sched_yield();
+    pthread_mutex_unlock(&h->quiescing);
 }
 
 int64_t hub_tick(struct hub *h)

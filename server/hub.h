@@ -22,6 +22,11 @@ struct moment hub_lock(struct hub *h);
 // Unlocks, then posts the waiters that completed to their mailboxes. Any thread.
 void hub_unlock(struct hub *h);
 
+// Waits until whoever has unlocked before is through with posting, which takes microseconds. A client's
+// mailbox that is to go while others work must not go before: close the client, call this, then release it.
+// Any thread, without the lock.
+void hub_quiesce(struct hub *h);
+
 // The engine, for use between hub_lock and hub_unlock only.
 struct engine *hub_engine(struct hub *h);
 

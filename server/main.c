@@ -2,6 +2,7 @@
 #include "common/log.h"
 #include "server/daemon.h"
 #include "server/settings.h"
+#include "server/settings_table.h"
 #include "server/tools.h"
 
 #include <getopt.h>
@@ -15,7 +16,7 @@
 
 static const char usage[] =
     "usage: taskqd [-c FILE] [-l HOST:PORT | unix:PATH]... [-d DATADIR | -m] [--recover]\n"
-    "       taskqd -t [-c FILE]\n"
+    "       taskqd -t [-c FILE] | --help-config\n"
     "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
     "\n"
     "Named priority, FIFO and LIFO job queues behind JSON-RPC 2.0 over TCP, with a worker pool.\n"
@@ -31,6 +32,7 @@ static const char usage[] =
     "      --check DIR      verify a data folder without changing anything\n"
     "      --dump DIR       print its queues and jobs as JSON lines\n"
     "      --load DIR FILE  put the lines of a dump (-: standard input) into an empty data folder\n"
+    "      --help-config    print the reference of all settings and exit\n"
     "  -h, --help           print this and exit\n"
     "  -V, --version        print the version and exit\n";
 
@@ -42,7 +44,7 @@ struct arguments {
     bool memory_only, test, recover;
 };
 
-enum { OPTION_RECOVER = 256, OPTION_CHECK, OPTION_DUMP, OPTION_LOAD };
+enum { OPTION_RECOVER = 256, OPTION_CHECK, OPTION_DUMP, OPTION_LOAD, OPTION_HELP_CONFIG };
 
 static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                         {"listen", required_argument, NULL, 'l'},
@@ -53,6 +55,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"check", required_argument, NULL, OPTION_CHECK},
                                         {"dump", required_argument, NULL, OPTION_DUMP},
                                         {"load", required_argument, NULL, OPTION_LOAD},
+                                        {"help-config", no_argument, NULL, OPTION_HELP_CONFIG},
                                         {"help", no_argument, NULL, 'h'},
                                         {"version", no_argument, NULL, 'V'},
                                         {NULL, 0, NULL, 0}};
@@ -101,6 +104,9 @@ static int parse(int argc, char **argv, struct arguments *a)
         case OPTION_LOAD:
             a->load = optarg;
             break;
+        case OPTION_HELP_CONFIG:
+            settings_help(stdout);
+            return EXIT_SUCCESS;
         case 'h':
             fputs(usage, stdout);
             return EXIT_SUCCESS;

@@ -48,7 +48,8 @@ void report_pool(struct pool *pool, struct buffer *out)
 {
     json_write_raw(out, "[");
     if (pool)
-        pool_info(pool, visit_handler, out);
+        if (!pool_info(pool, visit_handler, out))
+            out->failed = true;
     json_write_raw(out, "]");
 }
 

@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct setting_unit {
+    const char *name;
+    uint64_t factor;
+};
+
 // Each reads all of `text` into *out and checks the range. False: `why` says what is expected.
 bool setting_count(const char *text, int64_t low, int64_t high, uint64_t *out, char *why,
                    size_t size); // also 0660, 0x10

@@ -1,7 +1,7 @@
 #include "server/settings.h"
 
 #include "common/log.h"
-#include "server/setting_value.h"
+#include "server/settings_table.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -11,116 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// What a row of any of the three tables is to the file: a name, and how its text becomes a field.
-struct row {
-    const char *name;
-    bool list;
-    bool (*read)(const struct row *row, const char *text, void *field, char *why, size_t size);
-    int64_t low, high;
-    const char *words;
-    size_t offset; // of the field
-};
-
-#define READER(name, call)                                                                                   \
-    static bool read_##name(const struct row *row, const char *text, void *field, char *why, size_t size)    \
-    {                                                                                                        \
-        (void)row;                                                                                           \
-        return call;                                                                                         \
-    }
-READER(COUNT, setting_count(text, row->low, row->high, field, why, size))
-READER(BYTES, setting_bytes(text, row->low, row->high, field, why, size))
-READER(SECONDS, setting_seconds(text, row->low, row->high, field, why, size))
-READER(SHARE, setting_share(text, row->low, row->high, field, why, size))
-READER(FLAG, setting_flag(text, field, why, size))
-READER(CHOICE, setting_choice(text, row->words, field, why, size))
-
-static bool read_ORDER(const struct row *row, const char *text, void *field, char *why, size_t size)
-{
-    (void)row;
-    uint64_t lifo;
-    if (!setting_choice(text, "fifo lifo", &lifo, why, size))
-        return false;
-    *(bool *)field = lifo;
-    return true;
-}
-
-static bool read_NAME(const struct row *row, const char *text, void *field, char *why, size_t size)
-{
-    (void)row;
-    if (strlen(text) > QUEUE_NAME_MAX) {
-        snprintf(why, size, "a queue's name of at most %d bytes is expected", QUEUE_NAME_MAX);
-        return false;
-    }
-    strcpy(field, text);
-    return true;
-}
-
-static bool read_TEXT(const struct row *row, const char *text, void *field, char *why, size_t size)
-{
-    (void)row;
-    snprintf(why, size, "out of memory");
-    return handler_text_set(field, text);
-}
-
-static bool read_TEXTS(const struct row *row, const char *text, void *field, char *why, size_t size)
-{
-    struct handler_texts *texts = field;
-    if (texts->count >= (size_t)row->high) {
-        snprintf(why, size, "at most %d are taken", (int)row->high);
-        return false;
-    }
-    snprintf(why, size, "out of memory");
-    return handler_texts_add(texts, text);
-}
-
-static bool read_KIND(const struct row *row, const char *text, void *field, char *why, size_t size)
-{
-    (void)row;
-    snprintf(why, size, "one of exec, echo, sleep, noop and fail is expected");
-    return handler_kind_of_name(text, field);
-}
-
-static bool read_INPUT(const struct row *row, const char *text, void *field, char *why, size_t size)
-{
-    (void)row;
-    snprintf(why, size, "json or text is expected");
-    return handler_input_of_name(text, field);
-}
-
-#define IS_LIST_FLAG    false
-#define IS_LIST_COUNT   false
-#define IS_LIST_BYTES   false
-#define IS_LIST_SECONDS false
-#define IS_LIST_SHARE   false
-#define IS_LIST_TEXT    false
-#define IS_LIST_TEXTS   true
-#define IS_LIST_CHOICE  false
-#define IS_LIST_ORDER   false
-#define IS_LIST_NAME    false
-#define IS_LIST_KIND    false
-#define IS_LIST_INPUT   false
-
-static const struct row daemon_rows[] = {
-#define X(field, type, low, high, value, words, text)                                                        \
-    {#field, IS_LIST_##type, read_##type, low, high, words, offsetof(struct settings, field)},
-    SETTINGS(X)
-#undef X
-        {NULL, false, NULL, 0, 0, NULL, 0}};
-
-static const struct row queue_rows[] = {
-#define X(field, type, low, high, value, text)                                                               \
-    {#field, IS_LIST_##type, read_##type, low, high, NULL, offsetof(struct queue_settings, field)},
-    QUEUE_SETTINGS(X)
-#undef X
-        {NULL, false, NULL, 0, 0, NULL, 0}};
-
-static const struct row handler_rows[] = {
-#define X(field, type, low, high, value, text)                                                               \
-    {#field, IS_LIST_##type, read_##type, low, high, NULL, offsetof(struct handler_settings, field)},
-    HANDLER_SETTINGS(X)
-#undef X
-        {NULL, false, NULL, 0, 0, NULL, 0}};
-
 // ---- defaults
 
 void settings_init(struct settings *s)
@@ -128,12 +18,13 @@ void settings_init(struct settings *s)
     *s = (struct settings){0};
 #define DEFAULT_TEXT(field, value)
 #define DEFAULT_TEXTS(field, value)
-#define DEFAULT_FLAG(field, value)                    s->field = (value);
-#define DEFAULT_COUNT(field, value)                   s->field = (value);
-#define DEFAULT_BYTES(field, value)                   s->field = (value);
-#define DEFAULT_SECONDS(field, value)                 s->field = (value);
-#define DEFAULT_CHOICE(field, value)                  s->field = (value);
-#define X(field, type, low, high, value, words, text) DEFAULT_##type(field, value)
+#define DEFAULT_FLAG(field, value)                          s->field = (value);
+#define DEFAULT_COUNT(field, value)                         s->field = (value);
+#define DEFAULT_BYTES(field, value)                         s->field = (value);
+#define DEFAULT_SECONDS(field, value)                       s->field = (value);
+#define DEFAULT_CHOICE(field, value)                        s->field = (value);
+#define DEFAULT_MODE(field, value)                          s->field = (value);
+#define X(field, type, low, high, value, words, when, text) DEFAULT_##type(field, value)
     SETTINGS(X)
 #undef X
 }
@@ -186,7 +77,7 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
         vsnprintf(parsing->why + n, SETTINGS_WHY_MAX - (size_t)n, format, args);
 }
 
-static const struct row *row_of(const struct row *rows, const char *name)
+static const struct setting_row *row_of(const struct setting_row *rows, const char *name)
 {
     while (rows->name && strcmp(rows->name, name) != 0)
         rows++;
@@ -194,12 +85,12 @@ static const struct row *row_of(const struct row *rows, const char *name)
 }
 
 // Called for each value right after its line was read, so that the message can name the line.
-static int check_value(const struct row *rows, cfg_t *cfg, cfg_opt_t *opt)
+static int check_value(const struct setting_row *rows, cfg_t *cfg, cfg_opt_t *opt)
 {
-    const struct row *row = row_of(rows, cfg_opt_name(opt));
+    const struct setting_row *row = row_of(rows, cfg_opt_name(opt));
     const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
     char why[200], *texts = NULL;
-    if (row->list && cfg_opt_size(opt) > (unsigned long long)row->high) {
+    if (row->kind->list && cfg_opt_size(opt) > (unsigned long long)row->high) {
         cfg_error(cfg, "%s: at most %d are taken", row->name, (int)row->high);
         return -1;
     }
@@ -210,10 +101,10 @@ static int check_value(const struct row *rows, cfg_t *cfg, cfg_opt_t *opt)
         char *text;
         struct handler_texts texts;
     } scratch = {0};
-    bool ok = row->read(row, text, &scratch, why, sizeof why);
-    if (row->read == read_TEXT)
+    bool ok = row->kind->read(row, text, &scratch, why, sizeof why);
+    if (row->kind == &setting_kind_text)
         texts = scratch.text;
-    if (row->read == read_TEXTS)
+    if (row->kind == &setting_kind_texts)
         texts_release(&scratch.texts);
     free(texts);
     if (!ok)
@@ -239,28 +130,29 @@ static int check_handler(cfg_t *cfg, cfg_opt_t *opt)
 #define ROWS_MAX 64
 
 // Every setting is a string to libConfuse: it is our rows that say what it may be.
-static unsigned options_of(const struct row *rows, cfg_opt_t *out)
+static unsigned options_of(const struct setting_row *rows, cfg_opt_t *out)
 {
     unsigned n = 0;
     for (; rows->name; rows++, n++) {
         cfg_opt_t text = CFG_STR((char *)(uintptr_t)rows->name, NULL, CFGF_NODEFAULT);
         cfg_opt_t list = CFG_STR_LIST((char *)(uintptr_t)rows->name, NULL, CFGF_NODEFAULT);
-        out[n] = rows->list ? list : text;
+        out[n] = rows->kind->list ? list : text;
     }
     out[n] = (cfg_opt_t)CFG_END();
     return n;
 }
 
-static bool apply(const struct row *rows, cfg_t *cfg, void *into, unsigned *named, char *why)
+static bool apply(const struct setting_row *rows, cfg_t *cfg, void *into, unsigned *named, char *why)
 {
     for (unsigned i = 0; rows[i].name; i++) {
         unsigned count = cfg_size(cfg, rows[i].name);
         char *field = (char *)into + rows[i].offset;
-        if (count && rows[i].list)
+        if (count && rows[i].kind->list)
             texts_release((struct handler_texts *)(void *)field);
         for (unsigned v = 0; v < count; v++) {
             char reason[200];
-            if (!rows[i].read(&rows[i], cfg_getnstr(cfg, rows[i].name, v), field, reason, sizeof reason)) {
+            if (!rows[i].kind->read(&rows[i], cfg_getnstr(cfg, rows[i].name, v), field, reason,
+                                    sizeof reason)) {
                 snprintf(why, SETTINGS_WHY_MAX, "%s: %s", rows[i].name, reason);
                 return false;
             }
@@ -291,17 +183,39 @@ static bool read_queues(struct settings *s, cfg_t *cfg, char *why)
         struct queue_section *q = &s->queues[s->queue_count];
         const char *name = cfg_title(section);
         if (!name_is_fine(name)) {
-            snprintf(why, SETTINGS_WHY_MAX,
-                     "queue \"%.100s\": a name has 1 to %d bytes and no control characters", name,
-                     QUEUE_NAME_MAX);
+            cfg_error(section, "queue \"%.100s\": a name has 1 to %d bytes and no control characters", name,
+                      QUEUE_NAME_MAX);
             return false;
         }
         strcpy(q->name, name);
         q->settings = queue_settings_default;
         if (!apply(queue_rows, section, &q->settings, &q->named, why))
             return false;
+        if (strcmp(q->settings.dead_letter, name) == 0) {
+            cfg_error(section, "queue \"%.100s\": dead_letter = \"%.100s\" is the queue itself", name, name);
+            return false;
+        }
     }
     return true;
+}
+
+// What is wrong among several is told at the first that does not go with those before it.
+static bool check_handlers(struct settings *s, cfg_t *cfg)
+{
+    char reason[HANDLER_WHY_MAX];
+    size_t fine = 0, wrong = s->handler_count;
+    if (handler_settings_check(s->handlers, wrong, reason))
+        return true;
+    while (wrong - fine > 1) {
+        size_t middle = fine + (wrong - fine) / 2;
+        if (handler_settings_check(s->handlers, middle, reason))
+            fine = middle;
+        else
+            wrong = middle;
+    }
+    if (!handler_settings_check(s->handlers, wrong, reason))
+        cfg_error(cfg_getnsec(cfg, "handler", (unsigned)wrong - 1), "%s", reason);
+    return false;
 }
 
 static bool read_handlers(struct settings *s, cfg_t *cfg, char *why)
@@ -319,19 +233,19 @@ static bool read_handlers(struct settings *s, cfg_t *cfg, char *why)
         if (!apply(handler_rows, section, h, NULL, why))
             return false;
     }
-    return handler_settings_check(s->handlers, s->handler_count, why);
+    return check_handlers(s, cfg);
 }
 
 static void set_checks(cfg_t *cfg)
 {
     char path[80];
-    for (const struct row *r = daemon_rows; r->name; r++)
+    for (const struct setting_row *r = daemon_rows; r->name; r++)
         cfg_set_validate_func(cfg, r->name, check_daemon);
-    for (const struct row *r = queue_rows; r->name; r++) {
+    for (const struct setting_row *r = queue_rows; r->name; r++) {
         snprintf(path, sizeof path, "queue|%s", r->name);
         cfg_set_validate_func(cfg, path, check_queue);
     }
-    for (const struct row *r = handler_rows; r->name; r++) {
+    for (const struct setting_row *r = handler_rows; r->name; r++) {
         snprintf(path, sizeof path, "handler|%s", r->name);
         cfg_set_validate_func(cfg, path, check_handler);
     }
@@ -365,7 +279,7 @@ static bool parse_file(cfg_t *cfg, const char *path, char *why)
     return result == CFG_SUCCESS;
 }
 
-// What is wrong only when the file is seen as a whole has no line.
+// What is wrong only when a section or the file is seen as a whole has the line where the section ends.
 static bool apply_all(struct settings *s, cfg_t *cfg, const char *path, char *why)
 {
     char reason[SETTINGS_WHY_MAX] = "out of memory";
@@ -373,6 +287,8 @@ static bool apply_all(struct settings *s, cfg_t *cfg, const char *path, char *wh
     if (apply(daemon_rows, cfg, s, NULL, reason) && read_queues(s, cfg, reason) &&
         read_handlers(s, cfg, reason))
         return true;
+    if (why[0])
+        return false;
     int n = snprintf(why, SETTINGS_WHY_MAX, "%s: ", path);
     if (n < SETTINGS_WHY_MAX)
         snprintf(why + n, SETTINGS_WHY_MAX - (size_t)n, "%s", reason);

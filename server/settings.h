@@ -11,38 +11,42 @@
 #include <stdint.h>
 
 // The C type of a row's field: FLAG bool; COUNT and BYTES uint64_t; SECONDS int64_t, ms inside and in the
-// table; TEXT char *, NULL where it is not given; TEXTS struct handler_texts; CHOICE an index into the row's
-// words.
+// table; MODE uint64_t, permissions; TEXT char *, NULL where it is not given; TEXTS struct handler_texts;
+// CHOICE an index into the row's words. LIVE: a reload of the configuration applies it; START: only a start
+// does.
 #define SETTINGS(X)                                                                                          \
-    /* field, type, lowest, highest, default, words of a choice, text */                                     \
-    X(listen, TEXTS, 0, 64, 0, NULL,                                                                         \
+    /* field, type, lowest, highest, default, words of a choice, when a change takes effect, text */         \
+    X(listen, TEXTS, 0, 64, 0, NULL, START,                                                                  \
       "where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; none: 127.0.0.1:7480. Port 0 takes a free one") \
-    X(data_dir, TEXT, 0, 0, 0, NULL,                                                                         \
+    X(data_dir, TEXT, 0, 0, 0, NULL, START,                                                                  \
       "the folder that keeps the jobs; none: /var/lib/taskq for root, else ~/.local/share/taskq")            \
-    X(memory_only, FLAG, 0, 1, 0, NULL, "true: jobs are kept in memory only and are gone with the daemon")   \
-    X(durability, CHOICE, 0, 1, 0, "always interval",                                                        \
+    X(memory_only, FLAG, 0, 1, 0, NULL, START,                                                               \
+      "true: jobs are kept in memory only and are gone with the daemon")                                     \
+    X(durability, CHOICE, 0, 1, 0, "always interval", START,                                                 \
       "always: a reply means that it is on disk; interval: it will be soon")                                 \
-    X(interval, SECONDS, 1, 60000, 100, NULL, "with durability interval: how often what changed is written") \
-    X(threads, COUNT, 0, 64, 0, NULL, "network threads; 0: half as many as there are cores, 1 to 4")         \
-    X(max_body, BYTES, 1024, 67108864, 1048576, NULL, "the largest body, result or error, as JSON text")     \
-    X(max_request, BYTES, 0, 268435456, 0, NULL, "the longest request line; 0: max_body and 64 KiB")         \
-    X(max_connections, COUNT, 0, 1000000, 0, NULL,                                                           \
+    X(interval, SECONDS, 1, 60000, 100, NULL, START,                                                         \
+      "with durability interval: how often what changed is written")                                         \
+    X(threads, COUNT, 0, 64, 0, NULL, START, "network threads; 0: half as many as there are cores, 1 to 4")  \
+    X(max_body, BYTES, 1024, 67108864, 1048576, NULL, START,                                                 \
+      "the largest body, result or error, as JSON text")                                                     \
+    X(max_request, BYTES, 0, 268435456, 0, NULL, START, "the longest request line; 0: max_body and 64 KiB")  \
+    X(max_connections, COUNT, 0, 1000000, 0, NULL, LIVE,                                                     \
       "connections at a time; 0: as many as the descriptors allow")                                          \
-    X(max_waits, COUNT, 1, 1000000, 1024, NULL, "requests of one connection that may wait at a time")        \
-    X(max_queues, COUNT, 1, 100000000, 1000000, NULL, "queues at a time")                                    \
-    X(memory, BYTES, 0, 9007199254740991, 0, NULL,                                                           \
+    X(max_waits, COUNT, 1, 1000000, 1024, NULL, LIVE, "requests of one connection that may wait at a time")  \
+    X(max_queues, COUNT, 1, 100000000, 1000000, NULL, LIVE, "queues at a time")                              \
+    X(memory, BYTES, 0, 9007199254740991, 0, NULL, LIVE,                                                     \
       "what jobs, outcomes and waiting puts may hold; over it puts are refused; 0: half of the machine's "   \
       "or the container's memory")                                                                           \
-    X(output_limit, BYTES, 65536, 1073741824, 1048576, NULL,                                                 \
+    X(output_limit, BYTES, 65536, 1073741824, 1048576, NULL, LIVE,                                           \
       "while so much of a connection's replies is not read, it is not listened to")                          \
-    X(shutdown_timeout, SECONDS, 0, 86400000, 30000, NULL,                                                   \
+    X(shutdown_timeout, SECONDS, 0, 86400000, 30000, NULL, LIVE,                                             \
       "how long running jobs may go on when the daemon is stopped")                                          \
-    X(insecure, FLAG, 0, 1, 0, NULL,                                                                         \
+    X(insecure, FLAG, 0, 1, 0, NULL, START,                                                                  \
       "true: addresses that other machines can reach may be listened on, though everybody may then do "      \
       "everything")                                                                                          \
-    X(unix_mode, COUNT, 0, 511, 432, NULL, "permissions of Unix sockets, such as 0660")                      \
-    X(segment_size, BYTES, 0, 268435456, 0, NULL, "size of the store's files; 0: by max_body")               \
-    X(log_level, CHOICE, 0, 3, 1, "debug info warning error",                                                \
+    X(unix_mode, MODE, 0, 511, 432, NULL, START, "permissions of Unix sockets, such as 0660")                \
+    X(segment_size, BYTES, 0, 268435456, 0, NULL, START, "size of the store's files; 0: by max_body")        \
+    X(log_level, CHOICE, 0, 3, 1, "debug info warning error", LIVE,                                          \
       "lines below this level are not written: debug, info, warning or error")
 
 // A queue that is declared at the start.

@@ -5,14 +5,28 @@
 #include "client/cli/options.h"
 #include "client/taskq.h"
 
-// What the program's end says; documented in `taskq help`.
+// What the program's end says: a row a code, which the help and the manual print.
+// clang-format off
+#define EXIT_CODES(X) \
+    X(EXIT_DONE, 0, "done") \
+    X(EXIT_NO, 1, "the answer is no: empty, full, not found, timeout, failed …") \
+    X(EXIT_USAGE, 2, "the command line or the input is not what is taken") \
+    X(EXIT_NO_DAEMON, 3, "no daemon") \
+    X(EXIT_BROKEN, 4, "the connection was lost, the output could not be written, or another failure")
+// clang-format on
+
 enum exit_code {
-    EXIT_DONE = 0,
-    EXIT_NO = 1,    // the answer is no: empty, full, not found, timeout, failed …
-    EXIT_USAGE = 2, // the command line, or what was put, is not what is taken
-    EXIT_NO_DAEMON = 3,
-    EXIT_BROKEN = 4, // the connection was lost, the output could not be written, or another failure
+#define X(name, number, text) name = number,
+    EXIT_CODES(X)
+#undef X
 };
+
+struct exit_text {
+    int code;
+    const char *text;
+};
+extern const struct exit_text exit_texts[];
+extern const size_t exit_text_count;
 
 struct cli {
     const struct command *command;
@@ -41,6 +55,9 @@ const struct command *command_find(const char *name);
 
 // The nearest command's name, for a mistyped one; NULL: none is near.
 const char *command_guess(const char *name);
+
+// Those of every command, before or behind its name.
+extern const struct option options_everywhere[];
 
 void command_print_help(const struct command *command);
 void command_print_overview(void);

@@ -7,6 +7,13 @@
 const struct command *const commands[] = {COMMANDS(X) NULL};
 #undef X
 
+const struct exit_text exit_texts[] = {
+#define X(name, number, text) {number, text},
+    EXIT_CODES(X)
+#undef X
+};
+const size_t exit_text_count = sizeof(exit_texts) / sizeof(exit_texts[0]);
+
 const struct command *command_find(const char *name)
 {
     for (size_t i = 0; commands[i] != NULL; i++)

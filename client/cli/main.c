@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// Those of every command, before or behind its name.
-static const struct option everywhere[] = {
+const struct option options_everywhere[] = {
     {"address", 'a', OPTION_TEXT, "WHERE",
      "the daemon: HOST:PORT, [IPv6]:PORT or unix:PATH\n(else TASKQ_ADDR, else " TASKQ_DEFAULT_ADDRESS ")"},
     {"json", 0, OPTION_FLAG, NULL, "for programs: JSON, one document a line"},
@@ -32,7 +31,7 @@ void command_print_help(const struct command *command)
         options_help(command->options);
     }
     printf("\nWith every command:\n");
-    options_help(everywhere);
+    options_help(options_everywhere);
     if (command->alias != NULL)
         printf("\nAlso: taskq %s\n", command->alias);
 }
@@ -44,13 +43,10 @@ void command_print_overview(void)
     for (size_t i = 0; commands[i] != NULL; i++)
         printf("  %-10s  %s\n", commands[i]->name, commands[i]->summary);
     printf("\n`taskq help COMMAND` says more. With every command:\n");
-    options_help(everywhere);
-    printf("\nExit codes:\n"
-           "  0  done\n"
-           "  1  the answer is no: empty, full, not found, timeout, failed …\n"
-           "  2  the command line or the input is not what is taken\n"
-           "  3  no daemon\n"
-           "  4  the connection was lost, the output could not be written, or another failure\n");
+    options_help(options_everywhere);
+    printf("\nExit codes:\n");
+    for (size_t i = 0; i < exit_text_count; i++)
+        printf("  %d  %s\n", exit_texts[i].code, exit_texts[i].text);
 }
 
 // Global options before the command's name count as if they stood behind it.
@@ -111,7 +107,8 @@ static int run(struct cli *c)
 static int run_command(const struct arguments *before)
 {
     char error[OPTIONS_ERROR];
-    struct cli c = {.command = command_find(before->positional[0]), .args = {.tables = {NULL, everywhere}}};
+    struct cli c = {.command = command_find(before->positional[0]),
+                    .args = {.tables = {NULL, options_everywhere}}};
     if (c.command == NULL)
         return unknown(before->positional[0]);
     c.args.tables[0] = c.command->options;
@@ -134,7 +131,7 @@ static int run_command(const struct arguments *before)
 int main(int argc, char **argv)
 {
     char error[OPTIONS_ERROR];
-    struct arguments before = {.tables = {NULL, everywhere}};
+    struct arguments before = {.tables = {NULL, options_everywhere}};
     int code = EXIT_DONE;
     if (!options_parse(&before, argc > 0 ? argc - 1 : 0, argv + 1, true, error)) {
         fprintf(stderr, "taskq: %s; `taskq help` says more\n", error);

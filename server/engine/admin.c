@@ -20,8 +20,15 @@ static void merge(struct queue_settings *into, const struct queue_settings *from
 #undef X
 }
 
-enum error engine_declare(struct engine *e, struct moment now, struct slice queue,
-                          const struct queue_settings *settings, unsigned named,
+// Whether a client may have this queue for its own, or has it.
+static bool may_own(const struct queue *q, const struct engine_client *who)
+{
+    return q->owner == who ||
+           (!q->owner && !q->declared && !q->paused && !q->shut_down && !queue_holds_jobs(q));
+}
+
+static enum error declare(struct engine *e, struct moment now, struct slice queue,
+                          const struct queue_settings *settings, unsigned named, struct engine_client *who,
                           struct queue_settings *now_set, const char **why)
 {
     engine_begin(e, now);
@@ -39,8 +46,16 @@ enum error engine_declare(struct engine *e, struct moment now, struct slice queu
         error = ERROR_OVERLOADED;
     if (own) {
         *own = *q->settings;
+        if (who)
+            own->durable = false;
         merge(own, settings, named);
-        if (own->durable != q->settings->durable && queue_holds_jobs(q)) {
+        if (own->durable && (who || q->owner)) {
+            *why = "a queue that goes with its connection is not kept on disk";
+            error = ERROR_INVALID_PARAMS;
+        } else if (who && !may_own(q, who)) {
+            *why = "there is such a queue already, and it is not this connection's own";
+            error = ERROR_INVALID_PARAMS;
+        } else if (own->durable != q->settings->durable && queue_holds_jobs(q)) {
             *why = "durable can be changed only while the queue holds no jobs";
             error = ERROR_INVALID_PARAMS;
         }
@@ -55,11 +70,29 @@ enum error engine_declare(struct engine *e, struct moment now, struct slice queu
     q->settings = own;
     q->declared = true;
     *now_set = *own;
+    if (who && !q->owner) {
+        mark_queue_gone(e, q); // it may have been on disk before
+        queue_own(q, who);
+    }
     mark_queue(e, q);
     queue_trim(e, q);
     queue_touch(e, q); // room or concurrency may have grown
     engine_settle(e);
     return ERROR_NONE;
+}
+
+enum error engine_declare(struct engine *e, struct moment now, struct slice queue,
+                          const struct queue_settings *settings, unsigned named,
+                          struct queue_settings *now_set, const char **why)
+{
+    return declare(e, now, queue, settings, named, NULL, now_set, why);
+}
+
+enum error engine_declare_owned(struct engine *e, struct moment now, struct slice queue,
+                                const struct queue_settings *settings, unsigned named,
+                                struct engine_client *who, struct queue_settings *now_set, const char **why)
+{
+    return declare(e, now, queue, settings, named, who, now_set, why);
 }
 
 static void set_paused(struct engine *e, struct queue *q, bool paused)
@@ -129,13 +162,8 @@ enum error engine_shutdown(struct engine *e, struct moment now, struct slice que
     return error;
 }
 
-enum error engine_drop(struct engine *e, struct moment now, struct slice queue, uint64_t *count)
+void queue_drop(struct engine *e, struct queue *q)
 {
-    engine_begin(e, now);
-    struct queue *q = queue_find(e, queue);
-    if (!q)
-        return ERROR_NOT_FOUND;
-    *count = queue_unfinished(q) + q->gauges.dead + q->gauges.finished;
     queue_idle_remove(e, q);
     mark_queue_gone(e, q); // without it its jobs are nothing, whatever of them is still on disk
     queue_forget_name(e, q);
@@ -158,6 +186,16 @@ enum error engine_drop(struct engine *e, struct moment now, struct slice queue, 
         if (!others)
             wait_complete(e, w, ERROR_NOT_FOUND);
     }
+}
+
+enum error engine_drop(struct engine *e, struct moment now, struct slice queue, uint64_t *count)
+{
+    engine_begin(e, now);
+    struct queue *q = queue_find(e, queue);
+    if (!q)
+        return ERROR_NOT_FOUND;
+    *count = queue_unfinished(q) + q->gauges.dead + q->gauges.finished;
+    queue_drop(e, q);
     engine_settle(e);
     return ERROR_NONE;
 }

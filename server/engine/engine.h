@@ -89,7 +89,8 @@ void engine_set_store_full(struct engine *e, bool full);
 struct engine_client *engine_client_new(struct engine *e, struct mailbox *mailbox);
 
 // The client is gone: its waits are taken back, the jobs it holds come back at once (counted as lost, except
-// those whose delivery was not confirmed by engine_confirm: they are released uncounted). Completed waiters
+// those whose delivery was not confirmed by engine_confirm: they are released uncounted), its own queues are
+// dropped. Completed waiters
 // of it that are still under way must still be given to engine_confirm or engine_waiter_free by whoever finds
 // them: they say `orphan`. May release many leases: at most 1,000 a call; returns true when it is done and
 // the client is freed.
@@ -247,6 +248,14 @@ enum error engine_touch(struct engine *e, struct moment now, struct engine_clien
 enum error engine_declare(struct engine *e, struct moment now, struct slice queue,
                           const struct queue_settings *settings, unsigned named,
                           struct queue_settings *now_set, const char **why) MUST_CHECK;
+
+// The same, and the queue becomes `who`'s own: it is dropped when that client is closed, and nothing of it is
+// kept on disk. ERROR_INVALID_PARAMS also: it is there already and not this client's own, or it was to be
+// durable.
+enum error engine_declare_owned(struct engine *e, struct moment now, struct slice queue,
+                                const struct queue_settings *settings, unsigned named,
+                                struct engine_client *who, struct queue_settings *now_set,
+                                const char **why) MUST_CHECK;
 
 enum error engine_pause(struct engine *e, struct moment now, struct slice queue) MUST_CHECK;
 enum error engine_resume(struct engine *e, struct moment now, struct slice queue) MUST_CHECK;

@@ -103,6 +103,8 @@ void mark_queue(struct engine *e, struct queue *q)
         return;
     if (!q->number)
         queue_set_number(e, q, e->next_id++);
+    if (q->owner)
+        return; // a job that was on disk before it came here has nothing there to be found under
     if (!q->marked)
         q->marked =
             push(e, (struct mark){.kind = RECORD_QUEUE, .id = q->number, .object = q}, 4 * RECORD_COST);

@@ -1,6 +1,7 @@
 #include "server/engine/queue.h"
 
 #include "server/engine/mark.h"
+#include "server/engine/waiter.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -207,9 +208,31 @@ enum error queue_get(struct engine *e, struct slice name, struct queue **out)
     return ERROR_NONE;
 }
 
+void queue_own(struct queue *q, struct engine_client *who)
+{
+    assert(!q->owner && !q->dropped);
+    q->owner = who;
+    q->owned_next = who->owned;
+    if (q->owned_next)
+        q->owned_next->owned_prev = q;
+    who->owned = q;
+}
+
+static void disown(struct queue *q)
+{
+    if (!q->owner)
+        return;
+    *(q->owned_prev ? &q->owned_prev->owned_next : &q->owner->owned) = q->owned_next;
+    if (q->owned_next)
+        q->owned_next->owned_prev = q->owned_prev;
+    q->owner = NULL;
+    q->owned_prev = q->owned_next = NULL;
+}
+
 void queue_forget_name(struct engine *e, struct queue *q)
 {
     assert(!q->dropped);
+    disown(q);
     q->dropped = true;
 #define X(name, text) e->gauges.name -= q->gauges.name;
     QUEUE_GAUGES(X)

@@ -61,6 +61,8 @@ struct queue {
     struct queue *settle_next;
     struct queue *idle_prev, *idle_next;
     struct queue *work_next;
+    struct engine_client *owner; // it is dropped when this client goes; NULL: nobody's
+    struct queue *owned_prev, *owned_next;
     int64_t idle_since;
     uint64_t hash;
     uint64_t number; // what it is called on disk
@@ -94,6 +96,12 @@ static inline struct slice queue_name(const struct queue *q)
 // Takes the name away at once, so that a put of the same name makes another queue; what is left of it goes in
 // slices.
 void queue_forget_name(struct engine *e, struct queue *q);
+
+// Gives a queue to a client, whose it stays until it is dropped.
+void queue_own(struct queue *q, struct engine_client *who);
+
+// The queue goes with all its jobs, see engine_drop.
+void queue_drop(struct engine *e, struct queue *q);
 
 // Has the queue looked at before the call returns: waiters served, joins completed, an empty one set idle.
 void queue_touch(struct engine *e, struct queue *q);

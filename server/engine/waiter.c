@@ -96,9 +96,12 @@ bool engine_client_close(struct engine *e, struct moment now, struct engine_clie
             wait_free(e, w);
         }
     }
-    for (int i = 0; c->first && i < SLICE_OF_WORK; i++)
+    int i = 0;
+    for (; c->owned && i < SLICE_OF_WORK; i++)
+        queue_drop(e, c->owned);
+    for (; c->first && i < SLICE_OF_WORK; i++)
         job_come_back(e, c->first, BACK_LOST, NULL, -1);
-    bool done = !c->first;
+    bool done = !c->first && !c->owned;
     if (done) {
         e->clients[c->number] = (struct engine_client *)(((uintptr_t)e->client_free << 1) | 1);
         e->client_free = c->number;

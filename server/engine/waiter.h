@@ -34,6 +34,7 @@ struct engine_client {
     struct mailbox *mailbox;
     struct job *first; // the jobs it holds
     struct wait *waits;
+    struct queue *owned; // queues that go when it does
     uint32_t number;
     uint32_t wait_count; // waiting, not completed
 };

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct listener {
     struct address address;
     struct event *event;
     int fd;
+    bool adopted;
 };
 
 struct listeners {
@@ -211,36 +213,81 @@ static int open_socket(const struct listeners *l, const struct address *a)
     return -1;
 }
 
+static bool may_listen(const struct listeners *l, const struct address *a, char *why, size_t why_size)
+{
+    char text[ADDRESS_TEXT_MAX];
+    if (address_is_local(a) || l->config.insecure)
+        return true;
+    address_print(a, text);
+    snprintf(why, why_size,
+             "others can reach %s, and there are no passwords yet: set insecure = true if that is what "
+             "you want, or listen on 127.0.0.1",
+             text);
+    errno = EACCES;
+    return false;
+}
+
+// False: no memory.
+static bool keep(struct listeners *l, int fd, const struct address *a, bool adopted)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct listener *fresh = calloc(1, sizeof *fresh);
+    if (!fresh)
+        return false;
+    *fresh = (struct listener){.all = l, .next = l->first, .address = *a, .fd = fd, .adopted = adopted};
+    l->first = fresh;
+    address_print(a, text);
+    log_info("listening on %s", text);
+    return true;
+}
+
+// The address that the socket really has: port 0 has become another. False: errno.
+static bool address_of(int fd, struct address *a)
+{
+    a->len = sizeof a->at;
+    return getsockname(fd, &a->at.any, &a->len) == 0;
+}
+
 static bool add_one(struct listeners *l, const struct address *a, char *why, size_t why_size)
 {
     char text[ADDRESS_TEXT_MAX];
+    struct address real = *a;
+    if (!may_listen(l, a, why, why_size))
+        return false;
+    int fd = open_socket(l, a);
+    if (fd >= 0 && address_of(fd, &real) && keep(l, fd, &real, false))
+        return true;
+    int error = errno;
     address_print(a, text);
-    if (!address_is_local(a) && !l->config.insecure) {
-        snprintf(why, why_size,
-                 "others can reach %s, and there are no passwords yet: set insecure = true if that is what "
-                 "you want, or listen on 127.0.0.1",
-                 text);
-        errno = EACCES;
+    snprintf(why, why_size, "cannot listen on %s: %s", text, strerror(error));
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return false;
+}
+
+bool listeners_adopt(struct listeners *l, int fd, char *why, size_t why_size)
+{
+    struct address a;
+    int listens = 0;
+    socklen_t len = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens) {
+        snprintf(why, why_size, "descriptor %d, which was passed on, is no socket that listens", fd);
         return false;
     }
-    struct listener *fresh = calloc(1, sizeof *fresh);
-    int fd = fresh ? open_socket(l, a) : -1;
-    if (fd < 0) {
-        snprintf(why, why_size, "cannot listen on %s: %s", text, fresh ? strerror(errno) : "no memory");
-        free(fresh);
+    if (!address_of(fd, &a) || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        snprintf(why, why_size, "descriptor %d, which was passed on, cannot be used: %s", fd,
+                 strerror(errno));
         return false;
     }
-    fresh->all = l;
-    fresh->fd = fd;
-    fresh->address = *a;
-    fresh->address.len = sizeof fresh->address.at; // port 0 has become a real one
-    if (getsockname(fd, &fresh->address.at.any, &fresh->address.len) < 0)
-        fresh->address = *a;
-    fresh->next = l->first;
-    l->first = fresh;
-    address_print(&fresh->address, text);
-    log_info("listening on %s", text);
-    return true;
+    if (!may_listen(l, &a, why, why_size))
+        return false;
+    if (a.at.any.sa_family != AF_UNIX)
+        set_tcp_options(fd);
+    if (keep(l, fd, &a, true))
+        return true;
+    snprintf(why, why_size, "out of memory");
+    return false;
 }
 
 bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_size)
@@ -268,7 +315,7 @@ void listeners_free(struct listeners *l)
         next = i->next;
         if (i->event)
             event_free(i->event);
-        if (i->address.at.any.sa_family == AF_UNIX)
+        if (i->address.at.any.sa_family == AF_UNIX && !i->adopted)
             unlink(i->address.at.unix_path.sun_path);
         close(i->fd);
         free(i);

@@ -26,6 +26,10 @@ struct listeners *listeners_new(struct event_base *base, const struct listener_c
 // Listens on all that `text` stands for, and logs it. False: `why` says in a sentence what is wrong.
 bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_size);
 
+// Takes over a socket that somebody else listens on: a Unix socket's file stays its maker's. False as above,
+// and the descriptor is still the caller's.
+bool listeners_adopt(struct listeners *l, int fd, char *why, size_t why_size);
+
 // Starts to accept.
 bool listeners_start(struct listeners *l);
 

@@ -200,6 +200,54 @@ bool handler_settings_copy(struct handler_settings *to, const struct handler_set
     return ok;
 }
 
+static bool texts_equal(const struct handler_texts *a, const struct handler_texts *b)
+{
+    bool equal = a->count == b->count;
+    for (size_t i = 0; equal && i < a->count; i++)
+        equal = strcmp(a->items[i], b->items[i]) == 0;
+    return equal;
+}
+
+static bool field_equal(const struct handler_setting_row *row, const void *a, const void *b)
+{
+    const char *one, *two;
+    switch (row->type) {
+    case HANDLER_SETTING_KIND:
+        return *(const enum handler_kind *)a == *(const enum handler_kind *)b;
+    case HANDLER_SETTING_INPUT:
+        return *(const enum handler_input *)a == *(const enum handler_input *)b;
+    case HANDLER_SETTING_COUNT:
+    case HANDLER_SETTING_BYTES:
+        return *(const uint64_t *)a == *(const uint64_t *)b;
+    case HANDLER_SETTING_SECONDS:
+        return *(const int64_t *)a == *(const int64_t *)b;
+    case HANDLER_SETTING_FLAG:
+        return *(const bool *)a == *(const bool *)b;
+    case HANDLER_SETTING_TEXT:
+        one = *(char *const *)a;
+        two = *(char *const *)b;
+        return one && two ? strcmp(one, two) == 0 : one == two;
+    case HANDLER_SETTING_TEXTS:
+        return texts_equal(a, b);
+    }
+    return false;
+}
+
+bool handler_settings_equal(const struct handler_settings *a, const struct handler_settings *b)
+{
+    bool equal = strcmp(a->name, b->name) == 0;
+    for (int i = 0; equal && i < HANDLER_SETTING_ROWS; i++)
+        if (i != HANDLER_SETTING_INDEX_workers)
+            equal = field_equal(&handler_setting_rows[i], field_of(a, &handler_setting_rows[i]),
+                                field_of(b, &handler_setting_rows[i]));
+    return equal;
+}
+
+bool handler_needs_spawner(const struct handler_settings *s)
+{
+    return s->kind == HANDLER_EXEC;
+}
+
 // ---- checks
 
 struct check {

@@ -155,6 +155,12 @@ void handler_settings_release(struct handler_settings *s);
 bool handler_settings_copy(struct handler_settings *to, const struct handler_settings *from)
     __attribute__((warn_unused_result));
 
+// Whether all but the number of workers is the same.
+bool handler_settings_equal(const struct handler_settings *a, const struct handler_settings *b);
+
+// Whether its workers start processes.
+bool handler_needs_spawner(const struct handler_settings *s);
+
 // Sets a TEXT field, or adds to a TEXTS field, a copy of `value`. False: no memory.
 bool handler_text_set(char **field, const char *value) __attribute__((warn_unused_result));
 bool handler_texts_add(struct handler_texts *field, const char *value) __attribute__((warn_unused_result));

@@ -1,25 +1,23 @@
 #include "server/pool/pool.h"
 
 #include "common/clock.h"
+#include "server/pool/crew.h"
 #include "server/pool/handler_builtin.h"
 #include "server/pool/handler_exec.h"
-#include "server/pool/worker.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#define STACK_SIZE (512 * 1024) // a worker's; its buffers are on the heap
+#define RESIZE_STEP 16 // workers made in one call, so that the caller's thread is not held up for long
 
 struct pool {
     struct crew crew;
-    struct handler *handlers;
-    size_t count;
+    pthread_mutex_t changing; // one change of handlers or workers at a time; before crew.lock
+    bool stopped;             // under it: nothing can be changed any more
 };
 
 static const struct kind *const kinds[HANDLER_KIND_COUNT] = {
@@ -27,160 +25,233 @@ static const struct kind *const kinds[HANDLER_KIND_COUNT] = {
     [HANDLER_NOOP] = &handler_noop, [HANDLER_FAIL] = &handler_fail,
 };
 
-// ---- starting
-
-static void handler_release(struct handler *h, unsigned workers)
+static bool drains(const struct pool *p)
 {
-    for (unsigned i = 0; i < workers; i++)
-        worker_release(&h->workers[i]);
-    free(h->workers);
-    handler_settings_release(&h->settings);
+    return atomic_load(&p->crew.deadline) != INT64_MAX;
 }
 
-static bool handler_init(struct handler *h, struct crew *crew, const struct handler_settings *settings,
-                         char *why)
+// ---- changing handlers
+
+// One handler as it is to be: one that is there already, or a new one.
+struct plan {
+    struct handler *handler;
+    struct worker *made; // its new workers
+    bool fresh;
+    unsigned workers;
+};
+
+// Without its workers. NULL: errno.
+static struct handler *handler_new(const struct handler_settings *settings)
 {
-    memset(h, 0, sizeof *h);
-    if (!handler_settings_copy(&h->settings, settings)) {
+    struct handler *h = calloc(1, sizeof *h);
+    if (!h || !handler_settings_copy(&h->settings, settings)) {
+        free(h);
+        errno = ENOMEM;
+        return NULL;
+    }
+    h->kind = kinds[h->settings.kind];
+    // A daemon that is not root may name its own user only, and is that already.
+    if (h->settings.user && geteuid() == 0) {
+        int error = spawn_user_lookup(h->settings.user, &h->user);
+        if (error) {
+            handler_free(h);
+            errno = error;
+            return NULL;
+        }
+        h->has_user = true;
+    }
+    return h;
+}
+
+static struct handler *find(const struct crew *c, struct slice name)
+{
+    for (struct handler *h = c->handlers; h; h = h->next)
+        if (slice_equal(name, h->settings.name))
+            return h;
+    return NULL;
+}
+
+static bool plan_one(struct pool *p, const struct handler_settings *s, struct plan *plan, char *why)
+{
+    struct handler *h = find(&p->crew, slice_of(s->name));
+    plan->fresh = !h || !handler_settings_equal(&h->settings, s);
+    plan->workers = (unsigned)s->workers;
+    plan->handler = plan->fresh ? handler_new(s) : h;
+    pthread_mutex_lock(&p->crew.lock);
+    unsigned there = plan->fresh ? 0 : h->wanted;
+    pthread_mutex_unlock(&p->crew.lock);
+    unsigned more = plan->workers > there ? plan->workers - there : 0;
+    if (plan->handler && crew_make(&p->crew, plan->handler, more, &plan->made))
+        return true;
+    snprintf(why, HANDLER_WHY_MAX, "handler \"%.100s\": cannot make its %u workers: %s", s->name,
+             plan->workers, strerror(errno));
+    return false;
+}
+
+static void plan_undo(struct pool *p, struct plan *plans, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        crew_discard(&p->crew, plans[i].made);
+        if (plans[i].fresh && plans[i].handler)
+            handler_free(plans[i].handler);
+    }
+}
+
+// What the plans do not name retires, and neither does what they replace stay. Cannot fail. Lock held.
+static void carry_out(struct crew *c, const struct plan *plans, size_t count, struct pool_changes *out)
+{
+    struct handler *before = c->handlers, **end = &c->handlers;
+    for (size_t i = 0; i < count; i++)
+        plans[i].handler->is_planned = true;
+    *end = NULL;
+    while (before) {
+        struct handler *h = before;
+        before = h->next;
+        out->removed += !h->is_planned;
+        if (!h->is_planned)
+            crew_retire(c, h);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct handler *h = plans[i].handler;
+        unsigned there = h->wanted;
+        h->is_planned = false;
+        h->next = NULL;
+        *end = h;
+        end = &h->next;
+        crew_begin(c, plans[i].made);
+        if (plans[i].workers < h->wanted)
+            crew_dismiss(h, h->wanted - plans[i].workers);
+        out->added += plans[i].fresh;
+        out->resized += !plans[i].fresh && h->wanted != there;
+        out->kept += !plans[i].fresh && h->wanted == there;
+    }
+}
+
+bool pool_apply(struct pool *p, const struct handler_settings *handlers, size_t count,
+                struct pool_changes *out, char why[HANDLER_WHY_MAX])
+{
+    struct plan *plans = calloc(count + 1, sizeof *plans);
+    *out = (struct pool_changes){0};
+    if (!plans) {
         snprintf(why, HANDLER_WHY_MAX, "no memory for the handlers");
         return false;
     }
-    const struct handler_settings *s = &h->settings;
-    h->kind = kinds[s->kind];
-    unsigned made = 0;
-    int error = 0;
-    // A daemon that is not root may name its own user only, and is that already.
-    if (s->user && geteuid() == 0) {
-        error = spawn_user_lookup(s->user, &h->user);
-        h->has_user = true;
+    pthread_mutex_lock(&p->changing);
+    size_t planned = 0;
+    bool ok = !p->stopped && !drains(p);
+    if (!ok)
+        snprintf(why, HANDLER_WHY_MAX, "the daemon is stopping");
+    while (ok && planned < count) {
+        ok = plan_one(p, &handlers[planned], &plans[planned], why);
+        planned++;
     }
-    if (!error) {
-        h->workers = calloc(s->workers, sizeof *h->workers);
-        while (h->workers && made < s->workers && worker_init(&h->workers[made], crew, h, made))
-            made++;
-        error = made < s->workers ? errno : 0;
+    if (ok) {
+        pthread_mutex_lock(&p->crew.lock);
+        carry_out(&p->crew, plans, count, out);
+        pthread_mutex_unlock(&p->crew.lock);
+    } else {
+        plan_undo(p, plans, planned);
     }
-    if (error) {
-        snprintf(why, HANDLER_WHY_MAX, "handler \"%.100s\": cannot make its %u workers: %s", s->name,
-                 (unsigned)s->workers, strerror(error));
-        handler_release(h, made);
+    pthread_mutex_unlock(&p->changing);
+    free(plans);
+    return ok;
+}
+
+// ---- changing the number of workers
+
+static enum error refuse(char *why, enum error error, const char *text)
+{
+    snprintf(why, HANDLER_WHY_MAX, "%s", text);
+    return error;
+}
+
+// Whether the handlers together would have too many. Lock held.
+static bool too_many(const struct crew *c, const struct handler *changed, unsigned workers)
+{
+    uint64_t all = workers;
+    for (const struct handler *h = c->handlers; h; h = h->next)
+        all += h == changed ? 0 : h->wanted;
+    return all > POOL_WORKERS_MAX;
+}
+
+// Shrinks, or calls back who is still leaving; how many have to be made is *missing. Lock held.
+static enum error set_wanted(struct crew *c, struct handler *h, unsigned workers, unsigned *missing,
+                             char *why)
+{
+    if (!h)
+        return refuse(why, ERROR_NOT_FOUND, "there is no handler of this name");
+    if (too_many(c, h, workers)) {
+        snprintf(why, HANDLER_WHY_MAX, "all handlers together would have more than %d workers",
+                 POOL_WORKERS_MAX);
+        return ERROR_INVALID_PARAMS;
     }
-    return error == 0;
+    if (h->wanted > workers)
+        crew_dismiss(h, h->wanted - workers);
+    else
+        crew_call_back(h, workers - h->wanted);
+    *missing = workers - h->wanted;
+    return ERROR_NONE;
 }
 
-static void release_handlers(struct pool *p)
+// `changing` is held.
+static enum error resize(struct pool *p, struct slice name, unsigned workers, bool *done, char *why)
 {
-    for (size_t i = 0; i < p->count; i++)
-        handler_release(&p->handlers[i], (unsigned)p->handlers[i].settings.workers);
-    p->count = 0;
-}
+    struct crew *c = &p->crew;
+    unsigned missing = 0;
+    if (p->stopped || drains(p))
+        return refuse(why, ERROR_DRAINING, error_text(ERROR_DRAINING));
+    pthread_mutex_lock(&c->lock);
+    struct handler *h = find(c, name);
+    enum error error = set_wanted(c, h, workers, &missing, why);
+    pthread_mutex_unlock(&c->lock);
+    if (error != ERROR_NONE)
+        return error;
 
-static bool make_handlers(struct pool *p, const struct handler_settings *handlers, size_t count, char *why)
-{
-    for (; p->count < count; p->count++)
-        if (!handler_init(&p->handlers[p->count], &p->crew, &handlers[p->count], why)) {
-            release_handlers(p);
-            return false;
-        }
-    return true;
-}
-
-static void join(struct pool *p, unsigned started)
-{
-    for (size_t i = 0; i < p->count; i++)
-        for (unsigned j = 0; j < p->handlers[i].settings.workers && started > 0; j++, started--)
-            pthread_join(p->handlers[i].workers[j].thread, NULL);
-}
-
-static unsigned worker_count(const struct pool *p)
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < p->count; i++)
-        n += (unsigned)p->handlers[i].settings.workers;
-    return n;
-}
-
-// The threads, which inherit that all signals are blocked. Returns how many began; errno where it is not all.
-static unsigned start_threads(struct pool *p)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    unsigned started = 0;
-    int error = pthread_attr_init(&attributes);
-    if (error) {
-        errno = error;
-        return 0;
+    unsigned now = missing < RESIZE_STEP ? missing : RESIZE_STEP;
+    struct worker *made;
+    if (!crew_make(c, h, now, &made)) {
+        snprintf(why, HANDLER_WHY_MAX, "only %u of %u workers could be made: %s", workers - missing, workers,
+                 strerror(errno));
+        return ERROR_OVERLOADED;
     }
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (size_t i = 0; i < p->count && !error; i++)
-        for (unsigned j = 0; j < p->handlers[i].settings.workers && !error; j++) {
-            struct worker *w = &p->handlers[i].workers[j];
-            error = pthread_create(&w->thread, &attributes, worker_main, w);
-            started += error == 0;
-        }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    errno = error;
-    return started;
+    pthread_mutex_lock(&c->lock);
+    crew_begin(c, made);
+    pthread_mutex_unlock(&c->lock);
+    *done = now == missing;
+    return ERROR_NONE;
 }
 
-static void say_drained(struct pool *p)
+enum error pool_resize(struct pool *p, struct slice handler, unsigned workers, bool *done,
+                       char why[HANDLER_WHY_MAX])
 {
-    uint64_t one = 1;
-    ssize_t written = write(p->crew.drained_fd, &one, sizeof one);
-    assert(written == sizeof one);
-    (void)written;
+    assert(workers >= 1 && workers <= HANDLER_WORKERS_MAX);
+    *done = false;
+    pthread_mutex_lock(&p->changing);
+    enum error error = resize(p, handler, workers, done, why);
+    pthread_mutex_unlock(&p->changing);
+    return error;
 }
 
-static bool needs_spawner(const struct handler_settings *handlers, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (handlers[i].kind == HANDLER_EXEC)
-            return true;
-    return false;
-}
+// ---- starting
 
 struct pool *pool_start(struct hub *hub, struct spawner *spawner, const struct handler_settings *handlers,
                         size_t count, char why[HANDLER_WHY_MAX])
 {
-    assert(spawner || !needs_spawner(handlers, count));
+    for (size_t i = 0; i < count; i++)
+        assert(spawner || !handler_needs_spawner(&handlers[i]));
+    struct pool_changes changes;
     struct pool *p = calloc(1, sizeof *p);
-    if (p)
-        p->handlers = calloc(count + 1, sizeof *p->handlers);
-    int fd = p && p->handlers ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-    if (fd < 0) {
+    if (!p || !crew_init(&p->crew, hub, spawner)) {
         snprintf(why, HANDLER_WHY_MAX, "cannot make the worker pool: %s", strerror(errno));
-        goto failed;
+        free(p);
+        return NULL;
     }
-    p->crew.hub = hub;
-    p->crew.spawner = spawner;
-    p->crew.drained_fd = fd;
-    atomic_init(&p->crew.deadline, INT64_MAX);
-    if (!make_handlers(p, handlers, count, why))
-        goto failed;
-
-    unsigned workers = worker_count(p);
-    atomic_init(&p->crew.left, workers);
-    unsigned started = start_threads(p);
-    if (started < workers) {
-        snprintf(why, HANDLER_WHY_MAX, "cannot start a thread for each of the pool's %u workers: %s", workers,
-                 strerror(errno));
-        pool_hurry(p);
-        join(p, started);
-        release_handlers(p);
-        goto failed;
+    pthread_mutex_init(&p->changing, NULL);
+    if (!pool_apply(p, handlers, count, &changes, why)) {
+        pool_free(p);
+        return NULL;
     }
     return p;
-
-failed:
-    if (fd >= 0)
-        close(fd);
-    if (p)
-        free(p->handlers);
-    free(p);
-    return NULL;
 }
 
 // ---- stopping
@@ -191,11 +262,9 @@ void pool_drain(struct pool *p, int64_t timeout_ms)
     int64_t was = atomic_load(&p->crew.deadline);
     while (until < was && !atomic_compare_exchange_weak(&p->crew.deadline, &was, until))
         ;
-    for (size_t i = 0; i < p->count; i++)
-        for (unsigned j = 0; j < p->handlers[i].settings.workers; j++)
-            mailbox_wake(&p->handlers[i].workers[j].mailbox);
-    if (worker_count(p) == 0)
-        say_drained(p);
+    pthread_mutex_lock(&p->crew.lock);
+    crew_wake(&p->crew);
+    pthread_mutex_unlock(&p->crew.lock);
 }
 
 void pool_hurry(struct pool *p)
@@ -208,9 +277,21 @@ int pool_fd(const struct pool *p)
     return p->crew.drained_fd;
 }
 
-bool pool_drained(const struct pool *p)
+bool pool_drained(struct pool *p)
 {
-    return atomic_load(&p->crew.deadline) != INT64_MAX && atomic_load(&p->crew.left) == 0;
+    pthread_mutex_lock(&p->crew.lock);
+    bool drained = drains(p) && p->crew.alive == 0;
+    pthread_mutex_unlock(&p->crew.lock);
+    return drained;
+}
+
+static void free_handlers(struct crew *c)
+{
+    while (c->handlers) {
+        struct handler *h = c->handlers;
+        c->handlers = h->next;
+        handler_free(h);
+    }
 }
 
 void pool_stop(struct pool *p)
@@ -218,10 +299,20 @@ void pool_stop(struct pool *p)
     if (!p)
         return;
     pool_hurry(p);
-    join(p, worker_count(p));
-    release_handlers(p);
-    close(p->crew.drained_fd);
-    free(p->handlers);
+    pthread_mutex_lock(&p->changing); // who is at it is through then, and its workers have seen the hurry
+    p->stopped = true;
+    pthread_mutex_unlock(&p->changing);
+    crew_await_end(&p->crew);
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p)
+        return;
+    pool_stop(p);
+    free_handlers(&p->crew);
+    crew_release(&p->crew);
+    pthread_mutex_destroy(&p->changing);
     free(p);
 }
 
@@ -230,40 +321,46 @@ void pool_stop(struct pool *p)
 static unsigned running_jobs(const struct handler *h, int64_t now, struct pool_job *jobs)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < h->settings.workers; i++) {
-        struct worker *w = &h->workers[i];
+    for (struct worker *w = h->workers; w; w = w->next) {
         uint64_t id = atomic_load(&w->running);
         int64_t since = atomic_load(&w->since);
         // `since` is written while `running` is 0: if it still runs the same job, they belong together.
         if (id == 0 || atomic_load(&w->running) != id)
             continue;
-        jobs[n++] = (struct pool_job){.id = id, .worker = i, .running_ms = now > since ? now - since : 0};
+        jobs[n++] =
+            (struct pool_job){.id = id, .worker = w->number, .running_ms = now > since ? now - since : 0};
     }
     return n;
 }
 
-static void show(const struct handler *h, int64_t now, pool_visitor *visit, void *context)
+static void show(struct pool *p, const struct handler *h, int64_t now, struct pool_job *jobs,
+                 pool_visitor *visit, void *context)
 {
-    struct pool_job jobs[HANDLER_WORKERS_MAX];
     struct pool_handler_info info = {
         .name = h->settings.name,
         .kind = handler_kind_name(h->settings.kind),
+        .state = h->is_retired || drains(p) ? "draining" : "running",
         .queues = &h->settings.queues,
         .daemon = h->settings.daemon,
-        .workers = (unsigned)h->settings.workers,
+        .workers = h->wanted,
         .running = running_jobs(h, now, jobs),
         .jobs = jobs,
+        .done = atomic_load_explicit(&h->done, memory_order_relaxed),
+        .failed = atomic_load_explicit(&h->failed, memory_order_relaxed),
     };
-    for (unsigned i = 0; i < info.workers; i++) {
-        info.done += atomic_load_explicit(&h->workers[i].done, memory_order_relaxed);
-        info.failed += atomic_load_explicit(&h->workers[i].failed, memory_order_relaxed);
-    }
     visit(context, &info);
 }
 
-void pool_info(struct pool *p, pool_visitor *visit, void *context)
+bool pool_info(struct pool *p, pool_visitor *visit, void *context)
 {
     int64_t now = clock_now().mono;
-    for (size_t i = 0; i < p->count; i++)
-        show(&p->handlers[i], now, visit, context);
+    pthread_mutex_lock(&p->crew.lock);
+    struct pool_job *jobs = malloc((p->crew.alive + 1) * sizeof *jobs);
+    for (const struct handler *h = p->crew.handlers; jobs && h; h = h->next)
+        show(p, h, now, jobs, visit, context);
+    for (const struct handler *h = p->crew.retired; jobs && h; h = h->next)
+        show(p, h, now, jobs, visit, context);
+    pthread_mutex_unlock(&p->crew.lock);
+    free(jobs);
+    return jobs;
 }

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "server/engine/engine.h"
 #include "server/hub.h"
+#include "server/pool/crew.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 // The lease is renewed long before it ends, so that neither a machine that stood still for some minutes nor a
 // stuck disk makes a running job come back. The touch is also how a worker learns that its job was deleted.
@@ -20,9 +20,9 @@
 #define PAUSE_MS 1000        // before the next try when no job can be had or run at all
 #define KEEP_MAX (64 * 1024) // a larger buffer is not kept from job to job
 
-static bool draining(const struct worker *w)
+bool worker_draining(const struct worker *w)
 {
-    return atomic_load(&w->crew->deadline) != INT64_MAX;
+    return atomic_load(&w->leaving) || atomic_load(&w->crew->deadline) != INT64_MAX;
 }
 
 // Until when a running job may go on.
@@ -34,7 +34,7 @@ static int64_t deadline(const struct worker *w)
 
 // ---- life
 
-bool worker_init(struct worker *w, struct crew *crew, const struct handler *h, unsigned number)
+bool worker_init(struct worker *w, struct crew *crew, struct handler *h, unsigned number)
 {
     *w = (struct worker){.crew = crew, .handler = h, .number = number, .mailbox.fd = -1};
     w->queues = calloc(h->settings.queues.count, sizeof *w->queues);
@@ -72,34 +72,22 @@ static void close_client(struct worker *w)
     w->client = NULL;
 }
 
-void worker_release(struct worker *w)
+void worker_close(struct worker *w)
 {
     if (w->state)
-        w->handler->kind->close(w->state);
+        w->handler->kind->close(w->state); // ends a child that could not be waited for
     w->state = NULL;
     close_client(w);
+}
+
+void worker_release(struct worker *w)
+{
+    worker_close(w);
     if (w->mailbox.fd >= 0)
         mailbox_release(&w->mailbox);
     buffer_release(&w->body);
     free(w->queues);
     w->queues = NULL;
-}
-
-// The worker has nothing any more. What is left to free is freed by worker_release, when nobody can wake it
-// any more.
-static void leave(struct worker *w)
-{
-    struct crew *crew = w->crew;
-    if (w->state)
-        w->handler->kind->close(w->state); // ends a child that could not be waited for
-    w->state = NULL;
-    close_client(w);
-    if (atomic_fetch_sub(&crew->left, 1) == 1) {
-        uint64_t one = 1;
-        ssize_t written = write(crew->drained_fd, &one, sizeof one);
-        assert(written == sizeof one);
-        (void)written;
-    }
 }
 
 // ---- how a job went
@@ -130,9 +118,9 @@ static enum error tell(struct worker *w, struct moment now, const struct verdict
 {
     enum error e = tell_engine(w, now, v);
     if (e == ERROR_NONE && v->kind == VERDICT_DONE)
-        atomic_fetch_add_explicit(&w->done, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&w->handler->done, 1, memory_order_relaxed);
     if (e == ERROR_NONE && v->kind == VERDICT_FAILED)
-        atomic_fetch_add_explicit(&w->failed, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&w->handler->failed, 1, memory_order_relaxed);
     return e;
 }
 
@@ -254,7 +242,7 @@ static bool await_job(struct worker *w, struct waiter *waiting)
             assert(done == waiting && !done->next);
             return accept_job(w, done);
         }
-        if (draining(w) && !too_late) {
+        if (worker_draining(w) && !too_late) {
             hub_lock(w->crew->hub);
             bool back = engine_wait_cancel(hub_engine(w->crew->hub), waiting);
             hub_unlock(w->crew->hub);
@@ -270,12 +258,12 @@ static bool await_job(struct worker *w, struct waiter *waiting)
 static void wait_out(struct worker *w)
 {
     int64_t now;
-    while (!draining(w) && (now = clock_now().mono) < w->not_before)
+    while (!worker_draining(w) && (now = clock_now().mono) < w->not_before)
         doze(w, poll_timeout(now, w->not_before));
 }
 
 // Tells the engine how the last job went, if there was one, and gets the next, in one turn of the lock if one
-// is ready. False: the pool drains.
+// is ready. False: it drains.
 static bool next_task(struct worker *w, const struct verdict *last)
 {
     for (;; last = NULL) {
@@ -288,7 +276,7 @@ static bool next_task(struct worker *w, const struct verdict *last)
             answer = tell(w, now, last);
         if (last && last->pause)
             w->not_before = now.mono + PAUSE_MS;
-        if (!draining(w) && now.mono >= w->not_before)
+        if (!worker_draining(w) && now.mono >= w->not_before)
             got = get(w, now, &waiting, &error);
         hub_unlock(w->crew->hub);
 
@@ -298,7 +286,7 @@ static bool next_task(struct worker *w, const struct verdict *last)
             refused(w, error);
         if (got == GOT_JOB || (got == GOT_WAIT && await_job(w, waiting)))
             return true;
-        if (draining(w))
+        if (worker_draining(w))
             return false;
         wait_out(w);
     }
@@ -324,11 +312,20 @@ static struct verdict run_task(struct worker *w)
     atomic_store(&w->running, w->task.id);
     if (w->body.failed)
         v.pause = true;
-    else if (!draining(w)) // a job that came in the last moment goes back as it was
+    else if (!worker_draining(w)) // a job that came in the last moment goes back as it was
         v = w->handler->kind->run(w, &w->task);
     atomic_store(&w->running, 0);
     forget_body(w);
     return v;
+}
+
+static void work(struct worker *w)
+{
+    struct verdict v, *last = NULL;
+    while (next_task(w, last)) {
+        v = run_task(w);
+        last = &v;
+    }
 }
 
 void *worker_main(void *worker)
@@ -339,12 +336,12 @@ void *worker_main(void *worker)
     snprintf(name, sizeof name, "pool:%s", w->handler->settings.name);
     pthread_setname_np(pthread_self(), name);
 
-    struct verdict v, *last = NULL;
-    while (next_task(w, last)) {
-        v = run_task(w);
-        last = &v;
-    }
-    leave(w);
+    if (!crew_await_begin(w))
+        return NULL;
+    do
+        work(w);
+    while (!crew_leave(w));
+    crew_part(w);
     return NULL;
 }
 

@@ -55,12 +55,21 @@ struct kind {
     struct verdict (*run)(struct worker *w, const struct task *t);
 };
 
+// Of the lists and counts, see crew.h: they are under the crew's lock.
 struct handler {
-    struct handler_settings settings; // its own copy
+    struct handler_settings settings; // its own copy; how many workers: see `wanted`
     const struct kind *kind;
     bool has_user;
     struct spawn_user user; // with has_user
-    struct worker *workers; // settings.workers of them
+
+    struct handler *next;
+    struct worker *workers; // by number; those that were asked to leave too
+    unsigned wanted;        // of them without those
+    unsigned threads;       // `workers` and those that are ending
+    bool is_retired;        // removed or replaced: it goes with its last worker
+    bool is_planned;        // pool.c's: it is among those that are to be
+
+    _Atomic uint64_t done, failed; // attempts
 };
 
 // What all workers share.
@@ -68,14 +77,23 @@ struct crew {
     struct hub *hub;
     struct spawner *spawner;
     _Atomic int64_t
-        deadline;     // `mono` until which running jobs may finish; INT64_MAX while the pool does not drain
-    atomic_uint left; // workers that have not ended
-    int drained_fd;   // eventfd: the last one writes to it
+        deadline;   // `mono` until which running jobs may finish; INT64_MAX while the pool does not drain
+    int drained_fd; // eventfd: the last one writes to it
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;   // workers begin or are discarded; the last one ended
+    struct handler *handlers; // in the configuration's order
+    struct handler *retired;  // those whose workers have yet to end
+    unsigned alive;           // threads that were begun and have not ended
+    struct worker *ended;     // the last one, to be joined
 };
 
 struct worker {
     struct crew *crew;
-    const struct handler *handler;
+    struct handler *handler; // until it parts
+    struct worker *next;     // under the crew's lock, as `begun`
+    bool begun;
+    atomic_bool leaving; // it was asked to leave. Written under the lock
     unsigned number;
     pthread_t thread;
     struct mailbox mailbox;
@@ -93,17 +111,19 @@ struct worker {
     // For who looks from outside. `running` is 0 or a job's id; `since` is its start and is set before it.
     _Atomic uint64_t running;
     _Atomic int64_t since;
-    _Atomic uint64_t done, failed;
 };
 
 // Makes all but the thread. The lock of the hub must not be held. False: errno; nothing is held.
-bool worker_init(struct worker *w, struct crew *crew, const struct handler *h, unsigned number)
+bool worker_init(struct worker *w, struct crew *crew, struct handler *h, unsigned number)
     __attribute__((warn_unused_result));
-// After the thread has ended, or where it never began.
-void worker_release(struct worker *w);
+void worker_close(struct worker *w);   // the kind's state and the engine's client
+void worker_release(struct worker *w); // the rest; after the thread has ended, or where it never began
 
-// The thread: takes and runs jobs until the pool drains.
+// The thread: takes and runs jobs until the pool drains or the worker was asked to leave.
 void *worker_main(void *worker);
+
+// Whether that is so: no job is taken any more.
+bool worker_draining(const struct worker *w);
 
 // ---- for the kinds, on the worker's thread
 

@@ -70,11 +70,10 @@ bool dispatch_busy(const struct session *s)
 
 // ---- a round's second phase
 
-static bool need_client(struct dispatch *d, struct session *s, struct call *call)
+struct engine_client *dispatch_client(struct session *s, struct engine *e)
 {
     if (!s->client)
-        s->client = engine_client_new(call->engine, d->mailbox);
-    call->client = s->client;
+        s->client = engine_client_new(e, s->dispatch->mailbox);
     return s->client;
 }
 
@@ -87,9 +86,12 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
         request_refuse(r, ERROR_TOO_LARGE, (struct slice){0}, "the replies of this batch are too large");
         return;
     }
-    if ((flags & METHOD_CLIENT) && !call->client && !need_client(d, s, call)) {
-        request_refuse(r, ERROR_OVERLOADED, (struct slice){0}, NULL);
-        return;
+    if ((flags & METHOD_CLIENT) && !call->client) {
+        call->client = dispatch_client(s, call->engine);
+        if (!call->client) {
+            request_refuse(r, ERROR_OVERLOADED, (struct slice){0}, NULL);
+            return;
+        }
     }
     call->promise = 0;
     r->method->exec(call, r);

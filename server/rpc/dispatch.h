@@ -89,6 +89,9 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
 // All sessions must be closed. Frees the tasks that are left and finishes what dispatch_close() began.
 void dispatch_release(struct dispatch *d);
 
+// The connection's engine client, made if need be. NULL: no memory. The lock is held.
+struct engine_client *dispatch_client(struct session *s, struct engine *e);
+
 // Handles the whole requests at the beginning of `data`. Returns how many bytes are
 // dealt with; the rest is to be given again, with more behind it, or when the session is not blocked any
 // more.

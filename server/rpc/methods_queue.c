@@ -1,5 +1,6 @@
 // declare, pause, resume, join.
 #include "server/hub.h"
+#include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/session.h"
@@ -13,7 +14,8 @@
 
 #define DECLARE_QUEUE   31
 #define DECLARE_BACKOFF 30
-_Static_assert(QUEUE_SETTING_COUNT < DECLARE_BACKOFF, "a setting's bit would be taken twice");
+#define DECLARE_OWNED   29
+_Static_assert(QUEUE_SETTING_COUNT < DECLARE_OWNED, "a setting's bit would be taken twice");
 
 #define TYPE_ORDER   PARAM_ORDER
 #define TYPE_COUNT   PARAM_WHOLE
@@ -35,6 +37,7 @@ static const struct param backoff_rows[] = {
 };
 static const struct param declare_rows[] = {
     {PARAM_NAME("queue"), .type = PARAM_QUEUE, .bit = DECLARE_QUEUE, PARAM_FIELD(declare.queue)},
+    {PARAM_NAME("owned"), .type = PARAM_FLAG, .bit = DECLARE_OWNED, PARAM_FIELD(declare.owned)},
     ROW("order", order, ORDER, 0, 1),
     ROW("maxsize", maxsize, COUNT, 0, INT64_MAX),
     ROW("lease", lease, SECONDS, 1, SETTING_SECONDS_MAX),
@@ -51,8 +54,8 @@ static const struct param declare_rows[] = {
     ROW("keep_result_bytes", keep_result_bytes, BYTES, 0, INT64_MAX),
     ROW("keep_dead_bytes", keep_dead_bytes, BYTES, 0, INT64_MAX),
 };
-// queue and backoff are no settings, and three settings are in backoff.
-_Static_assert(sizeof declare_rows / sizeof *declare_rows == 2 + QUEUE_SETTING_COUNT - 3,
+// queue, owned and backoff are no settings, and three settings are in backoff.
+_Static_assert(sizeof declare_rows / sizeof *declare_rows == 3 + QUEUE_SETTING_COUNT - 3,
                "a setting has no row");
 
 static bool declare_step(struct task *t)
@@ -71,19 +74,28 @@ static bool declare_step(struct task *t)
 
     struct moment now = hub_lock(t->rpc->hub);
     struct engine *e = hub_engine(t->rpc->hub);
-    enum error error = engine_declare(e, now, in->queue, &in->settings, named, &now_set, &why);
+    struct engine_client *who = in->owned ? dispatch_client(t->session, e) : NULL;
+    enum error error =
+        in->owned && !who ? ERROR_OVERLOADED
+        : in->owned       ? engine_declare_owned(e, now, in->queue, &in->settings, named, who, &now_set, &why)
+                          : engine_declare(e, now, in->queue, &in->settings, named, &now_set, &why);
     r->promise = engine_promise(e);
     hub_unlock(t->rpc->hub);
 
     if (error == ERROR_INVALID_PARAMS) {
         bool itself = in->dead_letter.len > 0 && slice_same(in->dead_letter, in->queue);
-        request_refuse(r, error, itself ? SLICE("dead_letter") : SLICE("durable"), why);
+        bool durable = r->seen & PARAM_BIT(QUEUE_SETTING_durable);
+        request_refuse(r, error,
+                       itself                                            ? SLICE("dead_letter")
+                       : in->owned && !(durable && in->settings.durable) ? SLICE("owned")
+                                                                         : SLICE("durable"),
+                       why);
     } else if (error) {
         request_refuse(r, error, (struct slice){0}, why);
     } else {
         json_write_raw(&t->out, "{\"queue\":");
         json_write_string(&t->out, in->queue);
-        json_write_raw(&t->out, ",\"declared\":true");
+        json_write_raw(&t->out, in->owned ? ",\"declared\":true,\"owned\":true" : ",\"declared\":true");
         write_queue_settings(&t->out, &now_set);
         json_write_raw(&t->out, "}");
     }

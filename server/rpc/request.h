@@ -69,6 +69,7 @@ struct declare_params {
     struct slice queue, dead_letter;
     struct queue_settings settings;
     unsigned named; // bits as for engine_declare
+    bool owned;
 };
 
 struct backup;

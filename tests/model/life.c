@@ -322,6 +322,19 @@ void model_drop(struct model *m, int queue)
     m->queues[queue].settings = queue_settings_default;
 }
 
+// What was handed to the client and not confirmed, or what it holds.
+static void client_jobs_back(struct model *m, int client, bool handing)
+{
+    for (unsigned i = 0; i < m->job_count;) {
+        struct mjob *j = &m->jobs[i];
+        uint64_t id = j->id;
+        if (j->state == JOB_RESERVED && j->handing == handing &&
+            (handing ? j->hander == client : j->holder == client))
+            model_come_back(m, j, handing ? MODEL_RELEASED : MODEL_LOST, 0, -1);
+        i += i < m->job_count && m->jobs[i].id == id;
+    }
+}
+
 void model_client_gone(struct model *m, int client)
 {
     for (unsigned i = 0; i < m->wait_count;)
@@ -329,13 +342,11 @@ void model_client_gone(struct model *m, int client)
             model_wait_remove(m, &m->waits[i]);
         else
             i++;
-    for (unsigned i = 0; i < m->job_count;) {
-        struct mjob *j = &m->jobs[i];
-        uint64_t id = j->id;
-        if (j->state == JOB_RESERVED && (j->handing ? j->hander == client : j->holder == client))
-            model_come_back(m, j, j->handing ? MODEL_RELEASED : MODEL_LOST, 0, -1);
-        i += i < m->job_count && m->jobs[i].id == id;
-    }
+    client_jobs_back(m, client, true);
+    for (int queue = 0; queue < QUEUES; queue++)
+        if (m->queues[queue].owner == client + 1)
+            model_drop(m, queue);
+    client_jobs_back(m, client, false);
 }
 
 struct mwait *model_wait_add(struct model *m, const struct mwait *wait, struct waiter *waiter)

@@ -70,6 +70,7 @@ struct mwait {
 
 struct mqueue {
     bool declared, paused, shut_down, hard;
+    int owner; // a client's number + 1; 0: nobody
     struct queue_settings settings;
     struct queue_counters counters;
 };

@@ -57,16 +57,27 @@ void op_declare(struct world *w)
     unsigned named = (unsigned)any(w, 1u << QUEUE_SETTING_COUNT);
     if (one_in(w, 2))
         named &= (unsigned)any(w, 1u << QUEUE_SETTING_COUNT);
-    say("declare queue=%d named=%x dead_letter=%d", queue, named, dead_letter);
+    int owner = one_in(w, 3) ? any_client(w) : NONE;
+    if (owner != NONE && !one_in(w, 4))
+        s.durable = false; // else it is refused whenever durable is named
+    say("declare queue=%d named=%x dead_letter=%d owner=%d", queue, named, dead_letter, owner);
 
     uint64_t jobs = 0;
     for (int state = 0; state < JOB_STATE_COUNT; state++)
         jobs += model_count(m, queue, (enum job_state)state);
     bool bad = (named >> QUEUE_SETTING_dead_letter & 1) && dead_letter == queue;
-    bad |= (named >> QUEUE_SETTING_durable & 1) && s.durable != m->queues[queue].settings.durable && jobs;
+    struct mqueue *q = &m->queues[queue];
+    bool durable = named >> QUEUE_SETTING_durable & 1 ? s.durable : owner == NONE && q->settings.durable;
+    bad |= durable != q->settings.durable && jobs;
+    bad |= durable && (owner != NONE || q->owner);
+    bad |= owner != NONE && q->owner != owner + 1 &&
+           (q->owner || q->declared || q->paused || q->shut_down || jobs);
 
     const char *why = NULL;
-    enum error got = engine_declare(w->e, w->now, queue_text(queue), &s, named, &now_set, &why);
+    enum error got = owner == NONE
+                         ? engine_declare(w->e, w->now, queue_text(queue), &s, named, &now_set, &why)
+                         : engine_declare_owned(w->e, w->now, queue_text(queue), &s, named, w->clients[owner],
+                                                &now_set, &why);
     REQUIRE(got == (bad ? ERROR_INVALID_PARAMS : ERROR_NONE), "declare says %s: %s", error_name(got),
             why ? why : "");
     if (bad) {
@@ -75,6 +86,8 @@ void op_declare(struct world *w)
     }
     struct queue_settings *mine = &m->queues[queue].settings;
     m->queues[queue].declared = true;
+    if (owner != NONE)
+        m->queues[queue].owner = owner + 1, mine->durable = false;
 #define X(field, type, low, high, value, text)                                                               \
     if (named >> QUEUE_SETTING_##field & 1)                                                                  \
         memcpy(&mine->field, &s.field, sizeof s.field);

@@ -43,7 +43,7 @@ class DocumentTest(unittest.TestCase):
         settings = {"backoff" if row.startswith("backoff_") else row for row in rows}
         self.assertGreater(len(settings), 5)
         params = {name for name, *_ in self.document.params["declare"]}
-        self.assertEqual(settings | {"queue"}, params)
+        self.assertEqual(settings | {"queue", "owned"}, params)
 
     def test_every_counter_and_gauge_is_listed(self):
         names = re.findall(r"^ +X\((\w+), \"", source("server/engine/stats.h"), re.M)

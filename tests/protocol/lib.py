@@ -40,17 +40,17 @@ def sanitized(path):
 
 class Daemon:
     """A daemon that keeps its jobs in memory or in the folder `data`, on a free port of the loopback or where `listen`
-    says."""
+    says. `wrap` is a command that runs the daemon, which is its last arguments, in its own place; `more` goes to Popen."""
 
-    def __init__(self, *arguments, listen=("127.0.0.1:0",), program=None, data=None):
+    def __init__(self, *arguments, listen=("127.0.0.1:0",), program=None, data=None, wrap=(), **more):
         self.log = []
         self._news = threading.Condition()
         command = [program or binary(), *(("-m",) if data is None else ("-d", data)), "-H", "none"]
         self.sanitized = sanitized(command[0])
         for address in listen:
             command += ["-l", address]
-        self._process = subprocess.Popen(command + list(arguments), stdin=subprocess.DEVNULL,
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self._process = subprocess.Popen([*wrap, *command, *arguments], stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         try:

@@ -299,5 +299,84 @@ class Full(lib.unittest.TestCase):
                 daemon.stop()
 
 
+class Owned(lib.ProtocolTest):
+    """Queues that go with the connection that declared them."""
+
+    def gone(self, c, queue):
+        return c.until(lambda result: isinstance(result, lib.RpcError), "stats", queue=queue).name
+
+    def test_it_goes_with_its_connection(self):
+        a, b = self.connect(), self.connect()
+        a.call("declare", queue=self.queue, owned=True)
+        a.call("declare", queue=self.queue, owned=True, maxsize=5)
+        held = self.put(b, 1)
+        self.put(b, 2)
+        self.assertEqual(self.get(b)["id"], held)
+        a.close()
+        self.assertEqual(self.gone(b, self.queue), "not_found")
+        self.assertEqual(b.error("ack", id=held).name, "not_found")
+
+    def test_who_waits_there_is_told(self):
+        a, b = self.connect(), self.connect()
+        a.call("declare", queue=self.queue, owned=True)
+        waits = b.ask("get", {"queue": self.queue})
+        a.until(lambda stats: stats["gauges"]["waiting_gets"] == 1, "stats", queue=self.queue)
+        a.close()
+        with self.assertRaises(lib.RpcError) as caught:
+            b.answer(waits)
+        self.assertEqual(caught.exception.name, "not_found")
+
+    def test_another_connection_may_use_it_but_not_own_it(self):
+        a, b = self.connect(), self.connect()
+        a.call("declare", queue=self.queue, owned=True)
+        self.assertEqual(b.error("declare", queue=self.queue, owned=True).data["param"], "owned")
+        self.assertEqual(b.call("declare", queue=self.queue, maxsize=3)["maxsize"], 3)
+        b.close()
+        self.assertEqual(a.call("stats", queue=self.queue)["settings"]["maxsize"], 3)
+
+    def test_what_is_there_already_cannot_be_owned(self):
+        a = self.connect()
+        self.put(a, 1)
+        self.assertEqual(a.error("declare", queue=self.queue, owned=True).data["param"], "owned")
+        a.call("pause", queue=self.queue + "-paused")
+        self.assertEqual(a.error("declare", queue=self.queue + "-paused", owned=True).data["param"], "owned")
+
+    def test_it_is_not_durable(self):
+        a = self.connect()
+        self.assertEqual(a.error("declare", queue=self.queue, owned=True, durable=True).data["param"], "durable")
+        self.assertFalse(a.call("declare", queue=self.queue, owned=True)["durable"])
+        self.assertEqual(a.error("declare", queue=self.queue, durable=True).data["param"], "durable")
+
+    def test_dropped_by_hand_it_may_be_declared_by_another(self):
+        a, b = self.connect(), self.connect()
+        a.call("declare", queue=self.queue, owned=True)
+        b.call("drop", queue=self.queue)
+        b.call("declare", queue=self.queue, owned=True)
+        a.close()
+        self.put(b, 1)
+        b.expect_nothing()
+        self.assertEqual(b.call("stats", queue=self.queue)["gauges"]["ready"], 1)
+
+    def test_nothing_of_it_is_on_disk(self):
+        """Not even of a job that was on disk before it moved there."""
+        with tempfile.TemporaryDirectory() as folder:
+            data = os.path.join(folder, "data")
+            daemon = lib.Daemon(data=data)
+            self.addCleanup(daemon.kill)
+            with daemon.connect() as c:
+                c.call("declare", queue="mine", owned=True)
+                c.call("declare", queue="work", dead_letter="mine")
+                c.call("put", queue="mine", body=1)
+                moved = c.call("put", queue="work", body=2)["id"]
+                kept = c.call("put", queue="work", body=3)["id"]
+                c.call("get", queue="work")
+                c.call("bury", id=moved)
+                self.assertEqual(c.call("stats", queue="mine")["gauges"]["ready"], 2)
+                daemon.kill()
+            with lib.Daemon(data=data) as again, again.connect() as c:
+                self.assertEqual(c.error("stats", queue="mine").name, "not_found")
+                self.assertEqual(c.error("job", id=moved).name, "not_found")
+                self.assertEqual(c.call("job", id=kept)["queue"], "work")
+
 if __name__ == "__main__":
     lib.main()

@@ -343,6 +343,54 @@ START_TEST(each_job_is_done_once_by_one_of_several_threads)
 }
 END_TEST
 
+static atomic_bool enough, wanted;
+
+static void *put_what_is_wanted(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&enough))
+        if (atomic_exchange(&wanted, false))
+            put(0);
+    return NULL;
+}
+
+// Somebody who looks into the mailbox by chance finds a waiter before the one who posts it is through: the
+// mailbox may go all the same.
+START_TEST(a_mailbox_may_go_once_nobody_posts_to_it)
+{
+    enum { TURNS = 3000 };
+    pthread_t putter;
+    atomic_store(&enough, false);
+    ck_assert_int_eq(pthread_create(&putter, NULL, put_what_is_wanted, NULL), 0);
+    for (int i = 0; i < TURNS; i++) {
+        struct mailbox *m = malloc(sizeof *m);
+        ck_assert_ptr_nonnull(m);
+        ck_assert(mailbox_init(m));
+        struct engine_client *c = client_of(m);
+        struct taken taken;
+        bool got;
+        ck_assert_int_eq(try_get(c, &taken, &got), ERROR_NONE);
+        ck_assert(!got);
+        atomic_store(&wanted, true);
+        struct waiter *w;
+        while (!(w = mailbox_take(m)))
+            ;
+        ck_assert_int_eq(w->error, ERROR_NONE);
+        uint64_t id = w->taken.id, delivery = w->taken.delivery;
+        confirm(w);
+        struct moment now = hub_lock(hub);
+        ck_assert_int_eq(engine_ack(hub_engine(hub), now, c, id, delivery, NULL), ERROR_NONE);
+        hub_unlock(hub);
+        close_client(c);
+        hub_quiesce(hub);
+        mailbox_release(m);
+        free(m);
+    }
+    atomic_store(&enough, true);
+    pthread_join(putter, NULL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("hub");
@@ -355,6 +403,7 @@ int main(void)
     tcase_add_test(c, without_a_journal_all_promises_are_kept);
     tcase_add_test(c, the_committer_is_woken_by_marks_and_gathers_as_many_as_it_wants);
     tcase_add_test(c, each_job_is_done_once_by_one_of_several_threads);
+    tcase_add_test(c, a_mailbox_may_go_once_nobody_posts_to_it);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -87,8 +87,7 @@ static void empty_folder(void)
 void daemon_teardown(void)
 {
     pool_end();
-    for (size_t i = 0; i < handler_count; i++)
-        handler_settings_release(&handlers[i]);
+    handlers_forget();
     for (bool closed = false; !closed;) {
         struct moment now = hub_lock(hub);
         closed = engine_client_close(hub_engine(hub), now, own);
@@ -129,9 +128,31 @@ void handlers_start(void)
     ck_assert_msg(pool != NULL, "%s", why);
 }
 
+void handlers_forget(void)
+{
+    while (handler_count > 0)
+        handler_settings_release(&handlers[--handler_count]);
+}
+
+struct pool_changes handlers_apply(void)
+{
+    char why[HANDLER_WHY_MAX];
+    struct pool_changes changes;
+    ck_assert_msg(handler_settings_check(handlers, handler_count, why), "%s", why);
+    ck_assert_msg(pool_apply(pool, handlers, handler_count, &changes, why), "%s", why);
+    return changes;
+}
+
+void resize(const char *handler, unsigned workers)
+{
+    char why[HANDLER_WHY_MAX];
+    for (bool done = false; !done;)
+        ck_assert_msg(pool_resize(pool, slice_of(handler), workers, &done, why) == ERROR_NONE, "%s", why);
+}
+
 void pool_end(void)
 {
-    pool_stop(pool);
+    pool_free(pool);
     pool = NULL;
 }
 
@@ -313,6 +334,7 @@ void wait_state(uint64_t id, enum job_state state)
 
 struct search {
     const char *name;
+    bool draining;
     struct handler_view view;
     bool found;
 };
@@ -320,7 +342,8 @@ struct search {
 static void visit(void *context, const struct pool_handler_info *info)
 {
     struct search *s = context;
-    if (strcmp(s->name, info->name) != 0)
+    bool draining = strcmp(info->state, "draining") == 0;
+    if (strcmp(s->name, info->name) != 0 || draining != s->draining)
         return;
     s->found = true;
     s->view = (struct handler_view){.workers = info->workers,
@@ -335,12 +358,19 @@ static void visit(void *context, const struct pool_handler_info *info)
     }
 }
 
+bool handler_find(const char *name, bool draining, struct handler_view *view)
+{
+    struct search s = {.name = name, .draining = draining};
+    ck_assert(pool_info(pool, visit, &s));
+    *view = s.view;
+    return s.found;
+}
+
 struct handler_view handler_look(const char *name)
 {
-    struct search s = {.name = name};
-    pool_info(pool, visit, &s);
-    ck_assert(s.found);
-    return s.view;
+    struct handler_view view;
+    ck_assert(handler_find(name, false, &view) || handler_find(name, true, &view));
+    return view;
 }
 
 void wait_running(const char *handler, unsigned jobs)

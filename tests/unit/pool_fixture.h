@@ -37,7 +37,10 @@ void daemon_teardown(void); // stops the pool, if there is one
 struct handler_settings *handler_add(const char *name, enum handler_kind kind);
 struct handler_settings *exec_add(const char *name, const char *const *argv);
 void handlers_start(void);
-void pool_end(void); // pool_stop
+void handlers_forget(void);               // what was described, so that others can be
+struct pool_changes handlers_apply(void); // the running pool's handlers are those described, from now on
+void resize(const char *handler, unsigned workers);
+void pool_end(void); // pool_free
 
 #define ARGV(...)            ((const char *const[]){__VA_ARGS__, NULL})
 #define SH(script)           ARGV("sh", "-c", script)
@@ -93,6 +96,8 @@ struct handler_view {
     char kind[16];
 };
 struct handler_view handler_look(const char *name);
+// The one of this name that takes jobs, or one that finishes its last. False: there is none.
+bool handler_find(const char *name, bool draining, struct handler_view *view);
 
 // A process is alive (a zombie is not).
 bool alive(int pid);

@@ -57,6 +57,7 @@ static void refuses(const char *text, const char *rest)
 // becomes.
 
 #define IS_COUNT(f, low, high)   ck_assert_uint_eq(f, (uint64_t)(low) + 1)
+#define IS_MODE(f, low, high)    ck_assert_uint_eq(f, (uint64_t)(low) + 1)
 #define IS_BYTES(f, low, high)   ck_assert_uint_eq(f, (uint64_t)(high))
 #define IS_SECONDS(f, low, high) ck_assert_int_eq(f, (int64_t)(low) + 7)
 #define IS_SHARE(f, low, high)   ck_assert_double_eq(f, 0.375)
@@ -76,6 +77,7 @@ static void refuses(const char *text, const char *rest)
 // The text of a row, by its type; flags are given twice, as true and as false.
 enum {
     TYPE_COUNT,
+    TYPE_MODE,
     TYPE_BYTES,
     TYPE_SECONDS,
     TYPE_SHARE,
@@ -93,6 +95,7 @@ static void text_of(char *out, size_t size, int type, int64_t low, int64_t high,
 {
     switch (type) {
     case TYPE_COUNT:
+    case TYPE_MODE:
         snprintf(out, size, "%lld", (long long)low + 1);
         break;
     case TYPE_BYTES:
@@ -134,7 +137,7 @@ START_TEST(every_row_of_the_daemon_lands_in_its_field)
 {
     bool flag = _i;
     char text[200], line[300];
-#define X(field, type, low, high, value, words, help)                                                        \
+#define X(field, type, low, high, value, words, when, help)                                                  \
     text_of(text, sizeof text, TYPE_##type, low, high, words, flag);                                         \
     snprintf(line, sizeof line, #field " = %s\n", text);                                                     \
     reads(line);                                                                                             \
@@ -206,6 +209,7 @@ static void refuses_number(const char *section, const char *field, const char *n
     refuses_number(section, field, "-1");                                                                    \
     if ((low) > 0)                                                                                           \
         refuses_number(section, field, "0");
+#define RANGE_MODE  RANGE_COUNT
 #define RANGE_BYTES RANGE_COUNT
 #define RANGE_SECONDS(section, field, low, high)                                                             \
     snprintf(text, sizeof text, "%lldms", (long long)(high) + 1);                                            \
@@ -225,7 +229,7 @@ static void refuses_number(const char *section, const char *field, const char *n
 START_TEST(every_row_refuses_what_is_out_of_its_range_and_says_where)
 {
     char text[64];
-#define X(field, type, low, high, value, words, help) RANGE_##type("\n", #field, low, high)
+#define X(field, type, low, high, value, words, when, help) RANGE_##type("\n", #field, low, high)
     SETTINGS(X)
 #undef X
 #define X(field, type, low, high, value, help) RANGE_##type("queue \"q\" {\n", #field, low, high)
@@ -263,6 +267,28 @@ START_TEST(a_queues_name_in_a_setting_is_bounded)
 }
 END_TEST
 
+// ---- what is wrong with a section as a whole
+
+START_TEST(what_is_wrong_with_a_section_is_told_where_it_ends)
+{
+    refuses("queue \"a\" {\n}\nqueue \"b\" {\n  dead_letter = \"b\"\n}\n",
+            ":5: queue \"b\": dead_letter = \"b\" is the queue itself");
+    refuses("handler \"a\" {\n  kind = echo\n  queues = {\"x\", \"y\"}\n}\n"
+            "handler \"b\" {\n  kind = echo\n  queues = {\"z\", \"y\"}\n}\n"
+            "handler \"c\" {\n  kind = echo\n}\n",
+            ":8: handler \"b\": queue \"y\" is served by handler \"a\" already, and has one handler");
+    refuses("handler \"a\" {\n  kind = noop\n}\nhandler \"b\" {\n}\n",
+            ":5: handler \"b\": it is an exec handler and has no command");
+    refuses("handler \"a\" {\n}\n", ":2: handler \"a\"");
+    write_file(other, "handler \"b\" {\n  kind = noop\n  queues = {\"a\"}\n}\n");
+    char text[200];
+    snprintf(text, sizeof text, "handler \"a\" { kind = noop }\n\n\n\n\n\ninclude(\"%s\")\n", other);
+    write_file(path, text);
+    ck_assert(!settings_read(&s, path, why));
+    ck_assert_ptr_nonnull(strstr(why, "other.conf:4: handler \"b\": queue \"a\" is served by"));
+}
+END_TEST
+
 // ---- defaults
 
 START_TEST(an_empty_file_leaves_the_defaults)
@@ -274,10 +300,11 @@ START_TEST(an_empty_file_leaves_the_defaults)
 #define SAME_TEXTS(field)   ck_assert_uint_eq(s.field.count, 0);
 #define SAME_FLAG(field)    ck_assert_int_eq(s.field, fresh.field);
 #define SAME_COUNT(field)   ck_assert_uint_eq(s.field, fresh.field);
+#define SAME_MODE(field)    ck_assert_uint_eq(s.field, fresh.field);
 #define SAME_BYTES(field)   ck_assert_uint_eq(s.field, fresh.field);
 #define SAME_CHOICE(field)  ck_assert_uint_eq(s.field, fresh.field);
 #define SAME_SECONDS(field) ck_assert_int_eq(s.field, fresh.field);
-#define X(field, type, low, high, value, words, help)                                                        \
+#define X(field, type, low, high, value, words, when, help)                                                  \
     SAME_##type(field) if (strcmp(#type, "TEXT") != 0 && strcmp(#type, "TEXTS") != 0)                        \
         ck_assert_int_le((low), (value));                                                                    \
     if (strcmp(#type, "TEXT") != 0 && strcmp(#type, "TEXTS") != 0)                                           \
@@ -505,6 +532,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(c, every_row_of_a_handler_lands_in_its_field, 0, 2);
     tcase_add_test(c, every_row_refuses_what_is_out_of_its_range_and_says_where);
     tcase_add_test(c, a_list_has_its_bound);
+    tcase_add_test(c, what_is_wrong_with_a_section_is_told_where_it_ends);
     tcase_add_test(c, a_queues_name_in_a_setting_is_bounded);
     tcase_add_loop_test(c, an_empty_file_leaves_the_defaults, 0, 2);
     tcase_add_test(c, sections_without_settings_have_the_defaults);
