@@ -403,7 +403,7 @@ static bool listen_to_all(struct daemon *d, uint64_t descriptors)
 static bool needs_spawner(const struct settings *s)
 {
     for (size_t i = 0; i < s->handler_count; i++)
-        if (s->handlers[i].kind == HANDLER_EXEC)
+        if (handler_needs_spawner(&s->handlers[i]))
             return true;
     return false;
 }

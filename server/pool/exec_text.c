@@ -128,6 +128,18 @@ void exec_error_write(struct buffer *b, enum exec_end end, int64_t value, struct
     json_write_raw(b, "}");
 }
 
+void exec_answer_write(struct buffer *b, const char *why, struct slice tail)
+{
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "the child's answer %s", why);
+    json_write_raw(b, "{");
+    json_write_key(b, "answer");
+    json_write_string(b, slice_of(sentence));
+    json_write_key(b, "stderr");
+    json_write_bytes(b, tail);
+    json_write_raw(b, "}");
+}
+
 void exec_refusal_write(struct buffer *b, const char *name, const char *text, const char *detail)
 {
     char sentence[256];

@@ -39,6 +39,9 @@ enum exec_end {
 // Appends the error object that handler_exec.h lists.
 void exec_error_write(struct buffer *b, enum exec_end end, int64_t value, struct slice tail);
 
+// Appends {"answer":"the child's answer why","stderr":"…"}.
+void exec_answer_write(struct buffer *b, const char *why, struct slice tail);
+
 // Appends {"name":"text: detail"}; no detail: NULL.
 void exec_refusal_write(struct buffer *b, const char *name, const char *text, const char *detail);
 

@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "server/pool/exec_text.h"
 #include "server/pool/spawner.h"
+#include "server/pool/stderr_log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -30,6 +31,7 @@ struct exec {
     struct buffer out;  // what the command printed
     struct buffer text; // the input, and then the result or the error
     struct exec_tail err;
+    struct stderr_log log;
 };
 
 // Why a command is being ended; the first reason counts.
@@ -56,6 +58,8 @@ static void exec_close(void *state)
     struct exec *x = state;
     if (x->channel)
         spawn_channel_close(x->channel);
+    if (x->log.handler)
+        stderr_log_close(&x->log);
     buffer_release(&x->out);
     buffer_release(&x->text);
     free(x->env);
@@ -76,6 +80,7 @@ static void *exec_open(struct worker *w)
         errno = error;
         return NULL;
     }
+    stderr_log_init(&x->log, w->handler->settings.name);
     size_t n = 0;
     for (; n < env->count; n++)
         x->env[n] = env->items[n];
@@ -241,10 +246,12 @@ static void read_err(struct run *r)
     ssize_t n = read(r->child.err, data, sizeof data);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0)
+    if (n <= 0) {
         close_end(&r->child.err);
-    else
-        exec_tail_add(&r->x->err, data, (size_t)n);
+        return;
+    }
+    exec_tail_add(&r->x->err, data, (size_t)n);
+    stderr_log_add(&r->x->log, r->worker->task.id, data, (size_t)n);
 }
 
 static void read_exit(struct run *r)
@@ -300,6 +307,7 @@ static void follow(struct run *r)
         look_at_clock(r);
     }
     spawn_child_close(&r->child);
+    stderr_log_end(&r->x->log, r->worker->task.id);
 }
 
 static void prepare(struct exec *x, const struct worker *w, const struct task *t)

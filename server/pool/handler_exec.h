@@ -14,6 +14,8 @@
 //     {"spawn":"cannot run the command: No such file or directory"}
 //     {"input":"…"}                        the body is a string that has no text in UTF-8 (input = text)
 //
+// What it writes on standard error is in the daemon's log as well (stderr_log.h).
+//
 // The job is over when no process of the command's group is left. What the command leaves behind in it is
 // stopped. What left the group (setsid) and keeps standard output open is not waited for.
 #ifndef SERVER_POOL_HANDLER_EXEC_H

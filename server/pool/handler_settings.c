@@ -245,7 +245,7 @@ bool handler_settings_equal(const struct handler_settings *a, const struct handl
 
 bool handler_needs_spawner(const struct handler_settings *s)
 {
-    return s->kind == HANDLER_EXEC;
+    return s->kind == HANDLER_EXEC || s->kind == HANDLER_PROCESS;
 }
 
 // ---- checks
@@ -348,10 +348,10 @@ static bool check_user(const struct check *c, const char *name)
     return true;
 }
 
-static bool check_exec(const struct check *c, const struct handler_settings *s)
+static bool check_command(const struct check *c, const struct handler_settings *s)
 {
     if (s->command.count == 0)
-        return refuse(c, "it is an exec handler and has no command");
+        return refuse(c, "its kind is %s and it has no command", kinds[s->kind].name);
     if (s->command.items[0][0] == '\0')
         return refuse(c, "the command's first string is the program to run, and it is empty");
     size_t size = SPEC_RESERVE;
@@ -392,7 +392,7 @@ static bool check_one(const struct check *c, struct handler_settings *s)
             return refuse(c,
                           "queue name \"%.100s\" must be 1 to %d bytes of UTF-8 without control characters",
                           s->queues.items[i], HANDLER_NAME_MAX);
-    return s->kind == HANDLER_EXEC ? check_exec(c, s) : check_builtin(c, s);
+    return s->kind == HANDLER_EXEC || s->kind == HANDLER_PROCESS ? check_command(c, s) : check_builtin(c, s);
 }
 
 struct served {

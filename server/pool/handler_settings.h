@@ -18,6 +18,9 @@
     X(EXEC, "exec",                                                                                          \
       "runs `command` once for each job: the body on its standard input, what it prints is the "             \
       "result; exit status 0 is success, anything else a failed attempt")                                    \
+    X(PROCESS, "process",                                                                                    \
+      "keeps a child with `command` for each worker: it reads a job in one line of JSON on standard input "  \
+      "and answers in one line on standard output")                                                          \
     X(ECHO, "echo", "the result is the body")                                                                \
     X(SLEEP, "sleep", "sleeps for as many seconds as the body says: 1.5 or {\"seconds\":1.5}")               \
     X(NOOP, "noop", "does nothing, successfully")                                                            \
@@ -73,34 +76,43 @@ enum handler_setting_type {
 #define HANDLER_SETTINGS(X)                                                                                  \
     /* field, type, lowest, highest, default, text */                                                        \
     X(kind, KIND, 0, HANDLER_KIND_COUNT - 1, HANDLER_EXEC,                                                   \
-      "what runs a job: exec, echo, sleep, noop or fail")                                                    \
+      "what runs a job: exec, process, echo, sleep, noop or fail")                                           \
     X(queues, TEXTS, 0, HANDLER_QUEUES_MAX, 0,                                                               \
       "the queues that are served, the most urgent job over all of them first; none: the queue with the "    \
       "handler's own name. A queue has one handler")                                                         \
     X(command, TEXTS, 0, 1024, 0,                                                                            \
-      "exec: the program and its arguments, one string each; no shell is involved unless it is named")       \
+      "exec and process: the program and its arguments, one string each; no shell is involved unless it is " \
+      "named")                                                                                               \
     X(input, INPUT, 0, HANDLER_INPUT_COUNT - 1, HANDLER_INPUT_JSON,                                          \
       "exec: what stands on the command's standard input: json (the body as it was put) or text (a body "    \
       "that is a string: its characters, so that a shell command can use them as they are)")                 \
     X(workers, COUNT, 1, HANDLER_WORKERS_MAX, 1, "how many jobs run at a time")                              \
     X(timeout, SECONDS, 0, 1000000000000, 0,                                                                 \
-      "exec and sleep: how long an attempt may take before it is stopped and fails; 0 = as long as it "      \
-      "likes")                                                                                               \
+      "exec, process and sleep: how long an attempt may take before it is stopped and fails; 0 = as long "   \
+      "as "                                                                                                  \
+      "it likes")                                                                                            \
     X(grace, SECONDS, 0, 3600000, 5000,                                                                      \
-      "exec: what is stopped gets SIGTERM, and SIGKILL this much later; this also holds for processes that " \
-      "the command leaves behind")                                                                           \
+      "exec and process: what is stopped gets SIGTERM, and SIGKILL this much later; this also holds for "    \
+      "processes that the command leaves behind. A process that is not needed any more has this long from "  \
+      "the end of its input until SIGTERM")                                                                  \
     X(max_output, BYTES, 1, 268435456, 1048576,                                                              \
-      "exec: how much a command may print on standard output; more, and it is killed and the attempt fails") \
+      "exec: how much a command may print on standard output; process: how long a result or error may be; "  \
+      "more, and it is killed and the attempt fails")                                                        \
+    X(max_jobs, COUNT, 0, 1000000000000, 0,                                                                  \
+      "process: after so many jobs a child is replaced by a new one; 0 = never")                             \
     X(env, TEXTS, 0, 1024, 0,                                                                                \
-      "exec: environment variables to add or change, as NAME=value; a name alone is taken out. TASKQ_ID, "   \
-      "TASKQ_QUEUE, TASKQ_ATTEMPT and TASKQ_DELIVERY are always set")                                        \
-    X(cwd, TEXT, 0, 4095, 0, "exec: the folder that the command starts in; else the daemon's")               \
-    X(user, TEXT, 0, 63, 0, "exec: the user that the command runs as; needs a daemon that runs as root")     \
+      "exec and process: environment variables to add or change, as NAME=value; a name alone is taken out. " \
+      "For exec TASKQ_ID, TASKQ_QUEUE, TASKQ_ATTEMPT and TASKQ_DELIVERY are always set")                     \
+    X(cwd, TEXT, 0, 4095, 0, "exec and process: the folder that the command starts in; else the daemon's")   \
+    X(user, TEXT, 0, 63, 0,                                                                                  \
+      "exec and process: the user that the command runs as; needs a daemon that runs as root")               \
     X(limit_cpu, COUNT, 0, 4294967295, 0,                                                                    \
-      "exec: seconds of processor time for each process; 0 = the daemon's limit")                            \
+      "exec: seconds of processor time for each process; process: seconds of the child's processor time "    \
+      "for each job; 0 = the daemon's limit")                                                                \
     X(limit_memory, BYTES, 0, 9007199254740991, 0,                                                           \
-      "exec: address space of each process in bytes; 0 = the daemon's limit")                                \
-    X(limit_files, COUNT, 0, 1048576, 0, "exec: open files of each process; 0 = the daemon's limit")         \
+      "exec and process: address space of each process in bytes; 0 = the daemon's limit")                    \
+    X(limit_files, COUNT, 0, 1048576, 0,                                                                     \
+      "exec and process: open files of each process; 0 = the daemon's limit")                                \
     X(daemon, FLAG, 0, 1, 0,                                                                                 \
       "true: a stop of the daemon does not wait for its jobs but ends them and puts them back at once")
 
@@ -114,6 +126,7 @@ struct handler_settings {
     int64_t timeout; // ms; 0: none
     int64_t grace;   // ms
     uint64_t max_output;
+    uint64_t max_jobs; // 0: no bound
     struct handler_texts env;
     char *cwd;
     char *user;

@@ -251,6 +251,14 @@ bool spawn_channel_signal(struct spawn_channel *c, const struct spawn_child *chi
     return send_message(c->fd, &r, sizeof r, NULL, 0);
 }
 
+bool spawn_channel_limit_cpu(struct spawn_channel *c, const struct spawn_child *child, uint64_t seconds)
+{
+    struct spawn_request r = {.type = SPAWN_REQUEST_LIMIT_CPU,
+                              .serial = child->serial,
+                              .cpu_seconds = seconds};
+    return send_message(c->fd, &r, sizeof r, NULL, 0);
+}
+
 // --- Starting a child ---
 
 // The user's variables, before the spec's own, which so win over them.
@@ -308,6 +316,7 @@ static size_t channel_pack(struct spawn_channel *c, const struct spawn_spec *spe
                               .has_cwd = spec->cwd != NULL,
                               .grace_ms = spec->grace_ms,
                               .cpu_seconds = spec->cpu_seconds,
+                              .cpu_renewable = spec->cpu_renewable,
                               .memory_bytes = spec->memory_bytes,
                               .files = spec->files};
     // A daemon that is that user already may stay so, and could not become it.

@@ -79,6 +79,7 @@ struct spawn_spec {
     const char *cwd;         // entered with the child's own rights
     const struct spawn_user *user; // also sets HOME, USER, LOGNAME where `env` does not; needs root
     uint64_t cpu_seconds;          // SIGXCPU then, SIGKILL one second later
+    bool cpu_renewable;            // no SIGKILL: the limit can be set again (spawn_channel_limit_cpu)
     uint64_t memory_bytes;         // address space
     uint64_t files;                // open descriptors
     unsigned grace_ms; // for what outlives the leader: from SIGTERM to SIGKILL; 0: SIGKILL at once
@@ -136,5 +137,9 @@ int spawn_channel_read_exit(struct spawn_channel *c, struct spawn_exit *exit);
 // it). Any thread, while the channel is open; nothing happens if that child is over, also when the next one
 // runs already. False with errno when the spawner is gone.
 bool spawn_channel_signal(struct spawn_channel *c, const struct spawn_child *child, int signo);
+
+// From now on the leader alone may use so many seconds of processor time more, and gets SIGXCPU then. For a
+// child that was spawned with `cpu_renewable`. False with errno when the spawner is gone.
+bool spawn_channel_limit_cpu(struct spawn_channel *c, const struct spawn_child *child, uint64_t seconds);
 
 #endif

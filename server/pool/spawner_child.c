@@ -122,7 +122,9 @@ static bool limit(int resource, uint64_t soft, uint64_t hard)
 static enum spawn_step set_limits(const struct command *c)
 {
     const struct spawn_request *r = c->request;
-    if (r->cpu_seconds > 0 && !limit(RLIMIT_CPU, r->cpu_seconds, r->cpu_seconds + 1))
+    // What is lowered for good cannot be raised again without privilege.
+    uint64_t cpu_hard = r->cpu_renewable ? RLIM_INFINITY : r->cpu_seconds + 1;
+    if (r->cpu_seconds > 0 && !limit(RLIMIT_CPU, r->cpu_seconds, cpu_hard))
         return SPAWN_STEP_RLIMIT_CPU;
     if (r->memory_bytes > 0 && !limit(RLIMIT_AS, r->memory_bytes, r->memory_bytes))
         return SPAWN_STEP_RLIMIT_MEMORY;

@@ -14,9 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BUCKETS       256
@@ -85,6 +87,22 @@ static bool signal_group(pid_t group, int signo)
     if (signo == SIGTERM)
         kill(-group, SIGCONT);
     return true;
+}
+
+// Over what it has used so far. Where the system refuses it (the child has become another user) the old limit
+// stays.
+static void limit_cpu(pid_t pid, uint64_t seconds)
+{
+    clockid_t clock;
+    struct timespec used;
+    struct rlimit limit;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0 ||
+        prlimit(pid, RLIMIT_CPU, NULL, &limit) != 0)
+        return;
+    limit.rlim_cur = (rlim_t)used.tv_sec + 1 + seconds;
+    if (limit.rlim_cur > limit.rlim_max)
+        limit.rlim_cur = limit.rlim_max;
+    prlimit(pid, RLIMIT_CPU, &limit, NULL);
 }
 
 static void child_over(struct process *p, struct channel *c)
@@ -251,6 +269,14 @@ static void spawn(struct process *p, struct channel *c, size_t size, const int *
     reply(c, &answer);
 }
 
+static void act_on_child(const struct channel *c, const struct spawn_request *r)
+{
+    if (r->type == SPAWN_REQUEST_LIMIT_CPU && !c->lingering) // else the number may be another's
+        limit_cpu(c->pid, r->cpu_seconds);
+    else if (r->type == SPAWN_REQUEST_SIGNAL)
+        signal_group(c->pid, r->signo);
+}
+
 static void channel_readable(struct process *p, struct channel *c)
 {
     if (c->fd < 0)
@@ -266,7 +292,7 @@ static void channel_readable(struct process *p, struct channel *c)
     else if (r->type == SPAWN_REQUEST_SPAWN)
         spawn(p, c, (size_t)n, fds, nfds);
     else if (c->pid > 0 && c->serial == r->serial)
-        signal_group(c->pid, r->signo);
+        act_on_child(c, r);
 }
 
 // Any failure closes the descriptor, which the daemon sees as the channel's end.

@@ -6,7 +6,7 @@
 //                   (the spawner sends one OPENED of its own here when it is ready, `error` set if it cannot
 //                   be)
 //     channel       daemon: SPAWN + three pipe ends             spawner: STARTED or FAILED, later EXITED
-//                   daemon: SIGNAL                              no answer
+//                   daemon: SIGNAL, LIMIT_CPU                   no answer
 #ifndef SERVER_POOL_SPAWNER_WIRE_H
 #define SERVER_POOL_SPAWNER_WIRE_H
 
@@ -15,7 +15,12 @@
 
 #define SPAWN_ENV_MAX 1024
 
-enum spawn_request_type { SPAWN_REQUEST_OPEN = 1, SPAWN_REQUEST_SPAWN, SPAWN_REQUEST_SIGNAL };
+enum spawn_request_type {
+    SPAWN_REQUEST_OPEN = 1,
+    SPAWN_REQUEST_SPAWN,
+    SPAWN_REQUEST_SIGNAL,
+    SPAWN_REQUEST_LIMIT_CPU,
+};
 
 // A SPAWN goes on with gid_t groups[ngroups], then strings, each with its NUL: the directory if has_cwd,
 // argv, env.
@@ -24,7 +29,7 @@ struct spawn_request {
     uint32_t serial; // the child's: a late SIGNAL must not hit the next child of the channel
     int32_t signo;
     uint32_t argc, envc, ngroups;
-    uint8_t has_cwd, has_user;
+    uint8_t has_cwd, has_user, cpu_renewable;
     uint32_t grace_ms;
     uid_t uid;
     gid_t gid;

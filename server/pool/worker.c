@@ -4,12 +4,12 @@
 #include "common/log.h"
 #include "server/engine/engine.h"
 #include "server/hub.h"
+#include "server/pool/answer.h"
 #include "server/pool/crew.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,8 +25,7 @@ bool worker_draining(const struct worker *w)
     return atomic_load(&w->leaving) || atomic_load(&w->crew->deadline) != INT64_MAX;
 }
 
-// Until when a running job may go on.
-static int64_t deadline(const struct worker *w)
+int64_t worker_deadline(const struct worker *w)
 {
     int64_t d = atomic_load(&w->crew->deadline);
     return d != INT64_MAX && w->handler->settings.daemon ? INT64_MIN : d;
@@ -104,7 +103,10 @@ static enum error tell_engine(struct worker *w, struct moment now, const struct 
     case VERDICT_DONE:
         return engine_ack(e, now, w->client, t->id, t->delivery, v->text);
     case VERDICT_FAILED:
-        return engine_nack(e, now, w->client, t->id, t->delivery, v->text, -1, &nacked);
+        return engine_nack(e, now, w->client, t->id, t->delivery, v->text, v->has_delay ? v->delay : -1,
+                           &nacked);
+    case VERDICT_BURIED:
+        return engine_bury(e, now, w->client, t->id, t->delivery, v->text);
     case VERDICT_BACK:
         return engine_release(e, now, w->client, t->id, t->delivery, 0, NULL);
     case VERDICT_GONE:
@@ -119,7 +121,7 @@ static enum error tell(struct worker *w, struct moment now, const struct verdict
     enum error e = tell_engine(w, now, v);
     if (e == ERROR_NONE && v->kind == VERDICT_DONE)
         atomic_fetch_add_explicit(&w->handler->done, 1, memory_order_relaxed);
-    if (e == ERROR_NONE && v->kind == VERDICT_FAILED)
+    if (e == ERROR_NONE && (v->kind == VERDICT_FAILED || v->kind == VERDICT_BURIED))
         atomic_fetch_add_explicit(&w->handler->failed, 1, memory_order_relaxed);
     return e;
 }
@@ -217,18 +219,21 @@ static bool accept_job(struct worker *w, struct waiter *done)
     return e == ERROR_NONE;
 }
 
-static int poll_timeout(int64_t now, int64_t until)
+// Until the mailbox is woken, the time has come, or what the kind watches is ready.
+static void doze(struct worker *w, int64_t until)
 {
-    if (until == INT64_MAX)
-        return -1;
-    return until <= now ? 0 : until - now < INT_MAX ? (int)(until - now) : INT_MAX;
-}
-
-static void doze(struct worker *w, int timeout)
-{
-    struct pollfd fd = {.fd = w->mailbox.fd, .events = POLLIN};
-    if (poll(&fd, 1, timeout) > 0)
+    const struct kind *kind = w->handler->kind;
+    struct pollfd fds[1 + KIND_WATCH_MAX] = {{.fd = w->mailbox.fd, .events = POLLIN}};
+    nfds_t count = kind->watch ? 1 + kind->watch(w->state, fds + 1, &until) : 1;
+    int64_t now = until == INT64_MAX ? 0 : clock_now().mono;
+    if (poll(fds, count, worker_poll_timeout(now, until)) < 0) {
+        for (nfds_t i = 0; i < count; i++)
+            fds[i].revents = 0;
+    }
+    if (fds[0].revents)
         mailbox_quiet(&w->mailbox);
+    if (kind->look)
+        kind->look(w->state, fds + 1);
 }
 
 // Waits until the wait is over. True: with a job. Draining takes the wait back, unless it is over already and
@@ -251,15 +256,14 @@ static bool await_job(struct worker *w, struct waiter *waiting)
             too_late = true;
             continue;
         }
-        doze(w, -1);
+        doze(w, INT64_MAX);
     }
 }
 
 static void wait_out(struct worker *w)
 {
-    int64_t now;
-    while (!worker_draining(w) && (now = clock_now().mono) < w->not_before)
-        doze(w, poll_timeout(now, w->not_before));
+    while (!worker_draining(w) && clock_now().mono < w->not_before)
+        doze(w, w->not_before);
 }
 
 // Tells the engine how the last job went, if there was one, and gets the next, in one turn of the lock if one
@@ -361,10 +365,10 @@ enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, i
 {
     int64_t now = clock_now().mono;
     int64_t wake = until < w->touch_at ? until : w->touch_at;
-    if (!w->stopped && deadline(w) < wake)
-        wake = deadline(w);
+    if (!w->stopped && worker_deadline(w) < wake)
+        wake = worker_deadline(w);
     fds[0] = (struct pollfd){.fd = w->mailbox.fd, .events = POLLIN};
-    if (poll(fds, count, poll_timeout(now, wake)) < 0) {
+    if (poll(fds, count, worker_poll_timeout(now, wake)) < 0) {
         // Out of memory in the kernel, if anything: nothing is known to be ready.
         for (nfds_t i = 0; i < count; i++)
             fds[i].revents = 0;
@@ -373,7 +377,7 @@ enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, i
         mailbox_quiet(&w->mailbox);
 
     now = clock_now().mono;
-    if (!w->stopped && now >= deadline(w)) {
+    if (!w->stopped && now >= worker_deadline(w)) {
         w->stopped = true;
         return STOP;
     }
@@ -382,4 +386,10 @@ enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, i
         return GONE;
     }
     return GO_ON;
+}
+
+void worker_progress(struct worker *w, const struct progress_report *p)
+{
+    log_debug("progress job=%" PRIu64 " done=%g total=%g message=%.*s", w->task.id, p->done, p->total,
+              (int)p->message_len, p->message);
 }

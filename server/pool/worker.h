@@ -10,6 +10,7 @@
 #include "server/pool/handler_settings.h"
 #include "server/pool/spawn_user.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,6 +36,7 @@ enum verdict_kind {
     VERDICT_DONE,   // acknowledged, `text` is the result
     VERDICT_FAILED, // counted as an attempt, `text` is the error
     VERDICT_BACK,   // it could not be run: back to its place, uncounted
+    VERDICT_BURIED, // counted as an attempt and the last one, `text` is the error
     VERDICT_GONE,   // it is not ours any more: nothing to say
 };
 
@@ -42,6 +44,8 @@ struct verdict {
     enum verdict_kind kind;
     struct blob *text; // JSON; the worker's to give back; NULL: null
     bool pause; // with BACK: the machine lacks something that no job has to do with; take none for a while
+    bool has_delay; // with FAILED: the next attempt comes after `delay` ms instead of the backoff
+    int64_t delay;
 };
 
 // What a kind of handler is made of; pool.c has the row of each.
@@ -53,7 +57,14 @@ struct kind {
     void (*close)(void *state);
     // Runs a job, on the worker's thread.
     struct verdict (*run)(struct worker *w, const struct task *t);
+    // While the worker waits for a job: `watch` fills in what else is to be polled, at most KIND_WATCH_MAX
+    // descriptors, may lower `until`, and returns how many; then `look` sees what is ready, also when the
+    // time came or nothing is. Both or none.
+    nfds_t (*watch)(void *state, struct pollfd *fds, int64_t *until);
+    void (*look)(void *state, const struct pollfd *fds);
 };
+
+#define KIND_WATCH_MAX 3
 
 // Of the lists and counts, see crew.h: they are under the crew's lock.
 struct handler {
@@ -105,7 +116,7 @@ struct worker {
     struct task task;
     int64_t touch_at;   // when the job's lease is renewed next
     bool stopped;       // the job was told to STOP
-    int64_t not_before; // no job is taken before
+    int64_t not_before; // no job is taken before; a kind may set it while it runs one
     void *state;        // the kind's
 
     // For who looks from outside. `running` is 0 or a job's id; `since` is its start and is set before it.
@@ -137,5 +148,21 @@ enum interrupt {
 // job's lease meanwhile, and says whether to go on; STOP and GONE are said once each. `fds[0]` is left for
 // the worker's own use.
 enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, int64_t until);
+
+// For poll(): from `now` to `until`, both `mono`; INT64_MAX: for ever.
+static inline int worker_poll_timeout(int64_t now, int64_t until)
+{
+    if (until == INT64_MAX)
+        return -1;
+    return until <= now ? 0 : until - now < INT_MAX ? (int)(until - now) : INT_MAX;
+}
+
+// Until when (`mono`) the worker may take its time; INT64_MAX where nobody waits for its end. When that
+// changes the mailbox is woken.
+int64_t worker_deadline(const struct worker *w);
+
+// How far the job is, for whoever looks or waits.
+struct progress_report;
+void worker_progress(struct worker *w, const struct progress_report *p);
 
 #endif

@@ -278,7 +278,7 @@ START_TEST(what_is_wrong_with_a_section_is_told_where_it_ends)
             "handler \"c\" {\n  kind = echo\n}\n",
             ":8: handler \"b\": queue \"y\" is served by handler \"a\" already, and has one handler");
     refuses("handler \"a\" {\n  kind = noop\n}\nhandler \"b\" {\n}\n",
-            ":5: handler \"b\": it is an exec handler and has no command");
+            ":5: handler \"b\": its kind is exec and it has no command");
     refuses("handler \"a\" {\n}\n", ":2: handler \"a\"");
     write_file(other, "handler \"b\" {\n  kind = noop\n  queues = {\"a\"}\n}\n");
     char text[200];
@@ -399,7 +399,7 @@ END_TEST
 
 START_TEST(handlers_are_checked_together)
 {
-    refuses("handler \"h\" { workers = 3 }\n", "handler \"h\": it is an exec handler and has no command");
+    refuses("handler \"h\" { workers = 3 }\n", "handler \"h\": its kind is exec and it has no command");
     refuses("handler \"h\" { kind = echo command = {\"x\"} }\n",
             "handler \"h\": command is for handlers that");
     refuses(
