@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define TIMED_EACH 31 // every 31st lock is timed: a prime, so that it does not keep step with what clients do
+
 struct hub {
     pthread_mutex_t lock;
     struct engine *engine;
@@ -22,6 +24,10 @@ struct hub {
     atomic_uint posting[2];
     unsigned turn;
     pthread_mutex_t quiescing; // one at a time
+
+    uint64_t locks, waits, requests; // see struct hub_load
+    int64_t timed_from;              // when this lock was taken, if it is timed; else 0
+    int64_t timed_ns;                // of all that were
 
     bool replies_wait, stopping;
     bool committer_waits;
@@ -71,12 +77,32 @@ void hub_set_ticker(struct hub *h, struct mailbox *mailbox)
 
 struct moment hub_lock(struct hub *h)
 {
-    pthread_mutex_lock(&h->lock);
-    struct moment now = clock_now();
+    struct moment now = clock_now(); // not under the lock, which others want
+    bool waited = pthread_mutex_trylock(&h->lock) != 0;
+    if (waited)
+        pthread_mutex_lock(&h->lock);
     if (now.mono < h->now.mono)
         now.mono = h->now.mono;
     h->now = now;
+    h->waits += waited;
+    if (++h->locks % TIMED_EACH == 0)
+        h->timed_from = clock_ns();
     return now;
+}
+
+void hub_carried_out(struct hub *h, unsigned requests)
+{
+    h->requests += requests;
+}
+
+void hub_load(struct hub *h, struct hub_load *out)
+{
+    uint64_t timed = h->locks / TIMED_EACH;
+    *out = (struct hub_load){.locks = h->locks, .waits = h->waits, .requests = h->requests};
+    // A lock is held for as long as the timed ones on average, and is taken locks/requests times a request.
+    if (timed > 0 && h->requests > 0)
+        out->held_ns =
+            (int64_t)((double)h->timed_ns / (double)timed * (double)h->locks / (double)h->requests);
 }
 
 static void post_all(struct waiter *w)
@@ -118,6 +144,11 @@ void hub_unlock(struct hub *h)
     if (posting)
         atomic_fetch_add_explicit(posting, 1,
                                   memory_order_relaxed); // the lock orders it before the next turn
+
+    if (h->timed_from) {
+        h->timed_ns += clock_ns() - h->timed_from;
+        h->timed_from = 0;
+    }
     pthread_mutex_unlock(&h->lock);
     if (marked)
         pthread_cond_signal(&h->marked);

@@ -27,6 +27,19 @@ void hub_unlock(struct hub *h);
 // Any thread, without the lock.
 void hub_quiesce(struct hub *h);
 
+// What the lock has seen since the start. Its time is taken now and then only, so it costs next to nothing.
+struct hub_load {
+    uint64_t locks;    // how often it was taken,
+    uint64_t waits;    // and how often of those another thread had it
+    uint64_t requests; // carried out under it
+    int64_t held_ns;   // for how long a request holds it on average, all that is done under it counted; 0: no
+                       // request was carried out yet
+};
+void hub_load(struct hub *h, struct hub_load *out); // the lock is held
+
+// So many requests were carried out. The lock is held.
+void hub_carried_out(struct hub *h, unsigned requests);
+
 // The engine, for use between hub_lock and hub_unlock only.
 struct engine *hub_engine(struct hub *h);
 

@@ -113,6 +113,7 @@ static unsigned execute(struct dispatch *d, struct session *s, struct batch *bat
         if (!r->error)
             carry_out(d, s, &call, r);
     }
+    hub_carried_out(d->rpc->hub, i);
     hub_unlock(d->rpc->hub);
     return i;
 }

@@ -342,6 +342,7 @@ static bool stats_step(struct task *t)
     struct hub *hub = t->rpc->hub;
     struct queue_info queue;
     struct engine_info daemon;
+    struct hub_load load;
     bool one = r->in.queue.queue.len > 0;
 
     struct moment now = hub_lock(hub);
@@ -349,6 +350,7 @@ static bool stats_step(struct task *t)
         r->error = engine_queue_info(hub_engine(hub), now, r->in.queue.queue, &queue);
     else
         engine_info(hub_engine(hub), &daemon);
+    hub_load(hub, &load);
     hub_unlock(hub);
     if (r->error)
         return true;
@@ -369,6 +371,13 @@ static bool stats_step(struct task *t)
         write_count(b, "bytes", daemon.bytes);
         write_count(b, "max_bytes", daemon.max_bytes);
         write_numbers(b, &daemon.gauges, &daemon.counters);
+        json_write_key(b, "lock");
+        json_write_raw(b, "{");
+        write_count(b, "taken", load.locks);
+        write_count(b, "waited", load.waits);
+        write_count(b, "requests", load.requests);
+        write_count(b, "held_ns", (uint64_t)load.held_ns);
+        json_write_raw(b, "}");
         if (t->rpc->store_report) {
             json_write_key(b, "store");
             t->rpc->store_report(t->rpc->store_context, b);

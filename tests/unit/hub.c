@@ -119,6 +119,33 @@ START_TEST(its_clock_does_not_go_back)
 }
 END_TEST
 
+START_TEST(it_says_how_long_a_request_holds_it)
+{
+    struct hub_load load;
+    hub_lock(hub);
+    hub_load(hub, &load);
+    ck_assert_uint_eq(load.requests, 0);
+    ck_assert_int_eq(load.held_ns, 0);
+    hub_unlock(hub);
+    uint64_t before = load.locks;
+    for (int i = 0; i < 310; i++) {
+        hub_lock(hub);
+        int64_t end = clock_ns() + 20000;
+        while (clock_ns() < end)
+            ;
+        hub_carried_out(hub, 2);
+        hub_unlock(hub);
+    }
+    hub_lock(hub);
+    hub_load(hub, &load);
+    hub_unlock(hub);
+    ck_assert_uint_eq(load.locks, before + 311);
+    ck_assert_uint_eq(load.requests, 620);
+    ck_assert_int_ge(load.held_ns, 9000); // a busy machine makes it longer, nothing shorter
+    ck_assert_uint_eq(load.waits, 0);
+}
+END_TEST
+
 START_TEST(what_completed_is_in_its_mailbox_after_unlocking)
 {
     struct engine_client *c = client_of(&box);
@@ -398,6 +425,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, its_clock_does_not_go_back);
+    tcase_add_test(c, it_says_how_long_a_request_holds_it);
     tcase_add_test(c, what_completed_is_in_its_mailbox_after_unlocking);
     tcase_add_test(c, the_ticker_is_told_when_something_is_due_earlier);
     tcase_add_test(c, without_a_journal_all_promises_are_kept);
