@@ -236,6 +236,7 @@ static bool make_hub(struct daemon *d)
     struct engine_config config = {.max_bytes = s->memory,
                                    .max_queues = s->max_queues,
                                    .max_waits = (uint32_t)s->max_waits,
+                                   .max_subscriptions = (uint32_t)s->max_subscriptions,
                                    // Without a store the tokens of another start are told apart by chance.
                                    .start_number = 1 + (uint32_t)(random_seed() % ((1u << 21) - 2)),
                                    .first_id = 1,
@@ -308,6 +309,7 @@ static bool start_loops(struct daemon *d)
                           .max_request = s->max_request,
                           .output_limit = s->output_limit,
                           .max_waits = (unsigned)s->max_waits,
+                          .max_subscriptions = (unsigned)s->max_subscriptions,
                           .pool_report = pool_report,
                           .pool_context = d,
                           .connection_count = count_connections,

@@ -130,6 +130,7 @@ static void write_job(void *arg, const struct job_info *i)
         write_seconds(b, "key_for", i->key_for);
     if (i->state == JOB_DEAD || i->failed)
         write_name(b, "reason", slice_of(dead_reason_name(i->reason)));
+    write_flag(b, "cancelling", i->cancelling);
     write_flag(b, "failed", i->failed);
     write_count(b, "failed_attempts", i->failed_attempts);
     write_name(b, "origin", i->origin);
@@ -290,6 +291,8 @@ static bool read_job_member(struct reading *r, const struct json_value *key, con
         return read_ms(v, &i->key_for);
     if (json_string_is(key, "reason"))
         return read_reason(v, &i->reason);
+    if (json_string_is(key, "cancelling"))
+        return json_value_bool(v, &i->cancelling);
     if (json_string_is(key, "failed"))
         return json_value_bool(v, &i->failed);
     if (json_string_is(key, "failed_attempts"))

@@ -131,6 +131,8 @@ void hub_unlock(struct hub *h)
 {
     look_whether_crowded(h);
     struct waiter *completed = engine_take_completed(h->engine);
+    for (struct mailbox *m; (m = engine_take_woken(h->engine));)
+        mailbox_wake(m);
     struct job *removed = engine_take_removed(h->engine);
     int64_t due = engine_next_due(h->engine, h->now);
     bool earlier = due < h->ticker_due;

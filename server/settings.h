@@ -33,6 +33,8 @@
     X(max_connections, COUNT, 0, 1000000, 0, NULL, LIVE,                                                     \
       "connections at a time; 0: as many as the descriptors allow")                                          \
     X(max_waits, COUNT, 1, 1000000, 1024, NULL, LIVE, "requests of one connection that may wait at a time")  \
+    X(max_subscriptions, COUNT, 0, 10000000, 65536, NULL, LIVE,                                              \
+      "jobs of whose end one connection may have itself told at a time")                                     \
     X(max_queues, COUNT, 1, 100000000, 1000000, NULL, LIVE, "queues at a time")                              \
     X(memory, BYTES, 0, 9007199254740991, 0, NULL, LIVE,                                                     \
       "what jobs, outcomes and waiting puts may hold; over it puts are refused; 0: half of the machine's "   \
@@ -67,6 +69,7 @@ struct settings {
     uint64_t max_request;
     uint64_t max_connections;
     uint64_t max_waits;
+    uint64_t max_subscriptions;
     uint64_t max_queues;
     uint64_t memory;
     uint64_t output_limit;

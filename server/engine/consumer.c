@@ -1,4 +1,4 @@
-// What consumers do: get, and then ack, nack, release, bury or touch what they hold.
+// What consumers do: get, and then ack, nack, release, bury or touch what they hold, or say how far it is.
 #include "server/engine/mark.h"
 #include "server/engine/retry.h"
 
@@ -123,9 +123,12 @@ enum error engine_ack(struct engine *e, struct moment now, struct engine_client 
     enum error error = held(e, now, who, id, delivery, &j);
     if (error != ERROR_NONE)
         return error;
-    job_finish(e, j, JOB_DONE, result);
+    if (job_cancelling(j))
+        error = job_cancel_held(e, j);
+    else
+        job_finish(e, j, JOB_DONE, result);
     engine_settle(e);
-    return ERROR_NONE;
+    return error;
 }
 
 enum error engine_nack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
@@ -138,7 +141,7 @@ enum error engine_nack(struct engine *e, struct moment now, struct engine_client
     out->state = job_come_back(e, j, BACK_FAILED, error_text, delay);
     out->delay = out->state == JOB_DELAYED ? (int64_t)j->timer.when - e->now : 0;
     engine_settle(e);
-    return ERROR_NONE;
+    return out->state == JOB_CANCELLED ? ERROR_CANCELLED : ERROR_NONE;
 }
 
 enum error engine_release(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
@@ -148,7 +151,7 @@ enum error engine_release(struct engine *e, struct moment now, struct engine_cli
     enum error error = held(e, now, who, id, delivery, &j);
     if (error != ERROR_NONE)
         return error;
-    if (priority) {
+    if (priority && !job_cancelling(j)) {
         // While it is reserved it stands in no level's containers: the level can be exchanged.
         struct level *l = level_get(job_queue(j), *priority);
         if (!l)
@@ -157,9 +160,9 @@ enum error engine_release(struct engine *e, struct moment now, struct engine_cli
         j->level = l;
         mark_job(e, j, JOB_HEAD_DIRTY);
     }
-    job_come_back(e, j, BACK_RELEASED, NULL, delay);
+    enum job_state state = job_come_back(e, j, BACK_RELEASED, NULL, delay);
     engine_settle(e);
-    return ERROR_NONE;
+    return state == JOB_CANCELLED ? ERROR_CANCELLED : ERROR_NONE;
 }
 
 enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
@@ -169,9 +172,12 @@ enum error engine_bury(struct engine *e, struct moment now, struct engine_client
     enum error error = held(e, now, who, id, delivery, &j);
     if (error != ERROR_NONE)
         return error;
-    job_die(e, j, DEAD_BURIED, error_text);
+    if (job_cancelling(j))
+        error = job_cancel_held(e, j);
+    else
+        job_die(e, j, DEAD_BURIED, error_text);
     engine_settle(e);
-    return ERROR_NONE;
+    return error;
 }
 
 enum error engine_touch(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
@@ -181,8 +187,27 @@ enum error engine_touch(struct engine *e, struct moment now, struct engine_clien
     enum error error = held(e, now, who, id, delivery, &j);
     if (error != ERROR_NONE)
         return error;
+    if (job_cancelling(j))
+        return ERROR_CANCELLED;
     *left = lease ? lease : job_lease(j);
     wheel_remove(&e->wheel, &j->timer);
     wheel_add(&e->wheel, &j->timer, e->now + *left);
+    return ERROR_NONE;
+}
+
+enum error engine_progress(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                           uint64_t delivery, struct blob *progress)
+{
+    struct job *j;
+    enum error error = held(e, now, who, id, delivery, &j);
+    if (error != ERROR_NONE)
+        return error;
+    if (job_cancelling(j))
+        return ERROR_CANCELLED;
+    if (e->bytes + progress->len > e->config.max_bytes || !job_set_progress(e, j, progress))
+        return ERROR_OVERLOADED;
+    j->extra->progress->news = true;
+    if (!wheel_waiting(&j->extra->progress->pause))
+        progress_tell(e, j->extra->progress);
     return ERROR_NONE;
 }

@@ -13,7 +13,7 @@
 #define OWNER_OF(type, member, pointer) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 // What a timer is part of: its `kind`.
-enum timer_kind { TIMER_JOB, TIMER_EXPIRY, TIMER_KEY, TIMER_WAIT };
+enum timer_kind { TIMER_JOB, TIMER_EXPIRY, TIMER_KEY, TIMER_WAIT, TIMER_PROGRESS };
 
 struct journal; // mark.h: what changed since the last batch
 
@@ -45,7 +45,8 @@ struct engine {
     struct queue *work_first;             // queues being dropped or emptied, for engine_tick to go on with
 
     struct waiter *completed_first, **completed_end;
-    struct job *removed; // freed after unlocking: replies may still point into them
+    struct engine_client *woken_first; // whose mailboxes are to be woken
+    struct job *removed;               // freed after unlocking: replies may still point into them
 
     uint64_t bytes;
     uint64_t queue_count;

@@ -185,6 +185,9 @@ static void fire(struct engine *e, struct timer *t)
     case TIMER_WAIT:
         wait_timed_out(e, OWNER_OF(struct wait, timeout, t));
         break;
+    case TIMER_PROGRESS:
+        progress_tell(e, OWNER_OF(struct progress, pause, t));
+        break;
     }
 }
 

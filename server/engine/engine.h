@@ -49,12 +49,13 @@ const char *dead_reason_name(enum dead_reason r); // "attempts", …
 // ---- the engine itself
 
 struct engine_config {
-    uint64_t max_bytes;    // all that jobs, outcomes and waiting puts may hold; over it puts are `overloaded`
-    uint64_t max_queues;   // over it a put that needs a new queue is `overloaded`
-    uint32_t max_waits;    // waiting requests a client may have
-    uint32_t start_number; // this start's number, 1 … 2^21 - 1: the upper half of every delivery token
-    uint64_t first_id;     // the first id to give out, 1 or more
-    uint64_t seed;         // chance: jitter of the backoff, hash seeds
+    uint64_t max_bytes;  // all that jobs, outcomes and waiting puts may hold; over it puts are `overloaded`
+    uint64_t max_queues; // over it a put that needs a new queue is `overloaded`
+    uint32_t max_waits;  // waiting requests a client may have
+    uint32_t max_subscriptions; // and jobs whose end it is to be told
+    uint32_t start_number;      // this start's number, 1 … 2^21 - 1: the upper half of every delivery token
+    uint64_t first_id;          // the first id to give out, 1 or more
+    uint64_t seed;              // chance: jitter of the backoff, hash seeds
 };
 
 struct engine *engine_new(const struct engine_config *config); // NULL: no memory
@@ -98,7 +99,9 @@ bool engine_client_close(struct engine *e, struct moment now, struct engine_clie
 
 // ---- waiting
 
-enum waiter_kind { WAITER_GET, WAITER_PUT, WAITER_RESULT, WAITER_JOIN };
+// NOTIFY is a subscription: nobody waits for it, it tells of a job's end. PROGRESS is no end of a wait but
+// news for one that goes on; it may come several times.
+enum waiter_kind { WAITER_GET, WAITER_PUT, WAITER_RESULT, WAITER_JOIN, WAITER_NOTIFY, WAITER_PROGRESS };
 
 // A job as it is handed out. Where `blob` is not NULL, `body` points into it and the receiver owns a
 // reference. Otherwise `body` points into the job: valid until the lock is released (from
@@ -129,13 +132,19 @@ struct waiter {
     struct mailbox *mailbox; // of its client
     void *context;           // the caller's
     enum waiter_kind kind;
-    bool orphan;            // its client was closed: no reply to give; only free it. Read with the lock held
-    enum error error;       // ERROR_NONE, or why the wait ended
-    uint64_t promise;       // as engine_promise, for this completion
-    uint64_t id;            // WAITER_PUT: the new job's; WAITER_RESULT: the job's
+    // Its client was closed, or what it is news for is over: no reply to give; only free it. Read it with the
+    // lock held, or in the thread that closes the client and confirms its waiters.
+    bool orphan;
     bool existing;          // WAITER_PUT: an unfinished job bore the key
+    bool answered;          // the caller's: its reply is written
+    enum error error;       // ERROR_NONE, or why the wait ended
+    uint32_t tag;           // the caller's, of a subscription
+    uint64_t at;            // the caller's, from its completion on
+    uint64_t promise;       // as engine_promise, for this completion
+    uint64_t id;            // WAITER_PUT: the new job's; WAITER_RESULT, NOTIFY, PROGRESS: the job's
     struct taken taken;     // WAITER_GET
-    struct outcome outcome; // WAITER_RESULT, with ERROR_NONE, ERROR_FAILED or ERROR_CANCELLED
+    struct outcome outcome; // RESULT, NOTIFY, with ERROR_NONE, ERROR_FAILED or ERROR_CANCELLED
+    struct waiter *of;      // PROGRESS: what it is news for; valid unless it is an orphan
 };
 
 // All waiters that completed since the last call, linked by `next`. Post each to its mailbox after unlocking.
@@ -150,6 +159,10 @@ void engine_confirm(struct engine *e, struct moment now, struct waiter *w);
 // already and its completion is on the way, as if this had not been called.
 bool engine_wait_cancel(struct engine *e, struct waiter *w) MUST_CHECK;
 
+// The newest progress of a WAITER_PROGRESS, with a reference for the caller; what is newer by then comes in
+// another. NULL: that was taken already. Its receiver only; without the lock.
+struct blob *waiter_take_progress(struct waiter *w);
+
 // ---- producers
 
 struct put_options {
@@ -162,6 +175,7 @@ struct put_options {
     struct slice key;      // empty: none. At most 255 bytes
     int64_t key_for;
     bool submit;         // the outcome is kept for keep_result
+    bool watched;        // engine_submit will be told to wait for its end
     int64_t keep_result; // with submit: -1 = the queue's
 };
 
@@ -182,13 +196,46 @@ enum error engine_put(struct engine *e, struct moment now, struct slice queue, s
                       struct engine_client *who, int64_t timeout, void *context,
                       struct put_result *out) MUST_CHECK;
 
-// Cancels a job that has not started. *cancelled is false if it had, or is finished. ERROR_NOT_FOUND.
-enum error engine_cancel(struct engine *e, struct moment now, uint64_t id, bool *cancelled) MUST_CHECK;
+struct watch_options {
+    bool call;     // waits for the outcome; else a subscription is made
+    bool progress; // and is told of its progress meanwhile
+    void *context; // the subscription's
+    uint32_t tag;
+};
 
-// The outcome of a job: now, or when it is there (*waiting). forget: it goes once it is given out, from a
-// wait at engine_confirm. ERROR_FAILED (dead) and ERROR_CANCELLED come with *out as well. ERROR_TIMEOUT when
-// timeout is 0 and it is not finished.
-enum error engine_result(struct engine *e, struct moment now, uint64_t id, bool forget,
+// As engine_put, for a job that was prepared with `watched`, and in the same step waits for its end: no
+// outcome can come in between.
+//
+// A subscription completes when the job ends, as WAITER_NOTIFY: error and outcome are as for a RESULT;
+// ERROR_NOT_FOUND where the job was removed or its outcome is not kept any more. One of a put that waits
+// completes only once that was confirmed. It is not ended by engine_drain.
+//
+// With `call` the wait is for both, room and outcome, within one timeout: *out->waiting is then a PUT that
+// becomes a RESULT once the job is put; the outcome goes when it was given out. It comes at once, with
+// *outcome, where a finished job bore the key; the outcome of an existing job does not go. ERROR_TIMEOUT with
+// a timeout of 0. Where out->id is set the job was taken, whatever the error.
+//
+// ERROR_OVERLOADED: too many waits or subscriptions of this client, too.
+enum error engine_submit(struct engine *e, struct moment now, struct slice queue, struct job *j,
+                         struct engine_client *who, int64_t timeout, void *context,
+                         const struct watch_options *watch, struct put_result *out,
+                         struct outcome *outcome) MUST_CHECK;
+
+// Cancels a job that has not started. *cancelled is false if it had, or is finished. With `running` a
+// reserved job is marked (*cancelled is true then): its holder's touch, progress, ack, nack, release and bury
+// answer ERROR_CANCELLED, and it ends as cancelled as soon as it would be done, come back or die. The mark is
+// kept on disk. ERROR_NOT_FOUND.
+enum error engine_cancel(struct engine *e, struct moment now, uint64_t id, bool running,
+                         bool *cancelled) MUST_CHECK;
+
+enum outcome_flag {
+    OUTCOME_FORGET = 1,  // it goes once it is given out, from a wait at engine_confirm
+    OUTCOME_PROGRESS = 2 // who waits is told of its progress meanwhile
+};
+
+// The outcome of a job: now, or when it is there (*waiting). ERROR_FAILED (dead) and ERROR_CANCELLED come
+// with *out as well. ERROR_TIMEOUT when timeout is 0 and it is not finished.
+enum error engine_result(struct engine *e, struct moment now, uint64_t id, unsigned flags,
                          struct engine_client *who, int64_t timeout, void *context, struct outcome *out,
                          struct waiter **waiting) MUST_CHECK;
 
@@ -218,7 +265,8 @@ enum error engine_get(struct engine *e, struct moment now, struct engine_client 
 
 // For all of these: delivery 0 = only if `who` holds the job. ERROR_NOT_FOUND: no such job;
 // ERROR_NOT_RESERVED. `who` may be NULL with a delivery. result and error are blobs that the engine takes a
-// reference of; NULL: none.
+// reference of; NULL: none. ERROR_CANCELLED: the job was cancelled while it was held; touch and progress
+// leave it with the holder, who is to give it up, the others end it.
 enum error engine_ack(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
                       uint64_t delivery, struct blob *result) MUST_CHECK;
 
@@ -238,6 +286,21 @@ enum error engine_bury(struct engine *e, struct moment now, struct engine_client
 // lease 0: the same again. *left: ms now left.
 enum error engine_touch(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
                         uint64_t delivery, int64_t lease, int64_t *left) MUST_CHECK;
+// How far it is: members of an object without the braces (common/progress.h), of which the engine takes a
+// reference. Who waits hears of it, of the newest at least every PROGRESS_PACE ms. In memory only.
+// ERROR_OVERLOADED: no memory.
+enum error engine_progress(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                           uint64_t delivery, struct blob *progress) MUST_CHECK;
+#define PROGRESS_PACE 100
+
+// For a client that does nothing with the engine while it works: from now on its mailbox is woken when a job
+// that it holds is cancelled. engine_client_cancels says whether that was since it was asked last.
+void engine_client_watch_cancels(struct engine_client *c);
+bool engine_client_cancels(struct engine_client *c);
+
+// The next mailbox that is to be woken for that, with the lock held: once it is released the client may go
+// with its mailbox. NULL: none.
+struct mailbox *engine_take_woken(struct engine *e);
 
 // ---- queues
 
@@ -315,9 +378,10 @@ struct job_info {
     int64_t created;       // wall, ms since 1970
     int64_t left; // delayed: until due; reserved: until the lease is over; kept ones: until they go; else 0
     int64_t expires; // ms left, -1: never
-    bool detached;
+    bool detached, cancelling;
     enum dead_reason reason;
     struct slice key, error, result, origin, body; // empty: none
+    struct slice progress;                         // members of an object; empty: none
     // What the put asked for, and what a dump needs to know.
     bool submit, failed;       // its outcome is kept; its future has failed
     int64_t keep_result;       // -1: the queue's

@@ -68,6 +68,7 @@ enum error engine_import(struct engine *e, struct moment now, const struct job_i
     }
     // What was in somebody's hands when it was dumped is ready again.
     unsigned state = i->state == JOB_RESERVED ? JOB_READY : i->state;
+    bool cancelled = i->state == JOB_RESERVED && i->cancelling; // unless it was being cancelled there
     bool finished = state == JOB_DONE || state == JOB_DEAD || state == JOB_CANCELLED;
     struct key *k = j->extra ? j->extra->key : NULL;
     if (k && (finished || key_find(e, q, i->key))) {
@@ -87,6 +88,8 @@ enum error engine_import(struct engine *e, struct moment now, const struct job_i
         j->flags |= JOB_WALL;
     mark_job(e, j, JOB_BODY_DIRTY | JOB_HEAD_DIRTY);
     job_move(e, j, state, e->now + i->left);
+    if (cancelled)
+        job_finish(e, j, JOB_CANCELLED, NULL);
     engine_settle(e);
     return ERROR_NONE;
 }

@@ -33,7 +33,8 @@ static void explain(const struct job *j, const struct job_info *info, char *why,
         explain_ready(job_queue(j), why, size);
         break;
     case JOB_RESERVED:
-        snprintf(why, size, "a consumer has it");
+        snprintf(why, size,
+                 info->cancelling ? "it is cancelled, and a consumer still has it" : "a consumer has it");
         break;
     case JOB_DEAD:
         snprintf(why, size, "dead: %s", dead_reason_name(info->reason));
@@ -71,6 +72,8 @@ static void fill(const struct engine *e, const struct job *j, struct job_info *i
     if (wheel_waiting(&j->timer))
         info->left = until(e, (int64_t)j->timer.when);
     if (x) {
+        info->cancelling = x->cancelling;
+        info->progress = x->progress ? blob_slice(x->progress->text) : (struct slice){NULL, 0};
         info->failed = x->failed;
         info->failed_attempts = x->failed_attempts;
         info->keep_result = x->keep_result;

@@ -50,7 +50,7 @@ static void count_bytes(struct engine *e, struct job *j, uint64_t step)
 
 static bool options_need_extra(const struct put_options *o)
 {
-    return o->at || o->lease || o->max_attempts || o->expires || o->key.len ||
+    return o->at || o->lease || o->max_attempts || o->expires || o->key.len || o->watched ||
            (o->submit && o->keep_result >= 0);
 }
 
@@ -127,10 +127,18 @@ struct extra *job_extra(struct engine *e, struct job *j)
     return x;
 }
 
+static void progress_free(struct progress *p)
+{
+    if (p)
+        blob_unref(p->text);
+    free(p);
+}
+
 static void extra_free(struct extra *x)
 {
     if (!x)
         return;
+    progress_free(x->progress);
     free(x->key); // one that is in the table was taken out before
     blob_unref(x->result);
     blob_unref(x->error);
@@ -186,6 +194,7 @@ uint64_t job_bytes(const struct job *j)
         bytes += x->key ? sizeof *x->key + x->key->len : 0;
         bytes += x->result ? x->result->len + ALLOCATION_COST : 0;
         bytes += x->error ? x->error->len + ALLOCATION_COST : 0;
+        bytes += x->progress ? sizeof *x->progress + x->progress->text->len + 2 * ALLOCATION_COST : 0;
     }
     return bytes;
 }
@@ -250,13 +259,21 @@ static const unsigned moves[JOB_PLACE_COUNT] = {
         TO(JOB_DELAYED) | TO(JOB_READY) | TO(JOB_RESERVED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_CANCELLED),
     [JOB_DELAYED] = TO(JOB_READY) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_READY] = TO(JOB_RESERVED) | TO(JOB_DEAD) | TO(JOB_CANCELLED) | TO(JOB_NOWHERE) | TO(JOB_GONE),
-    [JOB_RESERVED] =
-        TO(JOB_READY) | TO(JOB_DELAYED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_NOWHERE) | TO(JOB_GONE),
+    [JOB_RESERVED] = TO(JOB_READY) | TO(JOB_DELAYED) | TO(JOB_DONE) | TO(JOB_DEAD) | TO(JOB_CANCELLED) |
+                     TO(JOB_NOWHERE) | TO(JOB_GONE),
     [JOB_DONE] = TO(JOB_GONE),
     [JOB_DEAD] = TO(JOB_READY) | TO(JOB_GONE),
     [JOB_CANCELLED] = TO(JOB_GONE),
     [JOB_GONE] = 0,
 };
+
+// What was between a job and its holder.
+static void forget_holder(struct engine *e, struct job *j)
+{
+    j->extra->cancelling = false;
+    if (j->extra->progress)
+        (void)job_set_progress(e, j, NULL);
+}
 
 static void leave(struct engine *e, struct job *j)
 {
@@ -276,6 +293,8 @@ static void leave(struct engine *e, struct job *j)
         break;
     case JOB_RESERVED:
         client_drop(e, j);
+        if (j->extra)
+            forget_holder(e, j);
         j->flags &= ~(unsigned)(JOB_DETACHED | JOB_HANDING) & 0xff;
         GAUGE(e, q, reserved, -1);
         break;
@@ -421,4 +440,32 @@ void job_set_result(struct engine *e, struct job *j, struct blob *result)
     assert(j->state != JOB_DEAD && j->state != JOB_DONE && j->state != JOB_CANCELLED);
     if (j->extra || result)
         replace_blob(e, j, &j->extra->result, result);
+}
+
+bool job_set_progress(struct engine *e, struct job *j, struct blob *text)
+{
+    struct extra *x = text ? job_extra(e, j) : j->extra;
+    struct progress *p = x ? x->progress : NULL;
+    if (!x && text)
+        return false;
+    uint64_t before = job_bytes(j);
+    if (text && !p) {
+        p = calloc(1, sizeof *p);
+        if (!p)
+            return false;
+        p->job = j;
+        p->pause.kind = TIMER_PROGRESS;
+        x->progress = p;
+    } else if (!text && p) {
+        wheel_remove(&e->wheel, &p->pause);
+        progress_free(p);
+        x->progress = NULL;
+    }
+    if (text) {
+        blob_ref(text);
+        blob_unref(p->text);
+        p->text = text;
+    }
+    count_bytes(e, j, job_bytes(j) - before);
+    return true;
 }

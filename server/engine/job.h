@@ -5,7 +5,8 @@
 //            ▲         │ ▲ │       │ └────► dead ──► gone
 //            │         │ │ │       │
 //            └─ nack, lease over, released, lost
-//   delayed and ready may also become dead, cancelled or gone at once.
+//   delayed and ready may also become dead, cancelled or gone at once; reserved becomes cancelled when the
+//   holder of a job that was cancelled meanwhile lets go of it.
 #ifndef ENGINE_JOB_H
 #define ENGINE_JOB_H
 
@@ -40,6 +41,7 @@ struct extra {
     int64_t at;            // wall clock, for JOB_WALL
     uint32_t max_attempts; // 0: the queue's
     bool expired;          // its time passed while it was reserved
+    bool cancelling;       // reserved: it ends as cancelled when its holder lets go of it
     bool keyless;          // while loading: its key was given up
     bool failed;           // the future has failed: for good when it moved to a dead-letter queue
     uint8_t reason;        // enum dead_reason, with `failed`
@@ -51,7 +53,8 @@ struct extra {
     struct key *key;
     struct wait *results; // who waits for the outcome
     struct blob *result, *error;
-    struct blob *origin; // the queue in which it died first
+    struct progress *progress; // reserved: how far its holder says it is; NULL: nothing was said
+    struct blob *origin;       // the queue in which it died first
 };
 
 // 92 bytes before the body: with a body of 100, malloc's own and 10 in the map of ids, 218 bytes a job.
@@ -76,6 +79,14 @@ struct job {
     uint32_t handouts;
     uint32_t head_segment, body_segment; // the journal's: where it stands on disk
     char data[];
+};
+
+// What its holder said last. Those who wait are told at once, and then not before the pause is over.
+struct progress {
+    struct job *job;
+    struct timer pause;
+    bool news; // that nobody was told of yet
+    struct blob *text;
 };
 
 struct slice job_body(const struct job *j);
@@ -120,6 +131,14 @@ void job_set_level(struct engine *e, struct job *j, struct level *level_take);
 // while the job is in no container that counts its bytes for itself (done, dead).
 void job_set_error(struct engine *e, struct job *j, struct blob *error);
 void job_set_result(struct engine *e, struct job *j, struct blob *result);
+
+// Replaces what is known of its progress; NULL: nothing. False: no memory.
+bool job_set_progress(struct engine *e, struct job *j, struct blob *text);
+
+static inline bool job_cancelling(const struct job *j)
+{
+    return j->extra && j->extra->cancelling;
+}
 
 int job_compare(const struct tree_node *a, const struct tree_node *b); // by id
 

@@ -145,7 +145,7 @@ static void head_write(const struct engine *e, const struct job *j, void *at)
         r.expires = wall_of(e, &x->expiry);
         r.flags |= (uint16_t)((x->failed ? HEAD_FAILED : 0) | (x->expired ? HEAD_EXPIRED : 0) |
                               (x->error ? HEAD_ERROR : 0) | (x->result ? HEAD_RESULT : 0) |
-                              (x->key ? 0 : HEAD_KEYLESS));
+                              (x->key ? 0 : HEAD_KEYLESS) | (x->cancelling ? HEAD_CANCELLING : 0));
         r.failed_reason = x->reason;
         r.failed_attempts = x->failed_attempts;
         r.origin_len = (uint8_t)blob_len(x->origin);

@@ -240,6 +240,7 @@ static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b,
     x->failed = r.flags & HEAD_FAILED;
     x->expired = r.flags & HEAD_EXPIRED;
     x->keyless = r.flags & HEAD_KEYLESS;
+    x->cancelling = r.flags & HEAD_CANCELLING;
     x->reason = r.failed_reason;
     x->failed_attempts = r.failed_attempts;
     x->lease_start = r.lease_start;
@@ -404,7 +405,7 @@ static enum error load_meta(struct journal_load *l, struct bytes b, uint32_t seg
     struct meta_record r;
     if (b.left < sizeof r || !take_bytes(&b, &r, sizeof r))
         return ERROR_INTERNAL;
-    if (r.version != RECORDS_VERSION) {
+    if (r.version < RECORDS_OLDEST || r.version > RECORDS_VERSION) {
         *why = "it was written by a version of the daemon with other records";
         return ERROR_INTERNAL;
     }

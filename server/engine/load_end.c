@@ -137,6 +137,8 @@ static enum error place_job(struct journal_load *l, struct job *j, struct journa
     if (s.state == JOB_RESERVED)
         mark_job(e, j, JOB_HEAD_DIRTY); // it was saved by a clean stop: a crash from now on voids it
     out->jobs++;
+    if (job_cancelling(j) && state != JOB_RESERVED) // nobody holds it any more
+        job_finish(e, j, JOB_CANCELLED, NULL);
     return ERROR_NONE;
 }
 

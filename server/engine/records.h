@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-#define RECORDS_VERSION 1
+#define RECORDS_VERSION 2
+#define RECORDS_OLDEST  1 // that can be read: it had no HEAD_CANCELLING
 
 enum record_kind {
     RECORD_META = 1,  // id 0: struct meta_record
@@ -59,7 +60,8 @@ enum head_flag {
     HEAD_ERROR = 8,
     HEAD_RESULT = 16,
     HEAD_AT = 32,
-    HEAD_KEYLESS = 64
+    HEAD_KEYLESS = 64,
+    HEAD_CANCELLING = 128 // with JOB_READY: it was cancelled in somebody's hands, and is not to come back
 };
 
 // Then: the origin's name, the error, the result.

@@ -128,6 +128,10 @@ enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why,
         job_remove(e, j);
         return JOB_DEAD;
     }
+    if (job_cancelling(j)) {
+        (void)job_cancel_held(e, j);
+        return JOB_CANCELLED;
+    }
     enum dead_reason reason = DEAD_ATTEMPTS;
     bool dies = count_comeback(e, j, why, &reason);
     if (q->shut_down_hard)
@@ -234,6 +238,13 @@ void job_finish(struct engine *e, struct job *j, enum job_state state, struct bl
     queue_trim(e, q);
 }
 
+enum error job_cancel_held(struct engine *e, struct job *j)
+{
+    assert(job_cancelling(j));
+    job_finish(e, j, JOB_CANCELLED, NULL);
+    return ERROR_CANCELLED;
+}
+
 // A dying job moves to its queue's dead-letter queue, once. False: it has none, or that one takes no more.
 static bool move_to_dead_letter(struct engine *e, struct job *j)
 {
@@ -313,6 +324,8 @@ void job_kick(struct engine *e, struct job *j)
 void job_remove(struct engine *e, struct job *j)
 {
     struct outcome nothing = {.state = JOB_CANCELLED};
-    tell_future(e, j, ERROR_NOT_FOUND, &nothing);
-    job_move(e, j, JOB_GONE, 0);
+    struct extra *x = j->extra;
+    job_move(e, j, JOB_GONE, 0); // before anybody is told: what they hear is promised
+    if (x && x->results)
+        tell_future(e, j, ERROR_NOT_FOUND, &nothing);
 }

@@ -24,6 +24,9 @@ enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why,
 // Ends a job as done or cancelled: its future is told, its outcome kept or not.
 void job_finish(struct engine *e, struct job *j, enum job_state state, struct blob *result);
 
+// Ends a job that was cancelled while it was held; its holder lets go of it. ERROR_CANCELLED.
+enum error job_cancel_held(struct engine *e, struct job *j);
+
 // Ends a job as dead, or moves it to the dead-letter queue. `error` is referenced; NULL: keep the last one.
 void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct blob *error);
 

@@ -1,118 +1,23 @@
 #include "server/engine/waiter.h"
 
+#include "server/engine/journal.h"
 #include "server/engine/retry.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-// ---- clients
-
-struct engine_client *engine_client_new(struct engine *e, struct mailbox *mailbox)
-{
-    struct engine_client *c = calloc(1, sizeof *c);
-    if (!c)
-        return NULL;
-    if (!e->client_free) {
-        // Slots double and their free ones are chained by number.
-        uint32_t slots = e->client_slots ? 2 * e->client_slots : 16;
-        struct engine_client **bigger = realloc(e->clients, slots * sizeof *bigger);
-        if (!bigger) {
-            free(c);
-            return NULL;
-        }
-        e->clients = bigger;
-        for (uint32_t i = slots; i-- > e->client_slots;)
-            if (i) { // number 0 is the detached leases', and means "none" in the chain
-                e->clients[i] = (struct engine_client *)(((uintptr_t)e->client_free << 1) | 1);
-                e->client_free = i;
-            }
-        e->client_slots = slots;
-    }
-    c->engine = e;
-    c->mailbox = mailbox;
-    c->number = e->client_free;
-    e->client_free = (uint32_t)((uintptr_t)e->clients[c->number] >> 1);
-    e->clients[c->number] = c;
-    e->client_count++;
-    return c;
-}
-
-bool client_slot_used(const struct engine *e, uint32_t number)
-{
-    return !((uintptr_t)e->clients[number] & 1);
-}
-
-void client_hold(struct engine *e, uint32_t number, struct job *j)
-{
-    struct engine_client *c = e->clients[number];
-    j->prev = NULL;
-    j->next = c->first;
-    if (j->next)
-        j->next->prev = j;
-    c->first = j;
-    e->detached_count += number == 0;
-}
-
-void client_drop(struct engine *e, struct job *j)
-{
-    struct engine_client *c = e->clients[j->holder];
-    *(j->prev ? &j->prev->next : &c->first) = j->next;
-    if (j->next)
-        j->next->prev = j->prev;
-    e->detached_count -= j->holder == 0;
-}
-
-// What was handed to a waiter and not confirmed comes back as if nothing had been.
-static void take_back_handed(struct engine *e, struct wait *w)
-{
-    struct job *j =
-        w->pub.kind == WAITER_GET && w->pub.error == ERROR_NONE ? job_find(e, w->pub.taken.id) : NULL;
-    if (j && j->state == JOB_RESERVED && engine_token(e, j) == w->pub.taken.delivery &&
-        (j->flags & JOB_HANDING))
-        job_come_back(e, j, BACK_RELEASED, NULL, 0);
-}
-
-static void client_forget(struct wait *w)
-{
-    if (!w->client)
-        return;
-    *(w->client_prev ? &w->client_prev->client_next : &w->client->waits) = w->client_next;
-    if (w->client_next)
-        w->client_next->client_prev = w->client_prev;
-    w->client = NULL;
-}
-
-bool engine_client_close(struct engine *e, struct moment now, struct engine_client *c)
-{
-    engine_begin(e, now);
-    while (c->waits) {
-        struct wait *w = c->waits;
-        if (w->completed) {
-            client_forget(w);
-            take_back_handed(e, w);
-            w->pub.orphan = true;
-        } else {
-            wait_free(e, w);
-        }
-    }
-    int i = 0;
-    for (; c->owned && i < SLICE_OF_WORK; i++)
-        queue_drop(e, c->owned);
-    for (; c->first && i < SLICE_OF_WORK; i++)
-        job_come_back(e, c->first, BACK_LOST, NULL, -1);
-    bool done = !c->first && !c->owned;
-    if (done) {
-        e->clients[c->number] = (struct engine_client *)(((uintptr_t)e->client_free << 1) | 1);
-        e->client_free = c->number;
-        e->client_count--;
-        free(c);
-    }
-    engine_settle(e);
-    return done;
-}
+// What a subscription counts for.
+#define SUBSCRIPTION_BYTES (sizeof(struct wait) + sizeof(struct wait_link) + sizeof(struct watch))
 
 // ---- waits
+
+void wait_post(struct engine *e, struct waiter *w)
+{
+    w->next = NULL;
+    *e->completed_end = w;
+    e->completed_end = &w->next;
+}
 
 static struct wait_list *list_of(struct wait *w, struct queue *q)
 {
@@ -128,6 +33,31 @@ static struct wait_list *list_of(struct wait *w, struct queue *q)
     }
 }
 
+static void client_link(struct wait **list, struct wait *w)
+{
+    w->client_next = *list;
+    if (w->client_next)
+        w->client_next->client_at = &w->client_next;
+    *list = w;
+    w->client_at = list;
+}
+
+static void client_unlink(struct wait *w)
+{
+    *w->client_at = w->client_next;
+    if (w->client_next)
+        w->client_next->client_at = w->client_at;
+}
+
+void client_forget(struct wait *w)
+{
+    if (!w->client)
+        return;
+    client_unlink(w);
+    w->client->subscription_count -= w->pub.kind == WAITER_NOTIFY;
+    w->client = NULL;
+}
+
 static void gauge_waits(struct engine *e, struct wait *w, struct queue *q, int step)
 {
     if (w->pub.kind == WAITER_GET)
@@ -138,7 +68,7 @@ static void gauge_waits(struct engine *e, struct wait *w, struct queue *q, int s
         GAUGE(e, q, waiting_joins, step);
 }
 
-static void link_add(struct engine *e, struct wait *w, struct wait_link *l, struct queue *q)
+void wait_link_add(struct engine *e, struct wait *w, struct wait_link *l, struct queue *q)
 {
     struct wait_list *list = list_of(w, q);
     *l = (struct wait_link){.prev = list->last, .wait = w, .queue = q};
@@ -164,7 +94,9 @@ enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind 
                     unsigned count, int64_t timeout, void *context, struct wait **out)
 {
     assert(c && timeout != 0);
-    if (c->wait_count >= e->config.max_waits)
+    if (kind == WAITER_NOTIFY ? c->subscription_count >= e->config.max_subscriptions ||
+                                    e->bytes + SUBSCRIPTION_BYTES > e->config.max_bytes
+                              : c->wait_count >= e->config.max_waits)
         return ERROR_OVERLOADED;
     struct wait *w = calloc(1, sizeof *w + count * sizeof(struct wait_link));
     if (!w)
@@ -174,14 +106,17 @@ enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind 
     w->pub.context = context;
     w->engine = e;
     w->client = c;
-    w->client_next = c->waits;
-    if (w->client_next)
-        w->client_next->client_prev = w;
-    c->waits = w;
-    c->wait_count++;
+    if (kind == WAITER_NOTIFY) {
+        client_link(&c->subscriptions, w);
+        c->subscription_count++;
+        e->bytes += SUBSCRIPTION_BYTES;
+    } else {
+        client_link(&c->waits, w);
+        c->wait_count++;
+    }
     w->link_count = count;
-    for (unsigned i = 0; i < count; i++)
-        link_add(e, w, &w->links[i], queues[i]);
+    for (unsigned i = 0; queues && i < count; i++)
+        wait_link_add(e, w, &w->links[i], queues[i]);
     w->timeout.kind = TIMER_WAIT;
     if (timeout != FOREVER)
         wheel_add(&e->wheel, &w->timeout, e->now + timeout);
@@ -195,31 +130,50 @@ static void stop_waiting(struct engine *e, struct wait *w)
     for (unsigned i = 0; i < w->link_count; i++)
         wait_link_remove(e, &w->links[i]);
     wheel_remove(&e->wheel, &w->timeout);
-    if (w->pub.kind == WAITER_RESULT && w->job) {
-        struct wait **at = &w->job->extra->results;
-        while (*at != w)
-            at = &(*at)->result_next;
-        *at = w->result_next;
+    if (w->result_at) {
+        *w->result_at = w->result_next;
+        if (w->result_next)
+            w->result_next->result_at = w->result_at;
+        w->result_at = NULL;
     }
-    if (w->client)
+    if (w->client && w->pub.kind != WAITER_NOTIFY)
         w->client->wait_count--;
+}
+
+// A put's job that finds no room, and what was to tell of its end.
+static void never_put(struct engine *e, struct wait *w)
+{
+    if (w->subscribed)
+        wait_free(e, w->subscribed);
+    w->subscribed = NULL;
+    if (!w->job)
+        return;
+    e->bytes -= job_bytes(w->job);
+    job_discard(w->job);
 }
 
 void wait_complete(struct engine *e, struct wait *w, enum error error)
 {
     assert(!w->completed);
+    if (w->pub.kind == WAITER_NOTIFY && w->client->closing) {
+        wait_free(e, w); // its turn has not come yet
+        return;
+    }
     stop_waiting(e, w);
     w->completed = true;
     w->pub.error = error;
-    w->pub.promise = w->pub.kind == WAITER_GET ? 0 : e->promise; // a reservation is not kept on disk
-    if (w->pub.kind == WAITER_PUT && w->job && error != ERROR_NONE) {
-        e->bytes -= job_bytes(w->job); // never put
-        job_discard(w->job);
-    }
+    w->pub.promise = w->promised > e->promise ? w->promised : e->promise;
+    if (w->pub.kind == WAITER_GET)
+        w->pub.promise = 0; // a reservation is not kept on disk
+    if (w->pub.kind == WAITER_PUT && error != ERROR_NONE)
+        never_put(e, w);
     w->job = NULL;
-    w->pub.next = NULL;
-    *e->completed_end = &w->pub;
-    e->completed_end = &w->pub.next;
+    if (w->pub.kind == WAITER_NOTIFY) { // from now on with those that are under way
+        client_unlink(w);
+        client_link(&w->client->waits, w);
+    }
+    if (!w->silent)
+        wait_post(e, &w->pub);
 }
 
 void wait_free(struct engine *e, struct wait *w)
@@ -227,10 +181,12 @@ void wait_free(struct engine *e, struct wait *w)
     if (!w->completed)
         stop_waiting(e, w);
     client_forget(w);
-    if (w->job && w->pub.kind == WAITER_PUT) {
-        e->bytes -= job_bytes(w->job);
-        job_discard(w->job);
-    }
+    if (w->pub.kind == WAITER_PUT && !w->completed)
+        never_put(e, w);
+    if (w->pub.kind == WAITER_NOTIFY)
+        e->bytes -= SUBSCRIPTION_BYTES;
+    if (w->watch)
+        watch_leave(w->watch);
     blob_unref(w->copy);
     blob_unref(w->pub.taken.blob);
     blob_unref(w->pub.outcome.result);
@@ -254,7 +210,7 @@ static void confirm_get(struct engine *e, struct wait *w)
         return;
     j->flags &= ~(unsigned)JOB_HANDING & 0xff;
     if (w->auto_ack)
-        job_finish(e, j, JOB_DONE, NULL);
+        job_finish(e, j, job_cancelling(j) ? JOB_CANCELLED : JOB_DONE, NULL);
 }
 
 // The outcome was given out: it may be forgotten now, and not before, lest a connection that closes on the
@@ -270,11 +226,17 @@ void engine_confirm(struct engine *e, struct moment now, struct waiter *pub)
 {
     struct wait *w = (struct wait *)pub;
     engine_begin(e, now);
+    if (pub->kind == WAITER_PROGRESS) {
+        watch_confirm(e, (struct watch *)pub);
+        return;
+    }
     assert(w->completed);
     if (pub->kind == WAITER_GET && pub->error == ERROR_NONE && !pub->orphan)
         confirm_get(e, w);
     else if (pub->kind == WAITER_RESULT && pub->error != ERROR_TIMEOUT && !pub->orphan)
         confirm_result(e, w);
+    else if (pub->kind == WAITER_PUT)
+        wait_confirm_put(e, w);
     wait_free(e, w);
     engine_settle(e);
 }
@@ -295,7 +257,7 @@ void wait_timed_out(struct engine *e, struct wait *w)
     static const enum error errors[] = {[WAITER_GET] = ERROR_EMPTY,
                                         [WAITER_PUT] = ERROR_FULL,
                                         [WAITER_RESULT] = ERROR_TIMEOUT,
-                                        [WAITER_JOIN] = ERROR_TIMEOUT};
+                                        [WAITER_JOIN] = ERROR_TIMEOUT}; // the others have no time
     if (w->pub.kind == WAITER_PUT)
         COUNT(e, w->links[0].queue, refused);
     wait_complete(e, w, errors[w->pub.kind]);
@@ -363,6 +325,54 @@ static bool all_shut(const struct wait *w)
     return true;
 }
 
+// A call's job is put: now it waits for the outcome.
+static void begin_result(struct engine *e, struct wait *w, struct job *j)
+{
+    wait_link_remove(e, &w->links[0]);
+    w->pub.kind = WAITER_RESULT;
+    wait_attach(e, w, j);
+}
+
+// A put that waited finds its key taken by the job `id`, and waits for that one's end if it was to wait for
+// its own.
+static void admit_existing(struct engine *e, struct wait *w, uint64_t id)
+{
+    struct wait *s = w->call ? w : w->subscribed;
+    struct job *known = s ? job_find(e, id) : NULL;
+    struct outcome outcome = {.state = JOB_CANCELLED};
+    enum error end = known ? job_outcome(known, &outcome) : ERROR_NOT_FOUND;
+    if (end == ERROR_TIMEOUT && !job_extra(e, known)) {
+        wait_complete(e, w, ERROR_OVERLOADED);
+        return;
+    }
+    e->bytes -= job_bytes(w->job);
+    job_discard(w->job);
+    w->job = NULL;
+    e->promise = journal_marked(e); // as in put_existing
+    w->forget = false;
+    if (w->call && end == ERROR_TIMEOUT) {
+        begin_result(e, w, known);
+        return;
+    }
+    if (s && end != ERROR_TIMEOUT)
+        s->pub.outcome = outcome;
+    w->pub.id = id;
+    if (w->call) {
+        wait_link_remove(e, &w->links[0]);
+        w->pub.kind = WAITER_RESULT;
+        wait_complete(e, w, end);
+        return;
+    }
+    w->pub.existing = true;
+    if (s && end == ERROR_TIMEOUT) {
+        wait_attach(e, s, known);
+    } else if (s) {
+        s->pub.id = id;
+        wait_complete(e, s, end);
+    }
+    wait_complete(e, w, ERROR_NONE);
+}
+
 static bool admit_waiting(struct engine *e, struct queue *q)
 {
     struct wait *w = q->puts.first->wait;
@@ -370,12 +380,7 @@ static bool admit_waiting(struct engine *e, struct queue *q)
     struct key *own = j->extra ? j->extra->key : NULL;
     struct key *known = own ? key_find(e, q, (struct slice){own->text, own->len}) : NULL;
     if (known) { // put by somebody else while this one waited
-        w->job = NULL;
-        w->pub.id = known->id;
-        w->pub.existing = true;
-        e->bytes -= job_bytes(j);
-        job_discard(j);
-        wait_complete(e, w, ERROR_NONE);
+        admit_existing(e, w, known->id);
         return true;
     }
     struct level *l = id_map_ready(&e->jobs) ? level_get(q, job_wanted_priority(j)) : NULL;
@@ -385,7 +390,13 @@ static bool admit_waiting(struct engine *e, struct queue *q)
     }
     w->job = NULL;
     job_admit(e, j, l, w->asked);
+    if (w->call) {
+        begin_result(e, w, j);
+        return true;
+    }
     w->pub.id = j->id;
+    if (w->subscribed)
+        wait_attach(e, w->subscribed, j);
     wait_complete(e, w, ERROR_NONE);
     return true;
 }

@@ -161,7 +161,8 @@ static void resume_all(struct loop *l)
 
 static bool has_work(struct loop *l)
 {
-    return l->pending || dispatch_has_work(&l->dispatch) || mailbox_has(&l->mailbox);
+    return l->pending || dispatch_has_work(&l->dispatch) || dispatch_has_late(&l->dispatch) ||
+           mailbox_has(&l->mailbox);
 }
 
 // What events left to be done. A thread posts to its own mailbox without waking itself, so it is always

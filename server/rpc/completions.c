@@ -35,13 +35,18 @@ static void write_group(struct dispatch *d, struct dispatch_group *g)
     g->first = g->last = NULL;
     for (; w; w = next) {
         next = w->next;
+        struct batch *batch = w->kind >= WAITER_NOTIFY ? batch_of_tag(s, w->tag) : NULL;
+        if (batch) { // not before the reply to what subscribed
+            batch_hold(batch, w);
+            continue;
+        }
         if (s->kept || s->unsent + (d->out.len - g->start) > d->rpc->output_limit) {
             session_keep(s, w);
             continue;
         }
-        struct wait *wait = w->context;
-        wait_unlink(wait);
-        output_waiter(d, s, wait, w);
+        if (waiter_wait(w))
+            wait_unlink(waiter_wait(w));
+        output_waiter(d, s, w);
         w->next = NULL;
         if (g->last)
             g->last->next = w;
@@ -59,13 +64,32 @@ static void confirm_group(struct dispatch *d, struct dispatch_group *g, struct m
     struct engine *e = hub_engine(d->rpc->hub);
     g->mark_start = d->piece_marks = d->mark_count;
     for (struct waiter *w = g->first, *next; w; w = next) {
-        struct wait *wait = w->context;
+        struct wait *wait = waiter_wait(w);
+        uint64_t at = w->at, promise = w->promise;
         next = w->next;
         engine_confirm(e, now, w);
-        output_waiter_promise(d, wait, engine_promise(e));
+        if (promise < engine_promise(e))
+            promise = engine_promise(e);
+        output_waiter_promise(d, wait, at, promise);
         free(wait);
     }
     g->mark_end = d->mark_count;
+}
+
+// Who does not read what it asked to be told is not kept for.
+static void close_flooded(struct dispatch *d)
+{
+    uint64_t most = DISPATCH_KEPT_TIMES * d->rpc->output_limit;
+    if (most < DISPATCH_KEPT_BYTES)
+        most = DISPATCH_KEPT_BYTES;
+    for (unsigned i = 0; i < d->group_count; i++) {
+        struct session *s = d->groups[i].session;
+        if (s->kept_bytes <= most || s->broken)
+            continue;
+        dispatch_flush(d);
+        s->broken = true;
+        d->ops->unblocked(s);
+    }
 }
 
 static void answer_groups(struct dispatch *d, struct waiter *orphans)
@@ -81,7 +105,7 @@ static void answer_groups(struct dispatch *d, struct waiter *orphans)
         confirm_group(d, &d->groups[i], now);
     for (struct waiter *w = orphans, *next; w; w = next) {
         next = w->next;
-        free(w->context);
+        free(waiter_wait(w));
         engine_confirm(hub_engine(d->rpc->hub), now, w);
     }
     hub_unlock(d->rpc->hub);
@@ -95,8 +119,9 @@ static void answer_groups(struct dispatch *d, struct waiter *orphans)
             output_add(d, g->session, g->start, g->end, g->mark_start, g->mark_end);
         }
     }
-    d->group_count = 0;
     output_begin(d);
+    close_flooded(d);
+    d->group_count = 0;
     output_relieve(d);
 }
 
@@ -106,11 +131,11 @@ static struct waiter *answer_round(struct dispatch *d, struct waiter *list)
     struct waiter *orphans = NULL;
     for (unsigned n = 0; list && n < DISPATCH_WAITERS; n++) {
         struct waiter *w = list, *next = w->next;
-        struct wait *wait = w->context;
-        if (!wait->session) {
+        struct session *s = waiter_session(w);
+        if (!s) {
             w->next = orphans;
             orphans = w;
-        } else if (!add_to_group(d, wait->session, w)) {
+        } else if (!add_to_group(d, s, w)) {
             break;
         }
         list = next;
@@ -121,9 +146,32 @@ static struct waiter *answer_round(struct dispatch *d, struct waiter *list)
 
 void dispatch_completions(struct dispatch *d)
 {
-    for (struct waiter *list; (list = mailbox_take(d->mailbox));)
+    for (;;) {
+        struct waiter *list = d->late;
+        d->late = d->late_last = NULL;
+        if (!list && !(list = mailbox_take(d->mailbox)))
+            break;
         while (list)
             list = answer_round(d, list);
+    }
+}
+
+void dispatch_late(struct dispatch *d, struct waiter *list)
+{
+    if (!list)
+        return;
+    if (d->late)
+        d->late_last->next = list;
+    else
+        d->late = list;
+    while (list->next)
+        list = list->next;
+    d->late_last = list;
+}
+
+bool dispatch_has_late(const struct dispatch *d)
+{
+    return d->late;
 }
 
 void dispatch_drained(struct dispatch *d, struct session *s)

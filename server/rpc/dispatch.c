@@ -299,15 +299,18 @@ static void drop_waits(struct dispatch *d, struct session *s)
 void dispatch_close(struct dispatch *d, struct session *s)
 {
     assert(s->pieces == 0 && s->round == 0);
+    // What was not told will not be: it goes back to the engine when completions are seen to.
+    while (s->tagged)
+        dispatch_late(d, batch_untag(s->tagged));
+    for (struct waiter *w; (w = session_unkeep(s));) {
+        w->next = NULL;
+        dispatch_late(d, w);
+    }
     if (s->waits || s->client) {
         struct moment now = hub_lock(d->rpc->hub);
         drop_waits(d, s);
         if (s->client)
             give_back_client(d, now, s->client);
-        for (struct waiter *w; (w = session_unkeep(s));) {
-            free(w->context);
-            engine_confirm(hub_engine(d->rpc->hub), now, w);
-        }
         hub_unlock(d->rpc->hub);
     }
     s->client = NULL;

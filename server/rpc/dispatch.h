@@ -42,6 +42,11 @@ struct dispatch_ops {
 #define DISPATCH_GROUPS  128 // and their connections
 #define DISPATCH_PIECES  256 // that are gathered before they are sent
 
+// Outcomes that a connection is to be told of and does not read; over it, and over so many times the output's
+// limit, it is closed.
+#define DISPATCH_KEPT_BYTES ((uint64_t)16 << 20)
+#define DISPATCH_KEPT_TIMES 16
+
 // Output of one connection that is to be sent.
 struct dispatch_piece {
     struct session *session;
@@ -77,7 +82,10 @@ struct dispatch {
     unsigned piece_marks;            // the first mark of the present session
     struct task *tasks, *tasks_last; // under way, in turn
     bool crowded; // the store has too much to write for more to be read; dispatch_uncrowd takes it back
-    struct task *asleep;            // under way, with nothing to do until they are roused
+    struct task *asleep; // under way, with nothing to do until they are roused
+    struct waiter *late,
+        *late_last; // completed ones that had to wait for a batch, or whose session was closed
+    uint32_t tags;  // the last that was given to a batch
     struct engine_client **closing; // clients whose leases are being released, slice by slice
     unsigned closing_count, closing_cap;
 };
@@ -112,6 +120,10 @@ bool dispatch_uncrowd(struct dispatch *d);
 
 // Answers the requests whose waiters have come into the mailbox.
 void dispatch_completions(struct dispatch *d);
+
+// Completions, linked by `next`, that dispatch_completions() is to see to as well; whether there are any.
+void dispatch_late(struct dispatch *d, struct waiter *list);
+bool dispatch_has_late(const struct dispatch *d);
 
 // Much of the output was sent: answers what was kept back for that.
 void dispatch_drained(struct dispatch *d, struct session *s);

@@ -82,8 +82,8 @@ const struct method *method_at(unsigned n);
 #define PARAM_FIELD(field) .offset = offsetof(struct request, in.field)
 
 // The groups that method_find() looks through; each ends with a row without a name.
-extern const struct method methods_produce[]; // put, submit, result, cancel
-extern const struct method methods_consume[]; // get, ack, nack, release, bury, touch
+extern const struct method methods_produce[]; // put, submit, call, result, cancel
+extern const struct method methods_consume[]; // get, ack, nack, release, bury, touch, progress
 extern const struct method methods_queue[];   // declare, pause, resume, join
 extern const struct method methods_sweep[];   // delete, kick, shutdown, drop
 extern const struct method methods_look[];    // job, jobs, queues, stats

@@ -38,6 +38,8 @@ static bool hello_step(struct task *t)
     json_write_uint(b, BATCH_MAX);
     json_write_raw(b, ",\"waits\":");
     json_write_uint(b, rpc->max_waits);
+    json_write_raw(b, ",\"subscriptions\":");
+    json_write_uint(b, rpc->max_subscriptions);
     json_write_raw(b, ",\"max\":");
     json_write_uint(b, GET_MAX);
     json_write_raw(b, "}}");

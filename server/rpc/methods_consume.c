@@ -1,10 +1,11 @@
-// get, ack, nack, release, bury, touch.
+// get, ack, nack, release, bury, touch, progress.
 #include "server/engine/blob.h"
 #include "server/rpc/method.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/session.h"
 
 #include "common/json_writer.h"
+#include "common/progress.h"
 
 #include <string.h>
 
@@ -140,7 +141,18 @@ static void get_release(struct request *r)
 
 // ---- what is done to a job that one holds
 
-enum { HELD_ID, HELD_DELIVERY, HELD_VALUE, HELD_DELAY, HELD_PRIORITY, HELD_LEASE, HELD_IDS };
+enum {
+    HELD_ID,
+    HELD_DELIVERY,
+    HELD_VALUE,
+    HELD_DELAY,
+    HELD_PRIORITY,
+    HELD_LEASE,
+    HELD_IDS,
+    HELD_DONE,
+    HELD_TOTAL,
+    HELD_MESSAGE
+};
 
 #define HELD_ROW_ID                                                                                          \
     {                                                                                                        \
@@ -183,6 +195,15 @@ static const struct param touch_rows[] = {
      PARAM_FIELD(held.lease)},
 };
 
+static const struct param progress_rows[] = {
+    HELD_ROW_ID,
+    HELD_ROW_DELIVERY,
+    {PARAM_NAME("done"), .type = PARAM_NUMBER, .bit = HELD_DONE, PARAM_FIELD(held.done)},
+    {PARAM_NAME("total"), .type = PARAM_NUMBER, .bit = HELD_TOTAL, PARAM_FIELD(held.total)},
+    {PARAM_NAME("message"), .type = PARAM_TEXT, .bit = HELD_MESSAGE, .high = PROGRESS_MESSAGE_MAX,
+     PARAM_FIELD(held.message)},
+};
+
 static void held_check(struct call *call, struct request *r)
 {
     (void)call;
@@ -195,6 +216,13 @@ static void held_release(struct request *r)
 {
     blob_unref(r->in.held.blob);
     r->in.held.blob = NULL;
+}
+
+// The job is being cancelled: the answer says which it is.
+static void name_cancelled(struct request *r)
+{
+    if (r->error == ERROR_CANCELLED)
+        r->job = r->in.held.id;
 }
 
 static void empty_reply(struct buffer *b, const struct request *r)
@@ -235,6 +263,7 @@ static void ack_exec(struct call *call, struct request *r)
     struct held_params *in = &r->in.held;
     if (!in->ids.count) {
         r->error = engine_ack(call->engine, call->now, call->client, in->id, in->delivery, in->blob);
+        name_cancelled(r);
         return;
     }
     r->out.ack.acked = r->out.ack.failed = 0;
@@ -283,6 +312,7 @@ static void nack_exec(struct call *call, struct request *r)
     int64_t delay = r->seen & PARAM_BIT(HELD_DELAY) ? in->delay : -1;
     r->error = engine_nack(call->engine, call->now, call->client, in->id, in->delivery, in->blob, delay,
                            &r->out.nack);
+    name_cancelled(r);
 }
 
 static void nack_reply(struct buffer *b, const struct request *r)
@@ -299,12 +329,14 @@ static void release_exec(struct call *call, struct request *r)
     struct held_params *in = &r->in.held;
     r->error = engine_release(call->engine, call->now, call->client, in->id, in->delivery, in->delay,
                               r->seen & PARAM_BIT(HELD_PRIORITY) ? &in->priority : NULL);
+    name_cancelled(r);
 }
 
 static void bury_exec(struct call *call, struct request *r)
 {
     struct held_params *in = &r->in.held;
     r->error = engine_bury(call->engine, call->now, call->client, in->id, in->delivery, in->blob);
+    name_cancelled(r);
 }
 
 static void touch_exec(struct call *call, struct request *r)
@@ -312,6 +344,7 @@ static void touch_exec(struct call *call, struct request *r)
     struct held_params *in = &r->in.held;
     r->error =
         engine_touch(call->engine, call->now, call->client, in->id, in->delivery, in->lease, &r->out.left);
+    name_cancelled(r);
 }
 
 static void touch_reply(struct buffer *b, const struct request *r)
@@ -319,6 +352,39 @@ static void touch_reply(struct buffer *b, const struct request *r)
     json_write_raw(b, "{\"lease\":");
     json_write_seconds(b, r->out.left);
     json_write_raw(b, "}");
+}
+
+// ---- progress
+
+static void progress_check_params(struct call *call, struct request *r)
+{
+    (void)call;
+    struct held_params *in = &r->in.held;
+    struct progress_report p = {.has_done = r->seen & PARAM_BIT(HELD_DONE),
+                                .has_total = r->seen & PARAM_BIT(HELD_TOTAL),
+                                .has_message = r->seen & PARAM_BIT(HELD_MESSAGE),
+                                .done = in->done,
+                                .total = in->total,
+                                .message = in->message};
+    const char *member, *why = progress_check(&p, &member);
+    if (why) {
+        request_refuse(r, ERROR_INVALID_PARAMS, slice_of(member), why);
+        return;
+    }
+    struct buffer text = BUFFER_INIT;
+    progress_write(&text, &p);
+    if (!text.failed)
+        in->blob = blob_new((struct slice){text.data, text.len});
+    buffer_release(&text);
+    if (!in->blob)
+        request_refuse(r, ERROR_OVERLOADED, (struct slice){0}, "the daemon has no memory left");
+}
+
+static void progress_exec(struct call *call, struct request *r)
+{
+    struct held_params *in = &r->in.held;
+    r->error = engine_progress(call->engine, call->now, call->client, in->id, in->delivery, in->blob);
+    name_cancelled(r);
 }
 
 const struct method methods_consume[] = {
@@ -336,5 +402,8 @@ const struct method methods_consume[] = {
      .release = held_release},
     {METHOD_NAME("touch"), METHOD_PARAMS(touch_rows, held), .flags = METHOD_CLIENT,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = touch_exec, .reply = touch_reply},
+    {METHOD_NAME("progress"), METHOD_PARAMS(progress_rows, held), .flags = METHOD_CLIENT,
+     .required = PARAM_BIT(HELD_ID), .check = progress_check_params, .exec = progress_exec,
+     .reply = empty_reply, .release = held_release},
     {0},
 };

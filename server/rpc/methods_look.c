@@ -63,6 +63,16 @@ static void write_job(struct buffer *b, const struct job_info *j, struct moment 
         write_left(b, "lease", j->left);
         write_text(b, "holder", slice_of(j->detached ? "a delivery" : "a connection or the pool"));
     }
+    if (j->cancelling) {
+        json_write_key(b, "cancelling");
+        json_write_bool(b, true);
+    }
+    if (parts == JOB_WITH_ALL && j->progress.len) {
+        json_write_key(b, "progress");
+        json_write_raw(b, "{");
+        json_write_slice(b, j->progress);
+        json_write_raw(b, "}");
+    }
     write_count(b, "max_attempts", j->max_attempts);
     if (j->key.len)
         write_text(b, "key", j->key);

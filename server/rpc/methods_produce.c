@@ -1,12 +1,13 @@
-// put, submit, result, cancel.
+// put, submit, call, result, cancel.
 #include "server/engine/blob.h"
+#include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/session.h"
 
 #include "common/json_writer.h"
 
-// ---- put, submit
+// ---- put, submit, call
 
 enum {
     PUT_QUEUE,
@@ -20,7 +21,9 @@ enum {
     PUT_KEY,
     PUT_KEY_FOR,
     PUT_TIMEOUT,
-    PUT_KEEP_RESULT
+    PUT_KEEP_RESULT,
+    PUT_PROGRESS,
+    PUT_NOTIFY
 };
 
 #define PUT_ROWS                                                                                              \
@@ -45,13 +48,22 @@ enum {
     }
 
 static const struct param put_rows[] = {PUT_ROWS};
+
+#define FUTURE_ROWS                                                                                          \
+    {PARAM_NAME("keep_result"), .type = PARAM_SECONDS, .bit = PUT_KEEP_RESULT, .high = SETTING_SECONDS_MAX,  \
+     PARAM_FIELD(put.keep_result)},                                                                          \
+    {                                                                                                        \
+        PARAM_NAME("progress"), .type = PARAM_FLAG, .bit = PUT_PROGRESS, PARAM_FIELD(put.progress)           \
+    }
+
 static const struct param submit_rows[] = {
     PUT_ROWS,
-    {PARAM_NAME("keep_result"), .type = PARAM_SECONDS, .bit = PUT_KEEP_RESULT, .high = SETTING_SECONDS_MAX,
-     PARAM_FIELD(put.keep_result)},
+    FUTURE_ROWS,
+    {PARAM_NAME("notify"), .type = PARAM_FLAG, .bit = PUT_NOTIFY, PARAM_FIELD(put.notify)},
 };
+static const struct param call_rows[] = {PUT_ROWS, FUTURE_ROWS};
 
-static void prepare(struct request *r, bool submit)
+static void prepare(struct request *r, bool submit, bool watched)
 {
     struct put_params *in = &r->in.put;
     if ((r->seen & PARAM_BIT(PUT_DELAY)) && (r->seen & PARAM_BIT(PUT_AT))) {
@@ -76,6 +88,7 @@ static void prepare(struct request *r, bool submit)
         .key = in->key,
         .key_for = in->key_for,
         .submit = submit,
+        .watched = watched,
         .keep_result = r->seen & PARAM_BIT(PUT_KEEP_RESULT) ? in->keep_result : -1,
     };
     in->job = job_prepare(&options, in->body);
@@ -86,13 +99,33 @@ static void prepare(struct request *r, bool submit)
 static void put_check(struct call *call, struct request *r)
 {
     (void)call;
-    prepare(r, false);
+    prepare(r, false, false);
 }
 
 static void submit_check(struct call *call, struct request *r)
 {
     (void)call;
-    prepare(r, true);
+    if (r->in.put.progress && !r->in.put.notify)
+        request_refuse(r, ERROR_INVALID_PARAMS, SLICE("progress"), "progress of a submit needs notify");
+    else
+        prepare(r, true, r->in.put.notify);
+}
+
+static void call_check(struct call *call, struct request *r)
+{
+    (void)call;
+    prepare(r, true, true);
+}
+
+// The request waits; NULL, and an error, where there is no memory for that.
+static struct wait *begin_wait(struct call *call, struct request *r, struct waiter *waiting)
+{
+    struct wait *w = pending_new(call->session, call->batch, waiting, r->id, NULL, 0);
+    if (w)
+        r->waits = true;
+    else if (engine_wait_cancel(call->engine, waiting))
+        r->error = ERROR_OVERLOADED;
+    return w;
 }
 
 static void put_exec(struct call *call, struct request *r)
@@ -103,12 +136,44 @@ static void put_exec(struct call *call, struct request *r)
     if (r->error)
         return;
     in->job = NULL;
-    if (!out->waiting)
+    if (out->waiting)
+        begin_wait(call, r, out->waiting);
+}
+
+static void submit_exec(struct call *call, struct request *r)
+{
+    struct put_params *in = &r->in.put;
+    struct put_result *out = &r->out.put;
+    if (!in->notify) {
+        put_exec(call, r);
         return;
-    if (pending_new(call->session, call->batch, out->waiting, r->id, NULL, 0))
-        r->waits = true;
-    else if (engine_wait_cancel(call->engine, out->waiting))
-        r->error = ERROR_OVERLOADED;
+    }
+    struct watch_options watch = {.progress = in->progress, .context = call->session};
+    watch.tag = call->batch ? batch_tag(call->batch, ++call->session->dispatch->tags) : 0;
+    struct outcome none;
+    r->error = engine_submit(call->engine, call->now, in->queue, in->job, call->client, in->timeout, NULL,
+                             &watch, out, &none);
+    if (r->error)
+        return;
+    in->job = NULL;
+    if (out->waiting)
+        begin_wait(call, r, out->waiting);
+}
+
+static void call_exec(struct call *call, struct request *r)
+{
+    struct put_params *in = &r->in.put;
+    struct watch_options watch = {.call = true, .progress = in->progress};
+    struct put_result put;
+    r->out.outcome = (struct outcome){0};
+    r->error = engine_submit(call->engine, call->now, in->queue, in->job, call->client, in->timeout, NULL,
+                             &watch, &put, &r->out.outcome);
+    r->job = put.id;
+    if (!r->error || put.id)
+        in->job = NULL;
+    struct wait *w = put.waiting ? begin_wait(call, r, put.waiting) : NULL;
+    if (w)
+        w->call = true;
 }
 
 static void put_reply(struct buffer *b, const struct request *r)
@@ -122,14 +187,29 @@ static void put_release(struct request *r)
     r->in.put.job = NULL;
 }
 
+static void outcome_release(struct request *r)
+{
+    if (r->waits || (r->error && r->error != ERROR_FAILED && r->error != ERROR_CANCELLED))
+        return;
+    blob_unref(r->out.outcome.result);
+    blob_unref(r->out.outcome.error);
+}
+
+static void call_release(struct request *r)
+{
+    put_release(r);
+    outcome_release(r);
+}
+
 // ---- result
 
-enum { RESULT_ID, RESULT_TIMEOUT, RESULT_FORGET };
+enum { RESULT_ID, RESULT_TIMEOUT, RESULT_FORGET, RESULT_PROGRESS };
 
 static const struct param result_rows[] = {
     {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = RESULT_ID, .high = INT64_MAX, PARAM_FIELD(result.id)},
     {PARAM_NAME("timeout"), .type = PARAM_TIMEOUT, .bit = RESULT_TIMEOUT, PARAM_FIELD(result.timeout)},
     {PARAM_NAME("forget"), .type = PARAM_FLAG, .bit = RESULT_FORGET, PARAM_FIELD(result.forget)},
+    {PARAM_NAME("progress"), .type = PARAM_FLAG, .bit = RESULT_PROGRESS, PARAM_FIELD(result.progress)},
 };
 
 static void result_check(struct call *call, struct request *r)
@@ -143,34 +223,29 @@ static void result_exec(struct call *call, struct request *r)
 {
     struct result_params *in = &r->in.result;
     struct waiter *waiting = NULL;
+    unsigned flags = (in->forget ? OUTCOME_FORGET : 0u) | (in->progress ? OUTCOME_PROGRESS : 0u);
     r->out.outcome = (struct outcome){0};
-    r->error = engine_result(call->engine, call->now, in->id, in->forget, call->client, in->timeout, NULL,
+    r->error = engine_result(call->engine, call->now, in->id, flags, call->client, in->timeout, NULL,
                              &r->out.outcome, &waiting);
-    if (r->error || !waiting)
-        return;
-    if (pending_new(call->session, call->batch, waiting, r->id, NULL, 0))
-        r->waits = true;
-    else if (engine_wait_cancel(call->engine, waiting))
-        r->error = ERROR_OVERLOADED;
-}
-
-static void result_release(struct request *r)
-{
-    if (r->waits || (r->error && r->error != ERROR_FAILED && r->error != ERROR_CANCELLED))
-        return;
-    blob_unref(r->out.outcome.result);
-    blob_unref(r->out.outcome.error);
+    if (waiting)
+        begin_wait(call, r, waiting);
+    else if (!r->error || r->error == ERROR_FAILED || r->error == ERROR_CANCELLED)
+        r->job = in->id;
 }
 
 // ---- cancel
 
+enum { CANCEL_ID, CANCEL_RUNNING };
+
 static const struct param cancel_rows[] = {
-    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = 0, .high = INT64_MAX, PARAM_FIELD(result.id)},
+    {PARAM_NAME("id"), .type = PARAM_WHOLE, .bit = CANCEL_ID, .high = INT64_MAX, PARAM_FIELD(result.id)},
+    {PARAM_NAME("running"), .type = PARAM_FLAG, .bit = CANCEL_RUNNING, PARAM_FIELD(result.running)},
 };
 
 static void cancel_exec(struct call *call, struct request *r)
 {
-    r->error = engine_cancel(call->engine, call->now, r->in.result.id, &r->out.flag);
+    const struct result_params *in = &r->in.result;
+    r->error = engine_cancel(call->engine, call->now, in->id, in->running, &r->out.flag);
 }
 
 static void cancel_reply(struct buffer *b, const struct request *r)
@@ -185,12 +260,16 @@ const struct method methods_produce[] = {
      .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = put_check, .exec = put_exec,
      .reply = put_reply, .release = put_release},
     {METHOD_NAME("submit"), METHOD_PARAMS(submit_rows, put), .flags = METHOD_CLIENT,
-     .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = submit_check, .exec = put_exec,
+     .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = submit_check, .exec = submit_exec,
      .reply = put_reply, .release = put_release},
+    {METHOD_NAME("call"), METHOD_PARAMS(call_rows, put),
+     .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT,
+     .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = call_check, .exec = call_exec,
+     .release = call_release},
     {METHOD_NAME("result"), METHOD_PARAMS(result_rows, result),
      .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT, .required = PARAM_BIT(RESULT_ID),
-     .check = result_check, .exec = result_exec, .release = result_release},
-    {METHOD_NAME("cancel"), METHOD_PARAMS(cancel_rows, result), .required = PARAM_BIT(0), .exec = cancel_exec,
-     .reply = cancel_reply},
+     .check = result_check, .exec = result_exec, .release = outcome_release},
+    {METHOD_NAME("cancel"), METHOD_PARAMS(cancel_rows, result), .required = PARAM_BIT(CANCEL_ID),
+     .exec = cancel_exec, .reply = cancel_reply},
     {0},
 };

@@ -1,6 +1,7 @@
 #include "server/rpc/output.h"
 
 #include "common/json_writer.h"
+#include "server/engine/blob.h"
 #include "server/hub.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
@@ -145,7 +146,8 @@ static void answer_taken_back(struct dispatch *d, struct session *s, struct wait
 
 static void write_error(struct buffer *b, const struct request *r)
 {
-    struct reply_error e = {.error = r->error, .text = r->text, .param = r->param, .offset = r->offset};
+    struct reply_error e = {
+        .error = r->error, .text = r->text, .param = r->param, .offset = r->offset, .job = r->job};
     reply_error(b, r->id, &e);
 }
 
@@ -158,7 +160,7 @@ void output_request(struct dispatch *d, struct session *s, struct batch *batch, 
     struct buffer *b = open_reply(d, s, batch, r->promise);
     bool outcome = r->method && (r->method->flags & METHOD_OUTCOME);
     if (outcome && (!r->error || r->error == ERROR_FAILED || r->error == ERROR_CANCELLED)) {
-        reply_outcome(b, r->id, r->in.result.id, &r->out.outcome);
+        reply_outcome(b, r->id, r->job, &r->out.outcome);
     } else if (r->error) {
         write_error(b, r);
     } else {
@@ -196,7 +198,10 @@ static void write_completion(struct buffer *b, const struct wait *w, const struc
         return;
     }
     if (done->error) {
-        reply_plain_error(b, id, done->error);
+        struct reply_error e = {.error = done->error,
+                                .offset = REQUEST_NO_OFFSET,
+                                .job = w->call ? done->id : 0};
+        reply_error(b, id, &e);
         return;
     }
     reply_begin(b, id);
@@ -211,10 +216,8 @@ static void write_completion(struct buffer *b, const struct wait *w, const struc
     case WAITER_PUT:
         write_put(b, done->id, done->existing);
         break;
-    case WAITER_JOIN:
-    case WAITER_RESULT:
+    default: // a join; the others are no replies or were written above
         json_write_raw(b, "{}");
-        break;
     }
     reply_end(b);
 }
@@ -229,17 +232,31 @@ static void write_batch(struct dispatch *d, struct session *s, struct batch *bat
         buffer_append(&d->out, "]\n", 2);
     }
     s->batched -= batch->out.len;
+    dispatch_late(d, batch_untag(batch));
 }
 
-void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const struct waiter *done)
+static void write_news(struct buffer *b, struct waiter *news)
 {
-    struct batch *batch = w->batch;
-    w->at = d->out.len;
-    if (w->id_len > 0) {
+    struct blob *text = news->of->answered ? NULL : waiter_take_progress(news);
+    if (text)
+        write_progress(b, news->id, blob_slice(text));
+    blob_unref(text);
+}
+
+void output_waiter(struct dispatch *d, struct session *s, struct waiter *done)
+{
+    struct wait *w = waiter_wait(done);
+    struct batch *batch = w ? w->batch : NULL;
+    done->at = d->out.len;
+    if (done->kind == WAITER_NOTIFY) {
+        write_finished(&d->out, done->id, done->error, &done->outcome);
+    } else if (done->kind == WAITER_PROGRESS) {
+        write_news(&d->out, done);
+    } else if (w->id_len > 0) {
         write_completion(open_reply(d, s, batch, 0), w, done);
         close_reply(d, s, batch);
     }
-    w->promised = done->promise;
+    done->answered = true;
     if (!batch)
         return;
     batch->waiting--;
@@ -248,19 +265,17 @@ void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const 
         write_batch(d, s, batch);
 }
 
-void output_waiter_promise(struct dispatch *d, struct wait *w, uint64_t promise)
+void output_waiter_promise(struct dispatch *d, const struct wait *w, uint64_t at, uint64_t promise)
 {
-    struct batch *batch = w->batch;
-    if (promise < w->promised)
-        promise = w->promised;
+    struct batch *batch = w ? w->batch : NULL;
     if (!batch) {
-        output_promise(d, w->at, promise);
+        output_promise(d, at, promise);
         return;
     }
     if (promise > batch->promise)
         batch->promise = promise;
     if (w->ends_batch) {
-        output_promise(d, w->at, batch->promise);
+        output_promise(d, at, batch->promise);
         batch_free(batch);
     }
 }

@@ -33,10 +33,11 @@ void output_request(struct dispatch *d, struct session *s, struct batch *batch, 
 // The reply of a slow request that is done.
 void output_task(struct dispatch *d, struct session *s, struct task *t);
 
-// The reply of a request that waited; the wait must be unlinked. What it promises is known only when the
-// engine has been told of it (engine_confirm): output_waiter_promise() is to follow, in the same order.
-void output_waiter(struct dispatch *d, struct session *s, struct wait *w, const struct waiter *done);
-void output_waiter_promise(struct dispatch *d, struct wait *w, uint64_t promise);
+// The reply of a request that waited, whose wait must be unlinked, or a notification. What it promises is
+// known only when the engine has been told of it (engine_confirm): output_waiter_promise() is to follow, in
+// the same order, with the wait (NULL for a notification) and the waiter's `at`.
+void output_waiter(struct dispatch *d, struct session *s, struct waiter *done);
+void output_waiter_promise(struct dispatch *d, const struct wait *w, uint64_t at, uint64_t promise);
 
 // Writes a batch's reply and frees it, if all of it is there.
 void output_batch(struct dispatch *d, struct session *s, struct batch *batch);

@@ -193,6 +193,7 @@ static void clear(struct request *r, const char *start)
     r->text = NULL;
     r->param = (struct slice){0};
     r->offset = REQUEST_NO_OFFSET;
+    r->job = 0;
     r->promise = 0;
     r->waits = false;
     memset(&r->out, 0, sizeof r->out);

@@ -58,6 +58,10 @@ void reply_error(struct buffer *b, struct slice id, const struct reply_error *e)
         LITERAL(b, ",\"at\":");
         json_write_uint(b, e->offset);
     }
+    if (e->job) {
+        LITERAL(b, ",\"id\":");
+        json_write_uint(b, e->job);
+    }
     error_end(b);
 }
 
@@ -75,25 +79,18 @@ static void write_blob(struct buffer *b, const struct blob *blob)
         LITERAL(b, "null");
 }
 
-void reply_outcome(struct buffer *b, struct slice id, uint64_t job, const struct outcome *outcome)
+// The members of an outcome's object.
+static void write_outcome(struct buffer *b, uint64_t job, const struct outcome *outcome)
 {
-    if (outcome->state == JOB_DONE) {
-        reply_begin(b, id);
-        LITERAL(b, "{\"id\":");
-        json_write_uint(b, job);
-        LITERAL(b, ",\"state\":\"done\",\"result\":");
-        write_blob(b, outcome->result);
-        LITERAL(b, "}");
-        reply_end(b);
-        return;
-    }
-    error_begin(b, id, outcome->state == JOB_DEAD ? ERROR_FAILED : ERROR_CANCELLED, NULL);
-    LITERAL(b, ",\"id\":");
+    LITERAL(b, "\"id\":");
     json_write_uint(b, job);
     LITERAL(b, ",\"state\":\"");
     json_write_raw(b, job_state_name(outcome->state));
     LITERAL(b, "\"");
-    if (outcome->state == JOB_DEAD) {
+    if (outcome->state == JOB_DONE) {
+        LITERAL(b, ",\"result\":");
+        write_blob(b, outcome->result);
+    } else if (outcome->state == JOB_DEAD) {
         LITERAL(b, ",\"reason\":\"");
         json_write_raw(b, dead_reason_name(outcome->reason));
         LITERAL(b, "\",\"attempts\":");
@@ -101,7 +98,44 @@ void reply_outcome(struct buffer *b, struct slice id, uint64_t job, const struct
         LITERAL(b, ",\"error\":");
         write_blob(b, outcome->error);
     }
+}
+
+void reply_outcome(struct buffer *b, struct slice id, uint64_t job, const struct outcome *outcome)
+{
+    if (outcome->state == JOB_DONE) {
+        reply_begin(b, id);
+        LITERAL(b, "{");
+        write_outcome(b, job, outcome);
+        LITERAL(b, "}");
+        reply_end(b);
+        return;
+    }
+    error_begin(b, id, outcome->state == JOB_DEAD ? ERROR_FAILED : ERROR_CANCELLED, NULL);
+    LITERAL(b, ",");
+    write_outcome(b, job, outcome);
     error_end(b);
+}
+
+void write_finished(struct buffer *b, uint64_t job, enum error error, const struct outcome *outcome)
+{
+    LITERAL(b, "{\"jsonrpc\":\"2.0\",\"method\":\"finished\",\"params\":{");
+    if (error == ERROR_NONE || error == ERROR_FAILED || error == ERROR_CANCELLED) {
+        write_outcome(b, job, outcome);
+    } else {
+        LITERAL(b, "\"id\":");
+        json_write_uint(b, job);
+        LITERAL(b, ",\"state\":\"deleted\"");
+    }
+    LITERAL(b, "}}\n");
+}
+
+void write_progress(struct buffer *b, uint64_t job, struct slice members)
+{
+    LITERAL(b, "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"id\":");
+    json_write_uint(b, job);
+    LITERAL(b, ",");
+    json_write_slice(b, members);
+    LITERAL(b, "}}\n");
 }
 
 void write_taken(struct buffer *b, struct slice queue, const struct taken *job)

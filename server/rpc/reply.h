@@ -18,12 +18,18 @@ struct reply_error {
     const char *text;
     struct slice param;
     size_t offset; // SIZE_MAX: none
+    uint64_t job;  // 0: none
 };
 void reply_error(struct buffer *b, struct slice id, const struct reply_error *e);
 void reply_plain_error(struct buffer *b, struct slice id, enum error error);
 
 // A whole reply to `result`, be it a result or the error that a failed or cancelled job is.
 void reply_outcome(struct buffer *b, struct slice id, uint64_t job, const struct outcome *outcome);
+
+// Whole notifications: a job ended (error as it comes with the outcome; any other: it was removed), or its
+// progress, whose members are given.
+void write_finished(struct buffer *b, uint64_t job, enum error error, const struct outcome *outcome);
+void write_progress(struct buffer *b, uint64_t job, struct slice members);
 
 // Objects.
 void write_taken(struct buffer *b, struct slice queue, const struct taken *job);

@@ -26,11 +26,12 @@ struct param_ids {
 };
 
 // The params of the methods. Numbers have the width that their type of param writes (rpc/params.h).
-struct put_params { // put, submit
+struct put_params { // put, submit, call
     struct slice queue, body, key;
     double priority;
     int64_t delay, at, lease, expires, key_for, keep_result, timeout;
     uint64_t max_attempts;
+    bool notify, progress;
     struct job *job; // made of all this before the lock is taken
 };
 
@@ -45,7 +46,9 @@ struct get_params {
 struct held_params { // what is done to a job that one holds
     uint64_t id, delivery;
     struct slice value; // ack: result; nack, bury: error
-    struct blob *blob;  // a copy of it
+    struct slice message;
+    double done, total; // progress
+    struct blob *blob;  // a copy of the value, or the text of the progress
     int64_t delay, lease;
     double priority;
     struct param_ids ids;
@@ -54,7 +57,7 @@ struct held_params { // what is done to a job that one holds
 struct result_params {
     uint64_t id;
     int64_t timeout;
-    bool forget;
+    bool forget, progress, running;
 };
 
 struct queue_params { // what asks about jobs and queues, or sweeps them
@@ -96,6 +99,7 @@ struct request {
     const char *text;   // says more than error_text; NULL: that will do
     struct slice param; // which member it is about, as it stands between quotes in JSON; empty: none
     size_t offset;      // where a syntax error is, or REQUEST_NO_OFFSET
+    uint64_t job;       // the one that the outcome or the error is about; 0: the error says none
     uint64_t promise;   // what its reply waits for
     bool waits;         // the reply comes when a waiter is completed
     union {

@@ -28,11 +28,12 @@ struct backup_result {
 struct rpc {
     struct hub *hub;
     const char *version;
-    const char *durability; // "memory", "always", "interval"
-    uint64_t max_body;      // bytes of JSON text
-    uint64_t max_request;   // bytes of a line without its line feed
-    uint64_t output_limit;  // while this much of a connection's output is not sent, it is not heard
-    unsigned max_waits;     // of a connection; the engine has it too
+    const char *durability;     // "memory", "always", "interval"
+    uint64_t max_body;          // bytes of JSON text
+    uint64_t max_request;       // bytes of a line without its line feed
+    uint64_t output_limit;      // while this much of a connection's output is not sent, it is not heard
+    unsigned max_waits;         // of a connection; the engine has it too
+    unsigned max_subscriptions; // as well
 
     // Appends the array of the pool's handlers; NULL: there is no pool. Any thread.
     void (*pool_report)(void *context, struct buffer *out);

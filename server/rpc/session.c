@@ -1,5 +1,7 @@
 #include "server/rpc/session.h"
 
+#include "server/engine/blob.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +56,30 @@ struct wait *wait_find(const struct session *s, struct slice id)
     return NULL;
 }
 
+struct session *waiter_session(const struct waiter *w)
+{
+    if (w->orphan && w->kind >= WAITER_NOTIFY)
+        return NULL;
+    if (w->kind == WAITER_PROGRESS)
+        w = w->of;
+    return w->kind == WAITER_NOTIFY ? w->orphan ? NULL : w->context : ((struct wait *)w->context)->session;
+}
+
+struct wait *waiter_wait(const struct waiter *w)
+{
+    return w->kind >= WAITER_NOTIFY ? NULL : w->context;
+}
+
+static uint64_t outcome_bytes(const struct waiter *w)
+{
+    if (w->kind != WAITER_RESULT && w->kind != WAITER_NOTIFY)
+        return 0;
+    return sizeof(struct waiter) + blob_slice(w->outcome.result).len + blob_slice(w->outcome.error).len;
+}
+
 void session_keep(struct session *s, struct waiter *w)
 {
+    s->kept_bytes += outcome_bytes(w);
     if (s->kept) {
         w->next = s->kept->next;
         s->kept->next = w;
@@ -74,6 +98,7 @@ struct waiter *session_unkeep(struct session *s)
         s->kept = NULL;
     else
         s->kept->next = first->next;
+    s->kept_bytes -= outcome_bytes(first);
     return first;
 }
 
@@ -96,6 +121,49 @@ struct batch *batch_new(struct session *s)
     if (b)
         b->session = s;
     return b;
+}
+
+uint32_t batch_tag(struct batch *b, uint32_t next)
+{
+    struct session *s = b->session;
+    if (b->tag)
+        return b->tag;
+    b->tag = next ? next : UINT32_MAX;
+    b->next_tagged = s->tagged;
+    s->tagged = b;
+    return b->tag;
+}
+
+struct batch *batch_of_tag(const struct session *s, uint32_t tag)
+{
+    struct batch *b = tag ? s->tagged : NULL;
+    while (b && b->tag != tag)
+        b = b->next_tagged;
+    return b;
+}
+
+void batch_hold(struct batch *b, struct waiter *w)
+{
+    w->next = NULL;
+    if (b->held_last)
+        b->held_last->next = w;
+    else
+        b->held = w;
+    b->held_last = w;
+}
+
+struct waiter *batch_untag(struct batch *b)
+{
+    struct waiter *held = b->held;
+    if (!b->tag)
+        return NULL;
+    struct batch **at = &b->session->tagged;
+    while (*at != b)
+        at = &(*at)->next_tagged;
+    *at = b->next_tagged;
+    b->tag = 0;
+    b->held = b->held_last = NULL;
+    return held;
 }
 
 void batch_free(struct batch *b)

@@ -20,7 +20,9 @@ struct session {
     struct engine_client *client; // made when it is first needed
     struct wait *waits;           // requests that wait, the newest first
     struct waiter *kept;          // completed while too much output was unsent: a ring, this is the last
+    uint64_t kept_bytes;          // of outcomes in them
     struct batch *batch;          // whose elements are being read
+    struct batch *tagged;         // incomplete ones whose jobs' ends this connection is to be told of
     struct task *task;            // the slow method that runs; what stands behind it waits
     uint64_t unsent;              // bytes of output under way; the connection keeps it up to date
     uint64_t batched;             // bytes of replies in batches that are not complete
@@ -40,10 +42,9 @@ struct wait {
     struct session *session;  // NULL: closed; only the completion is still to come
     struct waiter *waiter;
     struct batch *batch;
-    bool listed;       // a get with `max`
-    bool ends_batch;   // its reply was the last of its batch
-    uint64_t promised; // what the reply waits for, and
-    size_t at;         // where it stands in the output, once it is written
+    bool listed;     // a get with `max`
+    bool call;       // an error bears the id of the job, once that was put
+    bool ends_batch; // its reply was the last of its batch
     uint32_t id_len;
     char text[]; // the id, then for a get the queues' names, each after a byte with its length
 };
@@ -59,6 +60,13 @@ void wait_unlink(struct wait *w);
 // The one whose id is exactly this text; NULL: none.
 struct wait *wait_find(const struct session *s, struct slice id);
 
+// The session of a completed waiter: a subscription's context is the session, any other's a wait of it. NULL:
+// it was closed. In the session's thread.
+struct session *waiter_session(const struct waiter *w);
+
+// What stands for the waiter on this side, to be freed with it. NULL: nothing.
+struct wait *waiter_wait(const struct waiter *w);
+
 // Keeps a completed waiter for later; the one that was kept first comes back, NULL: none.
 void session_keep(struct session *s, struct waiter *w);
 struct waiter *session_unkeep(struct session *s);
@@ -73,9 +81,23 @@ struct batch {
     uint64_t promise;        // the highest of them
     unsigned waiting;        // elements that are still to be answered
     bool read;               // all elements have been read
+    uint32_t tag;            // 0: it subscribes to nothing
+    struct batch *next_tagged;
+    struct waiter *held, *held_last; // notifications that must not come before its reply
 };
 
 struct batch *batch_new(struct session *s); // NULL: no memory
 void batch_free(struct batch *b);
+
+// The tag of what is subscribed to in this batch; `next` is given if it has none yet.
+uint32_t batch_tag(struct batch *b, uint32_t next);
+
+// The batch of this tag whose reply is not written yet; NULL: none.
+struct batch *batch_of_tag(const struct session *s, uint32_t tag);
+
+void batch_hold(struct batch *b, struct waiter *w);
+
+// Its reply is written, or will never be: what was held comes back, linked by `next`.
+struct waiter *batch_untag(struct batch *b);
 
 #endif

@@ -9,7 +9,7 @@ void op_cancel(struct world *w)
     struct mjob *j = model_job(w->m, id);
     bool cancelled = false;
     say("cancel id=%" PRIu64, id);
-    enum error got = engine_cancel(w->e, w->now, id, &cancelled);
+    enum error got = engine_cancel(w->e, w->now, id, false, &cancelled);
     REQUIRE(got == (j ? ERROR_NONE : ERROR_NOT_FOUND), "cancel says %s", error_name(got));
     if (!j)
         return;

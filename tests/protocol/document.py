@@ -82,7 +82,8 @@ class DocumentTest(unittest.TestCase):
                 if method == "frobnicate":
                     continue
                 self.assertIn(method, self.document.methods, "line %d" % start)
-                rows = self.document.params[method] + (self.document.params["put"] if method == "submit" else [])
+                as_put = self.document.params["put"] if method in ("submit", "call") else []
+                rows = self.document.params[method] + as_put
                 for name in set(request.get("params", {})) - deliberate:
                     self.assertIn(name, {row[0] for row in rows}, "%s at line %d" % (method, start))
 

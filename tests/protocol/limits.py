@@ -16,7 +16,8 @@ class Limits(lib.ProtocolTest):
 
     def test_hello_says_the_limits(self):
         limits = self.connect().call("hello")["limits"]
-        self.assertEqual(limits, {"body": MIB, "request": MIB + 65536, "depth": 128, "batch": 10000, "waits": 1024, "max": 1000})
+        self.assertEqual(limits, {"body": MIB, "request": MIB + 65536, "depth": 128, "batch": 10000, "waits": 1024, "subscriptions": 65536,
+                                  "max": 1000})
 
     def test_bodies(self):
         c = self.connect()

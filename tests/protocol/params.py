@@ -29,6 +29,7 @@ BAD = {
     "timeout": [value for value in BAD_SECONDS if value != "null"],
     "priority": NOT_NUMBER + NOT_FINITE,
     "number": NOT_NUMBER + NOT_FINITE + [Raw("-1"), Raw("1e308")],
+    "amount": NOT_NUMBER + NOT_FINITE + [Raw("-1"), Raw("-1e-300")],
     "bool": [Raw(t) for t in ("0", "1", "null", '"true"', '""', "[]", "{}")],
     "string": NOT_TEXT,
     "array of queues": [Raw(t) for t in ("1", "null", '"q"', "{}", "[]", "[1]", '["q",1]', '["q","q"]', '["q",""]', '["q",null]',
@@ -60,12 +61,14 @@ BEYOND = {
     ("kick", "limit"): ["0"],
     ("backup", "folder"): ['""', '"relative"', '"/a\\u0000b"', '"/%s"' % ("x" * 4000)],
     ("hello", "client"): ['"%s"' % ("x" * 256)],
+    ("progress", "message"): ['"%s"' % ("x" * 1025), '"%s"' % ("\\u00e9" * 513)],
 }
 
 # Good params for each method; {q} is the test's queue. What is named here is what is taken away to find what is required.
 GOOD = {
     "put": {"queue": "{q}", "body": 1},
     "submit": {"queue": "{q}", "body": 1},
+    "call": {"queue": "{q}", "body": 1},
     "result": {"id": 1},
     "cancel": {"id": 1},
     "get": {"queue": "{q}"},
@@ -74,6 +77,7 @@ GOOD = {
     "release": {"id": 1},
     "bury": {"id": 1},
     "touch": {"id": 1},
+    "progress": {"id": 1, "done": 1},
     "job": {"id": 1},
     "jobs": {"queue": "{q}"},
     "delete": {"queue": "{q}"},
@@ -97,6 +101,9 @@ GOOD = {
 TOGETHER = [
     ("put", {"queue": "{q}", "body": 1, "delay": 1, "at": 1}, {"delay", "at"}),
     ("put", {"queue": "{q}", "body": 1, "key_for": 1}, {"key_for", "key"}),
+    ("submit", {"queue": "{q}", "body": 1, "progress": True}, {"progress"}),
+    ("progress", {"id": 1}, {"done", "message"}),
+    ("progress", {"id": 1, "total": 1}, {"done", "message"}),
     ("get", {}, {"queue", "queues"}),
     ("get", {"queue": "{q}", "queues": ["{q}"]}, {"queue", "queues"}),
     ("get", {"queue": "{q}", "auto_ack": True, "detached": True}, {"auto_ack", "detached"}),
@@ -134,8 +141,8 @@ class Params(lib.ProtocolTest):
     def rows(self):
         for method in self.document.methods:
             rows = list(self.document.params[method])
-            if method == "submit":
-                rows += self.document.params["put"]
+            if method in ("submit", "call"):
+                rows += [row for row in self.document.params["put"] if row[0] not in {own[0] for own in rows}]
             for name, kind, default, _ in rows:
                 yield method, name, kind, default
 
@@ -164,7 +171,7 @@ class Params(lib.ProtocolTest):
 
     def test_unknown_for_now(self):
         # What other methods take, or a later protocol may, is no less unknown here.
-        for method, name in (("put", "keep_result"), ("put", "notify"), ("submit", "notify"), ("get", "body"), ("ping", "queue"),
+        for method, name in (("put", "keep_result"), ("put", "notify"), ("call", "notify"), ("get", "body"), ("ping", "queue"),
                              ("declare", "handler"), ("get", "ids"), ("stats", "id"), ("nack", "result"), ("ack", "error")):
             self.refused(method, dict(self.good(method), **{name: True}), {name})
         self.untouched()

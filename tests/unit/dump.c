@@ -72,7 +72,7 @@ static void make_jobs_of_every_kind(void)
     t = get("again");
     ck_assert_int_eq(engine_nack(e, now, client, t.id, t.delivery, text, 600000, &nacked), ERROR_NONE);
     uint64_t cancel = put_with("cancelled", (struct put_options){.submit = true, .keep_result = 70000}, "2");
-    ck_assert_int_eq(engine_cancel(e, now, cancel, &cancelled), ERROR_NONE);
+    ck_assert_int_eq(engine_cancel(e, now, cancel, false, &cancelled), ERROR_NONE);
     ck_assert(cancelled);
     set_dead_letter("source", "letters");
     put("source", 4);

@@ -6,7 +6,7 @@
 static void cancel_one(uint64_t id)
 {
     bool yes;
-    ck_assert_int_eq(engine_cancel(e, now, id, &yes), ERROR_NONE);
+    ck_assert_int_eq(engine_cancel(e, now, id, false, &yes), ERROR_NONE);
     ck_assert(yes);
 }
 

@@ -10,6 +10,7 @@ struct moment now;
 const struct engine_config engine_config_usual = {.max_bytes = UINT64_C(1) << 32,
                                                   .max_queues = 1000000,
                                                   .max_waits = 10000,
+                                                  .max_subscriptions = 10000,
                                                   .start_number = 3,
                                                   .first_id = 1,
                                                   .seed = 7};

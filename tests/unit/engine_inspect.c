@@ -129,7 +129,7 @@ START_TEST(each_state_has_its_list)
     struct put_options keep = {.submit = true, .keep_result = 1000};
     uint64_t done = put_with("q", keep, "1"), cancelled = put_with("q", keep, "1");
     ck_assert_int_eq(engine_ack(e, now, client, get_id("q"), 0, NULL), ERROR_NONE);
-    ck_assert_int_eq(engine_cancel(e, now, cancelled, &yes), ERROR_NONE);
+    ck_assert_int_eq(engine_cancel(e, now, cancelled, false, &yes), ERROR_NONE);
     uint64_t dead = put("q", 0);
     ck_assert_int_eq(engine_bury(e, now, client, get_id("q"), 0, NULL), ERROR_NONE);
     uint64_t reserved = put("q", 0);

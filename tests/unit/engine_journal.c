@@ -426,7 +426,7 @@ static void step(struct engine *e, struct moment *now, struct engine_client **c,
     else if (what == 15)
         (void)!engine_delete(e, *now, some);
     else if (what == 16)
-        (void)!engine_cancel(e, *now, some, &yes);
+        (void)!engine_cancel(e, *now, some, false, &yes);
     else if (what == 17)
         change_queue(e, *now, dropped);
     else if (what == 19)

@@ -130,16 +130,16 @@ START_TEST(only_what_has_not_begun_is_cancelled)
     uint64_t a = put("q", 0),
              b = put_with("q", (struct put_options){.delay = 100, .submit = true, .keep_result = 1000}, "1");
     get_id("q");
-    ck_assert_int_eq(engine_cancel(e, now, a, &yes), ERROR_NONE);
+    ck_assert_int_eq(engine_cancel(e, now, a, false, &yes), ERROR_NONE);
     ck_assert(!yes);
-    ck_assert_int_eq(engine_cancel(e, now, b, &yes), ERROR_NONE);
+    ck_assert_int_eq(engine_cancel(e, now, b, false, &yes), ERROR_NONE);
     ck_assert(yes);
     ck_assert_int_eq(state_of(b), JOB_CANCELLED);
-    ck_assert_int_eq(engine_cancel(e, now, b, &yes), ERROR_NONE);
+    ck_assert_int_eq(engine_cancel(e, now, b, false, &yes), ERROR_NONE);
     ck_assert(!yes);
     pass(1000);
     ck_assert_int_eq(state_of(b), -1);
-    ck_assert_int_eq(engine_cancel(e, now, b, &yes), ERROR_NOT_FOUND);
+    ck_assert_int_eq(engine_cancel(e, now, b, false, &yes), ERROR_NOT_FOUND);
     ck_assert_uint_eq(queue_of("q").counters.cancelled, 1);
 }
 END_TEST

@@ -16,6 +16,7 @@ void net_world_init(struct net_world *w, unsigned loops)
     struct engine_config config = {.max_bytes = 1 << 28,
                                    .max_queues = 1000,
                                    .max_waits = 100,
+                                   .max_subscriptions = 1000,
                                    .start_number = 1,
                                    .first_id = 1,
                                    .seed = 1};
@@ -29,7 +30,8 @@ void net_world_init(struct net_world *w, unsigned loops)
                           .max_body = 1 << 20,
                           .max_request = (1 << 20) + 65536,
                           .output_limit = 1 << 20,
-                          .max_waits = 100};
+                          .max_waits = 100,
+                          .max_subscriptions = 1000};
     for (unsigned i = 0; i < loops; i++)
         ck_assert(loop_init(&w->loops[i], &w->rpc));
 }

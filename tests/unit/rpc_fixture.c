@@ -43,10 +43,12 @@ void world_init(struct world *w)
                                 .max_body = 4096,
                                 .max_request = 8192,
                                 .output_limit = 65536,
-                                .max_waits = 16}};
+                                .max_waits = 16,
+                                .max_subscriptions = 1000}};
     struct engine_config config = {.max_bytes = 1 << 28,
                                    .max_queues = 1000,
                                    .max_waits = w->rpc.max_waits,
+                                   .max_subscriptions = w->rpc.max_subscriptions,
                                    .start_number = 1,
                                    .first_id = 1,
                                    .seed = 1};
