@@ -155,7 +155,9 @@ void mark_orphan(struct engine *e, uint8_t kind, uint64_t id, struct journal_pla
 
 bool mark_meta(struct engine *e)
 {
-    e->journal->ids_mark = push(e, (struct mark){.kind = RECORD_META, .object = e->journal}, RECORD_COST);
+    struct journal *n = e->journal;
+    if (n->ids_mark <= n->taken) // else one waits already
+        n->ids_mark = push(e, (struct mark){.kind = RECORD_META, .object = n}, RECORD_COST);
     return true;
 }
 
