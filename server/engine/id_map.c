@@ -82,6 +82,16 @@ struct job *id_map_find(const struct id_map *m, uint64_t id)
     return p ? p->jobs[id % ID_PAGE] : NULL;
 }
 
+struct job *id_map_step(const struct id_map *m, uint64_t *id, bool down)
+{
+    *id += down ? (uint64_t)-1 : 1;
+    struct id_page *p = find_page(m, *id / ID_PAGE);
+    if (p)
+        return p->jobs[*id % ID_PAGE];
+    *id = down ? *id / ID_PAGE * ID_PAGE : *id / ID_PAGE * ID_PAGE + ID_PAGE - 1;
+    return NULL;
+}
+
 void id_map_remove(struct id_map *m, uint64_t id)
 {
     struct id_page *p = find_page(m, id / ID_PAGE);

@@ -33,6 +33,10 @@ void id_map_insert(struct id_map *m, uint64_t id, struct job *j);
 // NULL: there is none.
 struct job *id_map_find(const struct id_map *m, uint64_t id);
 
+// The job at the next id above *id, or below it, which becomes *id. NULL: there is none; where its neighbours
+// are none either, *id passes over all of them, as there are gaps of a million ids between two starts.
+struct job *id_map_step(const struct id_map *m, uint64_t *id, bool down);
+
 // The id must be in the map.
 void id_map_remove(struct id_map *m, uint64_t id);
 

@@ -147,8 +147,8 @@ static bool is_fresh_here(const struct job *j, const struct level *l)
 }
 
 // The first job of the level's list that is taken after `id`. Where the job of that id has gone, its place in
-// the list is not known: ids are then tried one by one, *at keeping the place between calls. NULL with steps
-// left: there is none.
+// the list is not known: ids are then tried in their order, *at keeping the place between calls. NULL with
+// steps left: there is none.
 static struct job *fresh_after(struct page *p, const struct level *l, uint64_t *at, bool lifo)
 {
     const struct job *first = lifo ? l->last : l->first, *last = lifo ? l->first : l->last;
@@ -160,8 +160,7 @@ static struct job *fresh_after(struct page *p, const struct level *l, uint64_t *
     if (is_fresh_here(j, l))
         return lifo ? j->prev : j->next;
     for (; p->steps > 0; p->steps--) {
-        *at += lifo ? (uint64_t)-1 : 1;
-        j = job_find(p->e, *at);
+        j = id_map_step(&p->e->jobs, at, lifo);
         if (is_fresh_here(j, l))
             return j;
     }

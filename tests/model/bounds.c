@@ -227,7 +227,7 @@ START_TEST(pages_over_holes_end)
     }
     ck_assert_uint_eq(last, MANY);
     ck_assert_uint_eq(total, 100 + 51);
-    ck_assert_uint_ge(calls, MANY / 1000);
+    ck_assert_uint_ge(calls, MANY / 1000 / ID_PAGE); // places that were never there are passed over together
 }
 END_TEST
 

@@ -50,6 +50,31 @@ START_TEST(what_is_in_is_found)
 }
 END_TEST
 
+START_TEST(steps_meet_all_in_order_and_pass_over_gaps)
+{
+    static const uint64_t ids[] = {3, 4, 15, 16, 40, 1000000, 1000001, UINT64_C(1) << 30};
+    enum { N = sizeof ids / sizeof *ids };
+    for (int i = 0; i < N; i++)
+        insert(ids[i]);
+    for (int down = 0; down < 2; down++) {
+        uint64_t at = down ? ids[N - 1] + 100 : 0;
+        unsigned steps = 0;
+        for (int i = 0; i < N - 1; i++) { // up to the gap of a thousand millions
+            uint64_t want = ids[down ? N - 1 - i : i];
+            struct job *j;
+            if (down && i == 1)
+                at = 1000100;
+            while (!(j = id_map_step(&map, &at, down)))
+                ck_assert_uint_lt(steps++, 2 * 1000000 / ID_PAGE);
+            ck_assert_ptr_eq(j, job(want));
+            ck_assert_uint_eq(at, want);
+        }
+    }
+    for (int i = 0; i < N; i++)
+        id_map_remove(&map, ids[i]);
+}
+END_TEST
+
 START_TEST(all_are_walked_through_once)
 {
     enum { N = 10000 };
@@ -127,6 +152,7 @@ int main(void)
     TCase *c = tcase_create("id_map");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, what_is_in_is_found);
+    tcase_add_test(c, steps_meet_all_in_order_and_pass_over_gaps);
     tcase_add_test(c, all_are_walked_through_once);
     tcase_add_test(c, against_an_array);
     tcase_add_test(c, survivors_at_regular_distances_do_not_share_buckets);
