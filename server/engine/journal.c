@@ -62,6 +62,12 @@ static int64_t wall_of(const struct engine *e, const struct timer *t)
     return wheel_waiting(t) ? e->wall + ((int64_t)t->when - e->now) : 0;
 }
 
+// When it expires. A time that came while it was in somebody's hands counts still: if it comes back, it dies.
+static int64_t expires_of(const struct engine *e, const struct extra *x)
+{
+    return x->expired ? e->wall : wall_of(e, &x->expiry);
+}
+
 static unsigned body_fields(const struct job *j)
 {
     const struct extra *x = j->extra;
@@ -100,7 +106,7 @@ static void body_write(const struct engine *e, const struct job *j, void *at)
                             .body_len = j->len};
     at = append(at, &r, sizeof r);
     if (r.fields & (BODY_SUBMIT - 1)) {
-        int64_t values[] = {wall_of(e, &x->expiry), x->lease, x->max_attempts, x->keep_result,
+        int64_t values[] = {expires_of(e, x), x->lease, x->max_attempts, x->keep_result,
                             x->key ? x->key->key_for : 0};
         for (unsigned i = 0; i < sizeof values / sizeof *values; i++)
             if (r.fields & (1u << i))
@@ -142,7 +148,7 @@ static void head_write(const struct engine *e, const struct job *j, void *at)
         r.lease_start = x && x->lease_start ? x->lease_start : e->config.start_number;
     }
     if (x) {
-        r.expires = wall_of(e, &x->expiry);
+        r.expires = expires_of(e, x);
         r.flags |= (uint16_t)((x->failed ? HEAD_FAILED : 0) | (x->expired ? HEAD_EXPIRED : 0) |
                               (x->error ? HEAD_ERROR : 0) | (x->result ? HEAD_RESULT : 0) |
                               (x->key ? 0 : HEAD_KEYLESS) | (x->cancelling ? HEAD_CANCELLING : 0));

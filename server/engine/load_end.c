@@ -128,8 +128,11 @@ static enum error place_job(struct journal_load *l, struct job *j, struct journa
         state = JOB_READY; // a saved lease that ran out, or a time that came, meanwhile
     if (state == JOB_READY)
         j->flags |= JOB_FRESH; // they come in the order of their ids: appending keeps it
-    if (state != JOB_RESERVED)
+    if (state != JOB_RESERVED) {
         j->flags &= ~(unsigned)JOB_DETACHED & 0xff;
+        if (x)
+            x->expired = false; // its time is in the wheel
+    }
     if (state != JOB_DELAYED)
         j->flags &= ~(unsigned)JOB_WALL & 0xff;
     j->holder = 0;
