@@ -159,6 +159,8 @@ static enum error load_body(struct journal_load *l, uint64_t id, struct bytes b,
         known->body_segment = segment;
         if (known->extra)
             known->extra->body_length = length;
+        if (known->extra && !known->head_segment) // else the head's time counts: it is the newer
+            known->extra->expiry.when = (uint64_t)expires & (WHEEL_END - 1);
         return ERROR_NONE;
     }
     struct job *j = job_prepare(&o, (struct slice){b.at, b.left});
