@@ -134,7 +134,9 @@ void mark_queue_gone(struct engine *e, struct queue *q)
 
 void mark_key(struct engine *e, struct key *k)
 {
-    if (!kept(e, k->queue))
+    // One that was stored stays so, also where its queue is not durable any more.
+    bool stored = e->journal && !k->queue->dropped && (k->place.segment || k->marked);
+    if (!kept(e, k->queue) && !stored)
         return;
     if (!k->marked)
         k->marked =
