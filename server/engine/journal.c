@@ -73,7 +73,7 @@ static unsigned body_fields(const struct job *j)
     const struct extra *x = j->extra;
     unsigned fields = j->flags & JOB_SUBMIT ? BODY_SUBMIT : 0;
     if (x)
-        fields |= (wheel_waiting(&x->expiry) ? BODY_EXPIRES : 0) | (x->lease ? BODY_LEASE : 0) |
+        fields |= (wheel_waiting(&x->expiry) || x->expired ? BODY_EXPIRES : 0) | (x->lease ? BODY_LEASE : 0) |
                   (x->max_attempts ? BODY_MAX_ATTEMPTS : 0) | (x->keep_result >= 0 ? BODY_KEEP_RESULT : 0) |
                   (x->key ? BODY_KEY : 0);
     return fields;
@@ -206,9 +206,15 @@ static uint64_t cost(uint32_t head, uint32_t length)
     return head + (((uint64_t)length + 7) & ~(uint64_t)7);
 }
 
+// Its records are to be removed: it is gone, or it is in somebody's hands still and its queue was dropped.
+static bool leaves_disk(const struct job *j)
+{
+    return j->state == JOB_GONE || job_queue(j)->dropped;
+}
+
 static uint64_t job_cost(const struct job *j, uint32_t head)
 {
-    if (j->state == JOB_GONE)
+    if (leaves_disk(j))
         return (j->head_segment ? cost(head, 0) : 0) + (j->body_segment ? cost(head, 0) : 0);
     uint64_t bytes = j->flags & JOB_BODY_DIRTY ? cost(head, body_length(j)) : 0;
     // A head that stood before its body in the log would be read before it: where one exists it follows.
@@ -264,20 +270,24 @@ static struct journal_place head_place(const struct job *j)
                                                                     : plain};
 }
 
-static void take_gone(const struct journal_sink *sink, struct job *j, struct job **removed)
+static void take_leaving(const struct journal_sink *sink, struct job *j, struct job **removed)
 {
     if (j->head_segment) // first: a head is never without its body
         sink->remove(sink->arg, RECORD_HEAD, j->id, head_place(j));
     if (j->body_segment)
         sink->remove(sink->arg, RECORD_BODY, j->id, body_place(j));
-    j->next = *removed;
-    *removed = j;
+    j->head_segment = j->body_segment = 0;
+    j->flags &= ~(unsigned)(JOB_BODY_DIRTY | JOB_HEAD_DIRTY) & 0xff;
+    if (j->state == JOB_GONE) {
+        j->next = *removed;
+        *removed = j;
+    }
 }
 
 static void take_job(struct engine *e, const struct journal_sink *sink, struct job *j, struct job **removed)
 {
-    if (j->state == JOB_GONE) {
-        take_gone(sink, j, removed);
+    if (leaves_disk(j)) {
+        take_leaving(sink, j, removed);
         return;
     }
     bool head = (j->flags & JOB_HEAD_DIRTY) || j->head_segment;
@@ -362,10 +372,14 @@ uint64_t journal_take(struct engine *e, struct moment now, const struct journal_
 
 static bool rewrite_job(struct engine *e, uint8_t kind, uint64_t id, uint32_t segment)
 {
-    struct job *j = job_find(e, id); // one whose queue was dropped is about to be removed anyhow
+    struct job *j = id_map_find(&e->jobs, id);
     if (!j || (kind == RECORD_BODY ? j->body_segment : j->head_segment) != segment)
         return false;
-    mark_job(e, j, kind == RECORD_BODY ? JOB_BODY_DIRTY : JOB_HEAD_DIRTY);
+    // Somebody may have it in hand for long: it must not hold the segment meanwhile.
+    if (job_queue(j)->dropped)
+        mark_job_leaving(e, j);
+    else
+        mark_job(e, j, kind == RECORD_BODY ? JOB_BODY_DIRTY : JOB_HEAD_DIRTY);
     return true;
 }
 
@@ -381,7 +395,7 @@ static bool rewrite_queue(struct engine *e, uint64_t number, uint32_t segment)
 static bool rewrite_key(struct engine *e, uint64_t id, uint32_t segment)
 {
     struct key *k = key_by_id(e, id);
-    if (!k || k->place.segment != segment)
+    if (!k || k->place.segment != segment || k->queue->dropped) // the next ticks remove it
         return false;
     mark_key(e, k);
     return true;

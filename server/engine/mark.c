@@ -97,6 +97,14 @@ bool mark_job_gone(struct engine *e, struct job *j)
     return true;
 }
 
+void mark_job_leaving(struct engine *e, struct job *j)
+{
+    if (job_waits(j))
+        return;
+    j->flags |= JOB_HEAD_DIRTY;
+    push(e, (struct mark){.kind = RECORD_BODY, .id = j->id, .object = j}, 2 * RECORD_COST);
+}
+
 void mark_queue(struct engine *e, struct queue *q)
 {
     if (!e->journal || q->dropped)

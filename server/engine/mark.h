@@ -43,6 +43,9 @@ void mark_job(struct engine *e, struct job *j, unsigned what);
 // The job is gone. True: the journal frees it in its time.
 bool mark_job_gone(struct engine *e, struct job *j);
 
+// The queue of a job that is in somebody's hands was dropped: its records are to be removed before it is.
+void mark_job_leaving(struct engine *e, struct job *j);
+
 // Settings or state of a queue changed; it goes.
 void mark_queue(struct engine *e, struct queue *q);
 void mark_queue_gone(struct engine *e, struct queue *q);
