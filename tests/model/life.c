@@ -30,10 +30,12 @@ static void give_up_key(struct model *m, struct mjob *j, bool finished)
         return;
     struct mkey *k = model_key(m, j->queue, j->key);
     j->key = NONE;
-    if (finished && j->key_for)
+    if (finished && j->key_for) {
         k->until = m->now.mono + j->key_for;
-    else
+        k->stored = m->queues[j->queue].settings.durable;
+    } else {
         key_remove(m, k);
+    }
 }
 
 struct mjob *model_admit(struct model *m, const struct mjob *from, uint64_t id)
@@ -47,6 +49,7 @@ struct mjob *model_admit(struct model *m, const struct mjob *from, uint64_t id)
     j->id = id;
     j->origin = NONE;
     j->created = m->now.wall;
+    j->stored = m->queues[j->queue].settings.durable;
     if (j->key != NONE)
         m->keys[m->key_count++] = (struct mkey){.queue = j->queue, .key = j->key, .id = id};
     MODEL_COUNT(m, j->queue, put);
@@ -64,6 +67,7 @@ void model_hand_out(struct model *m, struct mjob *j, int client, int64_t lease, 
     j->handing = handing;
     j->hander = client;
     j->deliveries++;
+    j->lease_start = 0;
     j->until = m->now.mono + model_lease(m, j);
     MODEL_COUNT(m, j->queue, taken);
 }
@@ -128,6 +132,7 @@ void model_die(struct model *m, struct mjob *j, enum dead_reason reason, unsigne
         MODEL_COUNT(m, j->queue, moved);
         j->origin = j->queue;
         j->queue = to;
+        j->stored |= m->queues[to].settings.durable;
         j->state = JOB_READY;
         j->attempts = j->lost = 0;
         return;
@@ -300,15 +305,21 @@ void model_tick(struct model *m)
 void model_drop(struct model *m, int queue)
 {
     for (unsigned i = 0; i < m->job_count;)
-        if (m->jobs[i].queue == queue)
+        if (m->jobs[i].queue == queue) {
+            REQUIRE(m->dropped_job_count < MODEL_JOBS, "too much was dropped");
+            m->dropped_jobs[m->dropped_job_count++] = m->jobs[i];
             model_remove(m, &m->jobs[i]);
-        else
+        } else {
             i++;
+        }
     for (unsigned i = 0; i < m->key_count;)
-        if (m->keys[i].queue == queue)
+        if (m->keys[i].queue == queue) {
+            REQUIRE(m->dropped_key_count < MODEL_KEYS, "too much was dropped");
+            m->dropped_keys[m->dropped_key_count++] = m->keys[i];
             key_remove(m, &m->keys[i]);
-        else
+        } else {
             i++;
+        }
     for (unsigned i = 0; i < m->wait_count; i++) {
         struct mwait *w = &m->waits[i];
         bool was = w->queues >> queue & 1;

@@ -21,7 +21,7 @@ struct slice body_text(unsigned n)
 {
     static char text[6000];
     size_t len = (size_t)snprintf(text, sizeof text, "%u", n);
-    if (n % 17 == 0) {
+    if (n % 6 == 0) {
         memset(text + len, 'a' + (int)(n % 26), sizeof text - len);
         len = 4090 + n % 12;
     }
@@ -160,7 +160,7 @@ int64_t model_lease(const struct model *m, const struct mjob *j)
 
 uint64_t model_token(const struct model *m, const struct mjob *j)
 {
-    return ((uint64_t)m->start_number << 32) + j->deliveries;
+    return ((uint64_t)(j->lease_start ? j->lease_start : m->start_number) << 32) + j->deliveries;
 }
 
 int64_t model_next_due(const struct model *m)
@@ -191,4 +191,16 @@ enum error model_outcome(const struct mjob *j)
     if (j->failed)
         return ERROR_FAILED;
     return j->state == JOB_DONE ? ERROR_NONE : j->state == JOB_CANCELLED ? ERROR_CANCELLED : ERROR_TIMEOUT;
+}
+
+// A name counts up to its end.
+const char *settings_differ(const struct queue_settings *a, const struct queue_settings *b)
+{
+#define X(field, type, low, high, value, text)                                                               \
+    if (SETTING_##type == SETTING_NAME ? strcmp((const char *)&a->field, (const char *)&b->field) != 0       \
+                                       : memcmp(&a->field, &b->field, sizeof a->field) != 0)                 \
+        return #field;
+    QUEUE_SETTINGS(X)
+#undef X
+    return NULL;
 }

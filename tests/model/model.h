@@ -43,12 +43,15 @@ struct mjob {
     uint32_t failed_attempts;
     unsigned error, result, body;
     int origin;
+    bool stored;          // it was in a durable queue once: it is on disk from then on
+    uint32_t lease_start; // the start whose token the holder has; 0: this one
 };
 
 struct mkey {
     int queue, key;
     uint64_t id;
     int64_t until; // the job is finished: when it goes; 0: it is unfinished
+    bool stored;
 };
 
 struct mwait {
@@ -92,6 +95,11 @@ struct model {
     unsigned key_count;
     uint64_t gone[16]; // ids that are no more
     unsigned gone_count;
+    // What went with its queue since all was on disk: the disk may see it once more before it hears of that.
+    struct mjob dropped_jobs[MODEL_JOBS];
+    unsigned dropped_job_count;
+    struct mkey dropped_keys[MODEL_KEYS];
+    unsigned dropped_key_count;
 };
 
 // Ends the test with a message; says which step of which seed it was.
@@ -122,6 +130,8 @@ int64_t model_lease(const struct model *m, const struct mjob *j);
 uint64_t model_token(const struct model *m, const struct mjob *j);
 int64_t model_next_due(const struct model *m);
 enum error model_outcome(const struct mjob *j);
+// The name of the first setting in which they differ; NULL: they do not.
+const char *settings_differ(const struct queue_settings *a, const struct queue_settings *b);
 
 // ---- life.c: what happens to a job
 struct mjob *model_admit(struct model *m, const struct mjob *from, uint64_t id);

@@ -85,7 +85,7 @@ void op_jump(struct world *w)
 
 void op_wall(struct world *w)
 {
-    int64_t ms = (int64_t)any(w, 8000) - 4000;
+    int64_t ms = 4 * ((int64_t)any(w, 2000) - 1000);
     say("the wall clock jumps by %" PRId64 " ms", ms);
     w->now.wall += ms;
     w->m->now = w->now;

@@ -93,10 +93,8 @@ void op_declare(struct world *w)
         memcpy(&mine->field, &s.field, sizeof s.field);
     QUEUE_SETTINGS(X)
 #undef X
-#define X(field, type, low, high, value, text)                                                               \
-    REQUIRE(memcmp(&mine->field, &now_set.field, sizeof s.field) == 0, "declare says another " #field);
-    QUEUE_SETTINGS(X)
-#undef X
+    const char *other = settings_differ(mine, &now_set);
+    REQUIRE(!other, "declare says another %s", other);
     drop_kept(w, queue);
 }
 

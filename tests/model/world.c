@@ -11,6 +11,7 @@
 // anywhere.
 static struct {
     uint64_t seed;
+    const char *storage;
     unsigned step, steps;
     bool verbose;
     char said[256];
@@ -33,8 +34,8 @@ void fail(const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\n  again, with every step: model -v -seed=%" PRIu64 " -steps=%u\n", place.seed,
-            place.steps);
+    fprintf(stderr, "\n  again, with every step: model -v -store=%s -seed=%" PRIu64 " -steps=%u\n",
+            place.storage, place.seed, place.steps);
     fflush(stderr);
     _exit(1);
 }
@@ -96,7 +97,8 @@ void world_settle(struct world *w)
         next = c->next;
         const struct mwait *wait = model_wait(w->m, c);
         REQUIRE(wait && w->pending_count < MODEL_WAITS, "a completion of nothing that waits");
-        REQUIRE(c->context == w && c->mailbox == (struct mailbox *)w && !c->orphan && c->promise == 0,
+        REQUIRE(c->context == w && c->mailbox == (struct mailbox *)w && !c->orphan &&
+                    (w->s || c->promise == 0),
                 "a completion with another's context");
         w->pending[w->pending_count++] = (struct pending){c, wait->auto_ack, wait->forget};
         model_completed(w->m, c);
@@ -156,9 +158,10 @@ static void one_step(struct world *w, const unsigned *weights)
     o(w);
     world_settle(w);
     compare(w, place.step % 8 == 0);
+    storage_step(w);
 }
 
-static void drain(struct world *w)
+void world_drain(struct world *w)
 {
     say("drain");
     engine_drain(w->e);
@@ -222,10 +225,13 @@ static void end(struct world *w)
     world_settle(w);
     world_tick(w);
     engine_info(w->e, &info);
+    storage_settle(w);
+    REQUIRE(storage_empty(w), "something is left on the disk");
     REQUIRE(info.queues == 0 && info.clients == 0 && info.bytes == 0, "queues or clients are left over");
 }
 
-void world_run(uint64_t seed, unsigned steps, bool verbose)
+void world_run(enum storage_kind kind, uint64_t seed, unsigned steps, bool verbose,
+               struct storage_totals *totals)
 {
     static struct model model;
     struct world w = {.m = &model, .chance = seed, .now = {.mono = 4000, .wall = 1700000000000}};
@@ -236,15 +242,20 @@ void world_run(uint64_t seed, unsigned steps, bool verbose)
                                    .first_id = 1 + any(&w, 1000),
                                    .seed = seed};
     place.seed = seed;
+    place.storage = storage_name(kind);
     place.step = 0;
     place.steps = steps;
     place.verbose = verbose;
     model_init(&model, &config);
     model.now = w.now;
-    w.e = engine_new(&config);
-    REQUIRE(w.e, "no memory");
-    for (int c = 0; c < CLIENTS; c++)
-        REQUIRE((w.clients[c] = engine_client_new(w.e, (struct mailbox *)&w)), "no memory");
+    if (kind == STORAGE_NONE) {
+        w.e = engine_new(&config);
+        REQUIRE(w.e, "no memory");
+        for (int c = 0; c < CLIENTS; c++)
+            REQUIRE((w.clients[c] = engine_client_new(w.e, (struct mailbox *)&w)), "no memory");
+    } else {
+        storage_new(&w, kind, &config);
+    }
 
     w.busy = 1 + (unsigned)any(&w, QUEUES);
     unsigned weights[64];
@@ -253,11 +264,14 @@ void world_run(uint64_t seed, unsigned steps, bool verbose)
     unsigned drain_at = any(&w, 3) == 0 ? steps - steps / 10 : UINT32_MAX;
     for (place.step = 1; place.step <= steps; place.step++) {
         if (place.step == drain_at)
-            drain(&w);
+            world_drain(&w);
         one_step(&w, weights);
     }
     close_all(&w);
     if (one_in(&w, 2)) // otherwise the engine is freed with all that it has
         end(&w);
     engine_free(w.e);
+    if (w.s)
+        storage_count(w.s, totals);
+    storage_free(w.s);
 }

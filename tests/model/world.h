@@ -3,6 +3,7 @@
 #define TESTS_MODEL_WORLD_H
 
 #include "tests/model/model.h"
+#include "tests/model/storage.h"
 
 // A completed waiter that is not confirmed yet.
 struct pending {
@@ -12,6 +13,7 @@ struct pending {
 
 struct world {
     struct engine *e;
+    struct storage *s; // NULL: the engine alone
     struct model *m;
     struct moment now;
     uint64_t chance;
@@ -62,6 +64,7 @@ int64_t any_duration(struct world *w); // a multiple of 4, above 0
 int64_t any_timeout(struct world *w);
 
 void world_confirm(struct world *w, unsigned pending);
+void world_drain(struct world *w);
 
 // ---- compare.c
 void compare(struct world *w, bool deep);
@@ -69,6 +72,7 @@ void compare(struct world *w, bool deep);
 void invariants(struct engine *e);
 
 // A run of so many operations from a seed, and the end of it: nothing is left.
-void world_run(uint64_t seed, unsigned steps, bool verbose);
+void world_run(enum storage_kind kind, uint64_t seed, unsigned steps, bool verbose,
+               struct storage_totals *totals);
 
 #endif
