@@ -146,6 +146,15 @@ enum taskq_error taskq_pool(struct taskq *q, struct taskq_text *pool)
     return text_call(q, "pool", pool);
 }
 
+enum taskq_error taskq_pool_resize(struct taskq *q, const char *handler, unsigned workers,
+                                   struct taskq_text *pool)
+{
+    request_begin(q, "pool");
+    request_text(q, "handler", handler);
+    request_uint(q, "workers", workers);
+    return call_text(q, true, pool);
+}
+
 enum taskq_error taskq_hello(struct taskq *q, struct taskq_text *hello)
 {
     return text_call(q, "hello", hello);

@@ -458,6 +458,13 @@ TASKQ_API enum taskq_error taskq_drop(struct taskq *q, const char *queue, uint64
 // The daemon's worker pool: handlers, workers, what each runs.
 TASKQ_API enum taskq_error taskq_pool(struct taskq *q, struct taskq_text *pool);
 
+// Sets how many workers (1 to 1,024) a handler has until the daemon reads its configuration again or is
+// started anew; those that are taken away finish their job first. `pool` (NULL: not wanted) is as
+// taskq_pool's, after it. TASKQ_NOT_FOUND: there is no such handler. TASKQ_OVERLOADED: the machine has no
+// more threads or descriptors; the handler has as many workers as could be made.
+TASKQ_API enum taskq_error taskq_pool_resize(struct taskq *q, const char *handler, unsigned workers,
+                                             struct taskq_text *pool);
+
 // Who the daemon is, its limits and durability.
 TASKQ_API enum taskq_error taskq_hello(struct taskq *q, struct taskq_text *hello);
 

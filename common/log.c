@@ -1,6 +1,7 @@
 #include "common/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,17 +9,17 @@
 
 #define LINE_MAX_BYTES 2048
 
-static enum log_level threshold = LOG_LEVEL_INFO;
+static atomic_int threshold = LOG_LEVEL_INFO;
 static const char *const names[] = {"debug", "info", "warning", "error"};
 
 void log_set_level(enum log_level level)
 {
-    threshold = level;
+    atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
 }
 
 void log_line(enum log_level level, const char *format, ...)
 {
-    if (level < threshold)
+    if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
         return;
 
     char line[LINE_MAX_BYTES];

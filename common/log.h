@@ -5,7 +5,7 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
-// Lines below this level are not written. Before the first thread starts.
+// Lines below this level are not written. Any thread.
 void log_set_level(enum log_level level);
 
 // Writes one line: a plain sentence first, then `key=value` pairs if any; no newline. One write, so that

@@ -5,15 +5,17 @@
 #include "server/committer.h"
 #include "server/engine/journal.h"
 #include "server/hub.h"
-#include "server/mailbox.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
+#include "server/parts.h"
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
+#include "server/reload.h"
 #include "server/report.h"
-#include "server/service.h"
+#include "server/stop.h"
 #include "server/storage.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
@@ -29,35 +31,6 @@
 
 // Descriptors that are not connections: the store's files, pipes of children, event loops, and some to spare.
 #define DESCRIPTORS_KEPT 256
-
-// When all that runs is done, replies get this long to leave.
-#define FLUSH_MS 2000
-
-// While draining it is looked this often whether consumers have given back what they hold.
-#define DRAIN_LOOK_MS 50
-
-struct daemon {
-    const struct settings *settings;
-    struct service service;
-    struct spawner *spawner;
-    struct hub *hub;
-    struct store *store;
-    struct committer *committer;
-    struct backups *backups;
-    struct pool *pool;
-    struct rpc rpc;
-    struct loop *loops;
-    unsigned loop_count; // initialised
-    struct event_base *base;
-    struct mailbox mailbox; // of the ticker, which is the main thread
-    struct event *timer, *mail, *look;
-    struct event *signals;
-    int signal_fd; // 0: none
-    struct event *pool_done, *spawner_gone;
-    struct listeners *listeners;
-    bool mailbox_made, committing, stopping, failed;
-    int64_t stop_by; // clock_ns
-};
 
 // ---- time
 
@@ -90,65 +63,24 @@ static void on_mail(evutil_socket_t fd, short what, void *arg)
     tick(d);
 }
 
-// ---- stopping
-
-// Jobs that a consumer outside holds under its connection: it may still acknowledge them.
-static uint64_t jobs_in_hands(struct daemon *d)
-{
-    struct engine_info info;
-    hub_lock(d->hub);
-    engine_info(hub_engine(d->hub), &info);
-    hub_unlock(d->hub);
-    return info.gauges.reserved - info.detached;
-}
-
-static void look_whether_done(struct daemon *d)
-{
-    bool late = clock_ns() >= d->stop_by;
-    if (late || ((!d->pool || pool_drained(d->pool)) && jobs_in_hands(d) == 0))
-        event_base_loopbreak(d->base);
-    else
-        arm(d->look, DRAIN_LOOK_MS);
-}
-
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
-    look_whether_done(arg);
+    stop_look(arg);
 }
 
-static void begin_stop(struct daemon *d)
-{
-    d->stopping = true;
-    d->stop_by = clock_ns() + d->settings->shutdown_timeout * 1000000;
-    listeners_free(d->listeners);
-    d->listeners = NULL;
-    hub_lock(d->hub);
-    engine_drain(hub_engine(d->hub));
-    hub_unlock(d->hub);
-    if (d->pool)
-        pool_drain(d->pool, d->settings->shutdown_timeout);
-    look_whether_done(d);
-}
+// ---- what comes from outside
 
 static void act_on_signal(struct daemon *d, uint32_t number)
 {
-    if (number == SIGHUP) {
-        log_info("SIGHUP: settings are read at the start only");
-        return;
-    }
-    if (!d->stopping) {
-        service_say(&d->service, "STOPPING=1");
-        log_info("stopping: no new jobs; what runs may finish within %g s",
-                 (double)d->settings->shutdown_timeout / 1000);
-        begin_stop(d);
-        return;
-    }
-    log_info("stopping at once: what runs is put back");
-    if (d->pool)
-        pool_hurry(d->pool);
-    d->stop_by = clock_ns();
-    look_whether_done(d);
+    if (number == SIGHUP && d->stopping)
+        log_info("SIGHUP: the daemon stops, and reads no configuration any more");
+    else if (number == SIGHUP)
+        reload(d);
+    else if (d->stopping)
+        stop_hurry(d);
+    else
+        stop_begin(d);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -168,7 +100,7 @@ static void on_spawner_gone(evutil_socket_t fd, short what, void *arg)
     d->failed = true;
     event_del(d->spawner_gone);
     if (!d->stopping)
-        begin_stop(d);
+        stop_begin(d);
 }
 
 // ---- the store
@@ -250,8 +182,9 @@ static bool make_hub(struct daemon *d)
     return d->hub;
 }
 
-static bool declare_queues(struct daemon *d)
+bool declare_queues(struct daemon *d)
 {
+    bool ok = true;
     for (size_t i = 0; i < d->settings->queue_count; i++) {
         const struct queue_section *q = &d->settings->queues[i];
         struct queue_settings now_set;
@@ -262,10 +195,10 @@ static bool declare_queues(struct daemon *d)
         hub_unlock(d->hub);
         if (error != ERROR_NONE) {
             log_error("queue \"%s\": %s", q->name, why ? why : error_text(error));
-            return false;
+            ok = false;
         }
     }
-    return true;
+    return ok;
 }
 
 static uint64_t raise_descriptors(void)
@@ -282,6 +215,19 @@ static void pool_report(void *context, struct buffer *out)
 {
     struct daemon *d = context;
     report_pool(d->pool, out);
+}
+
+static_assert(POOL_RESIZE_MAX == HANDLER_WORKERS_MAX && POOL_TEXT_MAX == HANDLER_WHY_MAX, "the same");
+
+static enum error resize_pool(void *context, struct slice handler, unsigned workers, bool *done, char *text)
+{
+    struct daemon *d = context;
+    enum error error = pool_resize(d->pool, handler, workers, done, text);
+    if (error == ERROR_NONE && *done)
+        log_info(
+            "a handler has another number of workers, until the next reload or start workers=%u handler=%.*s",
+            workers, (int)handler.len, handler.data);
+    return error;
 }
 
 static void store_report(void *context, struct buffer *out)
@@ -311,6 +257,7 @@ static bool start_loops(struct daemon *d)
                           .max_waits = (unsigned)s->max_waits,
                           .max_subscriptions = (unsigned)s->max_subscriptions,
                           .pool_report = pool_report,
+                          .pool_resize = resize_pool,
                           .pool_context = d,
                           .connection_count = count_connections,
                           .connection_context = d};
@@ -340,8 +287,6 @@ static bool start_pool(struct daemon *d)
 {
     const struct settings *s = d->settings;
     char why[HANDLER_WHY_MAX];
-    if (!s->handler_count)
-        return true;
     d->pool = pool_start(d->hub, d->spawner, s->handlers, s->handler_count, why);
     if (!d->pool)
         log_error("%s", why);
@@ -372,15 +317,21 @@ static bool make_base(struct daemon *d)
     return ok;
 }
 
-static bool listen_to_all(struct daemon *d, uint64_t descriptors)
+unsigned connections_most(const struct daemon *d)
+{
+    uint64_t most =
+        d->descriptors > 2 * DESCRIPTORS_KEPT ? d->descriptors - DESCRIPTORS_KEPT : d->descriptors / 2;
+    if (d->settings->max_connections && d->settings->max_connections < most)
+        most = d->settings->max_connections;
+    return (unsigned)(most < 1000000 ? most : 1000000);
+}
+
+static bool listen_to_all(struct daemon *d)
 {
     const struct settings *s = d->settings;
-    uint64_t most = descriptors > 2 * DESCRIPTORS_KEPT ? descriptors - DESCRIPTORS_KEPT : descriptors / 2;
-    if (s->max_connections && s->max_connections < most)
-        most = s->max_connections;
     struct listener_config config = {.loops = d->loops,
                                      .loop_count = d->loop_count,
-                                     .max_connections = (unsigned)(most < 1000000 ? most : 1000000),
+                                     .max_connections = connections_most(d),
                                      .insecure = s->insecure,
                                      .unix_mode = (mode_t)s->unix_mode};
     d->listeners = listeners_new(d->base, &config);
@@ -402,12 +353,13 @@ static bool listen_to_all(struct daemon *d, uint64_t descriptors)
     return listeners_start(d->listeners);
 }
 
-static bool needs_spawner(const struct settings *s)
+// Now, or after the configuration was read again: later it cannot be made any more.
+static bool needs_spawner(const struct daemon *d)
 {
-    for (size_t i = 0; i < s->handler_count; i++)
-        if (handler_needs_spawner(&s->handlers[i]))
-            return true;
-    return false;
+    bool needs = d->source->read;
+    for (size_t i = 0; i < d->settings->handler_count; i++)
+        needs = needs || handler_needs_spawner(&d->settings->handlers[i]);
+    return needs;
 }
 
 // Signals come through a descriptor, as everything else does: no handler that could run in the middle of
@@ -432,85 +384,26 @@ static bool start(struct daemon *d, bool recover)
 {
     service_open(&d->service);
     // Before all else: the process that starts commands is forked while this one is small and has no thread.
-    if (needs_spawner(d->settings) && !(d->spawner = spawner_start())) {
+    if (needs_spawner(d) && !(d->spawner = spawner_start())) {
         log_error("the process that starts commands cannot be made: %s", strerror(errno));
         return false;
     }
-    uint64_t descriptors = raise_descriptors();
+    d->descriptors = raise_descriptors();
     // Ports open when the state is whole.
     return take_signals(d) && make_hub(d) && open_store(d, recover) && make_base(d) && declare_queues(d) &&
-           start_loops(d) && start_pool(d) && listen_to_all(d, descriptors);
+           start_loops(d) && start_pool(d) && listen_to_all(d);
 }
 
-// ---- taking apart, in the order in which the parts need each other
-
-static void free_event(struct event *e)
+int daemon_run(struct settings *s, const struct daemon_source *source, bool recover)
 {
-    if (e)
-        event_free(e);
-}
-
-static void stop_loops(struct daemon *d)
-{
-    for (unsigned i = 0; i < d->loop_count; i++)
-        if (d->loops[i].running)
-            loop_stop(&d->loops[i], FLUSH_MS);
-    for (unsigned i = 0; i < d->loop_count; i++)
-        if (d->loops[i].running)
-            loop_join(&d->loops[i]);
-}
-
-static void stop_store(struct daemon *d)
-{
-    if (!d->committer)
-        return;
-    struct moment now = hub_lock(d->hub);
-    journal_save_leases(hub_engine(d->hub), now);
-    hub_unlock(d->hub);
-    if (d->committing)
-        committer_stop(d->committer);
-}
-
-static void stop(struct daemon *d)
-{
-    listeners_free(d->listeners);
-    pool_stop(d->pool); // what it was running is answered before the loops go
-    stop_loops(d);
-    pool_free(d->pool);       // the loops' threads may ask about it to their end
-    backups_free(d->backups); // while the loops' mailboxes are there, and before the store goes
-    stop_store(d);
-    d->committing = false;
-    for (unsigned i = 0; i < d->loop_count; i++)
-        loop_release(&d->loops[i]);
-    committer_free(d->committer);
-    store_close(d->store);
-    free_event(d->timer);
-    free_event(d->look);
-    free_event(d->mail);
-    free_event(d->spawner_gone);
-    free_event(d->signals);
-    if (d->signal_fd)
-        close(d->signal_fd);
-    if (d->mailbox_made)
-        mailbox_release(&d->mailbox);
-    if (d->base)
-        event_base_free(d->base);
-    free(d->loops);
-    hub_free(d->hub);
-    if (d->spawner)
-        spawner_stop(d->spawner);
-}
-
-int daemon_run(const struct settings *s, bool recover)
-{
-    struct daemon d = {.settings = s};
+    struct daemon d = {.settings = s, .source = source};
     bool ok = start(&d, recover);
     if (ok) {
         service_say(&d.service, "READY=1");
         tick(&d);
         event_base_dispatch(d.base);
     }
-    stop(&d);
+    stop_all(&d);
     service_close(&d.service);
     if (ok)
         log_info("stopped");

@@ -7,9 +7,17 @@
 
 #include <stdbool.h>
 
-// Runs with complete settings until SIGTERM or SIGINT, and returns the exit status: 0 after a clean stop, 1
-// where it could not start (logged). Main thread, before any other was started. `recover`: damaged parts of
-// the log are left out.
-int daemon_run(const struct settings *s, bool recover);
+// Where the settings come from.
+struct daemon_source {
+    // Reads them again, complete: what the command line said stands over the file. False: `why`, and s is to
+    // be released all the same. NULL: there is no file.
+    bool (*read)(void *context, struct settings *s, char why[SETTINGS_WHY_MAX]);
+    void *context;
+};
+
+// Runs with complete settings, which a reload changes, until SIGTERM or SIGINT, and returns the exit status:
+// 0 after a clean stop, 1 where it could not start (logged). Main thread, before any other was started.
+// `recover`: damaged parts of the log are left out.
+int daemon_run(struct settings *s, const struct daemon_source *source, bool recover);
 
 #endif

@@ -151,21 +151,29 @@ static bool override(struct settings *s, const struct arguments *a, char why[SET
     return true;
 }
 
-static int serve(const struct arguments *a)
+// The settings as file and command line say: at the start, and at each reload.
+static bool read_settings(void *context, struct settings *s, char why[SETTINGS_WHY_MAX])
+{
+    const struct arguments *a = context;
+    return (!a->config || settings_read(s, a->config, why)) && override(s, a, why) &&
+           settings_complete(s, why);
+}
+
+static int serve(struct arguments *a)
 {
     struct settings s;
+    struct daemon_source source = {.read = a->config ? read_settings : NULL, .context = a};
     char why[SETTINGS_WHY_MAX];
     int status = EXIT_FAILURE;
     settings_init(&s);
-    bool ok = (!a->config || settings_read(&s, a->config, why)) && override(&s, a, why) &&
-              settings_complete(&s, why);
+    bool ok = read_settings(a, &s, why);
     if (!ok)
         fprintf(stderr, "taskqd: %s\n", why);
     else if (a->test)
         printf("%s: the settings are fine\n", a->config ? a->config : "taskqd");
     if (ok && !a->test) {
         log_set_level((enum log_level)s.log_level);
-        status = daemon_run(&s, a->recover);
+        status = daemon_run(&s, &source, a->recover);
     } else if (ok) {
         status = EXIT_SUCCESS;
     }

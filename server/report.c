@@ -20,6 +20,8 @@ static void visit_handler(void *context, const struct pool_handler_info *info)
     json_write_raw(b, "]");
     json_write_key(b, "kind");
     json_write_string(b, slice_of(info->kind));
+    json_write_key(b, "state");
+    json_write_string(b, slice_of(info->state));
     json_write_key(b, "workers");
     json_write_uint(b, info->workers);
     json_write_key(b, "running");

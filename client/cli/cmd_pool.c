@@ -2,14 +2,17 @@
 #include "client/cli/human.h"
 #include "client/cli/output.h"
 #include "client/cli/table.h"
+#include "client/cli/values.h"
 
 #include <stdio.h>
 
-static const char *const handler_titles[] = {"HANDLER", "QUEUES", "KIND",  "WORKERS",
-                                             "RUNNING", "DONE",   "FAILED"};
-static const char *const handler_members[] = {"handler", "queues", "kind",  "workers",
-                                              "running", "done",   "failed"};
-static const bool handler_right[] = {false, false, false, true, true, true, true};
+#define WORKERS_MAX 1024 // that a handler may have
+
+static const char *const handler_titles[] = {"HANDLER", "QUEUES",  "KIND", "STATE",
+                                             "WORKERS", "RUNNING", "DONE", "FAILED"};
+static const char *const handler_members[] = {"handler", "queues",  "kind", "state",
+                                              "workers", "running", "done", "failed"};
+static const bool handler_right[] = {false, false, false, false, true, true, true, true};
 static const char *const job_titles[] = {"JOB", "HANDLER", "WORKER", "FOR"};
 static const char *const job_members[] = {"id", NULL, "worker", "seconds"};
 static const bool job_right[] = {true, false, true, true};
@@ -44,7 +47,7 @@ static int print(const struct taskq_text *pool)
     size_t list_len, len, at = 0;
     struct table handlers, jobs;
     bool ok = true;
-    table_init(&handlers, handler_titles, handler_right, 7);
+    table_init(&handlers, handler_titles, handler_right, 8);
     table_init(&jobs, job_titles, job_right, 4);
     if (taskq_json_member(pool->data, pool->len, "handlers", &list, &list_len))
         while (taskq_json_element(list, list_len, &at, &handler, &len)) {
@@ -68,7 +71,17 @@ static int print(const struct taskq_text *pool)
 static int exec(struct cli *c)
 {
     struct taskq_text pool;
-    enum taskq_error e = taskq_pool(c->q, &pool);
+    enum taskq_error e;
+    uint64_t workers;
+    if (c->args.count == 1)
+        return cli_usage(c, "how many workers is it to have? HANDLER WORKERS");
+    if (c->args.count == 2) {
+        if (!value_count(c->args.positional[1], &workers) || workers < 1 || workers > WORKERS_MAX)
+            return cli_usage(c, "`%s` is no number of workers: 1 to %d", c->args.positional[1], WORKERS_MAX);
+        e = taskq_pool_resize(c->q, c->args.positional[0], (unsigned)workers, &pool);
+    } else {
+        e = taskq_pool(c->q, &pool);
+    }
     if (e != TASKQ_OK)
         return cli_fail(c, e);
     int code = EXIT_DONE;
@@ -82,9 +95,12 @@ static int exec(struct cli *c)
 
 const struct command command_pool = {
     .name = "pool",
-    .usage = "",
-    .summary = "Show the daemon's own workers and what they run",
+    .usage = "[HANDLER WORKERS]",
+    .summary = "Show the daemon's own workers and what they run, or set how many a handler has",
+    .help = "A number of workers holds until the daemon reads its configuration again or is started anew;\n"
+            "workers that are taken away finish their job first. A handler that is `draining` was removed\n"
+            "or replaced and goes when its last jobs are done.\n",
     .min = 0,
-    .max = 0,
+    .max = 2,
     .exec = exec,
 };

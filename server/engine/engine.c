@@ -37,6 +37,13 @@ struct engine *engine_new(const struct engine_config *config)
     return e;
 }
 
+void engine_set_limits(struct engine *e, uint64_t max_bytes, uint64_t max_queues, uint32_t max_waits)
+{
+    e->config.max_bytes = max_bytes;
+    e->config.max_queues = max_queues;
+    e->config.max_waits = max_waits;
+}
+
 // Everything goes, by the book: what is forgotten shows as a leak.
 static void free_jobs(struct engine *e)
 {

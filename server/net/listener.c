@@ -307,6 +307,11 @@ bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_
     return some;
 }
 
+void listeners_limit(struct listeners *l, unsigned max_connections)
+{
+    l->config.max_connections = max_connections;
+}
+
 void listeners_free(struct listeners *l)
 {
     if (!l)

@@ -33,6 +33,9 @@ bool listeners_adopt(struct listeners *l, int fd, char *why, size_t why_size);
 // Starts to accept.
 bool listeners_start(struct listeners *l);
 
+// Changes max_connections. Those that are there stay.
+void listeners_limit(struct listeners *l, unsigned max_connections);
+
 // Stops listening, removes Unix sockets' files, frees. NULL is fine.
 void listeners_free(struct listeners *l);
 

@@ -62,8 +62,46 @@ static void nothing_exec(struct call *call, struct request *r)
 
 // ---- pool
 
+enum { POOL_HANDLER, POOL_WORKERS };
+
+static const struct param pool_rows[] = {
+    {PARAM_NAME("handler"), .type = PARAM_TEXT, .bit = POOL_HANDLER, .low = 1, .high = 255,
+     PARAM_FIELD(pool.handler)},
+    {PARAM_NAME("workers"), .type = PARAM_WHOLE, .bit = POOL_WORKERS, .low = 1, .high = POOL_RESIZE_MAX,
+     PARAM_FIELD(pool.workers)},
+};
+
+static void pool_check(struct call *call, struct request *r)
+{
+    (void)call;
+    bool handler = r->seen & PARAM_BIT(POOL_HANDLER), workers = r->seen & PARAM_BIT(POOL_WORKERS);
+    if (handler != workers)
+        request_refuse(r, ERROR_INVALID_PARAMS, handler ? SLICE("workers") : SLICE("handler"),
+                       "handler and workers go together");
+}
+
+// One slice of it. True: it is done, or refused.
+static bool pool_resize(struct task *t)
+{
+    struct request *r = &t->request;
+    const struct pool_params *in = &r->in.pool;
+    char text[POOL_TEXT_MAX] = "there is no pool";
+    bool done = false;
+    enum error error = ERROR_NOT_FOUND;
+    if (t->rpc->pool_resize)
+        error = t->rpc->pool_resize(t->rpc->pool_context, in->handler, (unsigned)in->workers, &done, text);
+    if (error != ERROR_NONE)
+        request_refuse(r, error, error == ERROR_INVALID_PARAMS ? SLICE("workers") : (struct slice){0},
+                       arena_printf(&t->arena, "%s", text));
+    return done || error != ERROR_NONE;
+}
+
 static bool pool_step(struct task *t)
 {
+    if (t->request.seen && !pool_resize(t))
+        return false;
+    if (t->request.error)
+        return true;
     json_write_raw(&t->out, "{\"handlers\":");
     if (t->rpc->pool_report)
         t->rpc->pool_report(t->rpc->pool_context, &t->out);
@@ -152,7 +190,7 @@ static void take_back_exec(struct call *call, struct request *r)
 const struct method methods_admin[] = {
     {METHOD_NAME("ping"), .exec = nothing_exec, .reply = empty_reply},
     {METHOD_NAME("hello"), METHOD_PARAMS(hello_rows, queue), .flags = METHOD_LOOKS, .step = hello_step},
-    {METHOD_NAME("pool"), .flags = METHOD_LOOKS | METHOD_SILENT, .step = pool_step},
+    {METHOD_NAME("pool"), METHOD_PARAMS(pool_rows, pool), .check = pool_check, .step = pool_step},
     {METHOD_NAME("backup"), METHOD_PARAMS(backup_rows, backup), .required = PARAM_BIT(0), .step = backup_step,
      .release = backup_release},
     {METHOD_NAME("$/cancelRequest"), METHOD_PARAMS(take_back_rows, take_back), .flags = METHOD_TAKES_BACK,

@@ -82,6 +82,11 @@ struct backup_params {
     void (*leave)(struct backup *running);
 };
 
+struct pool_params {
+    struct slice handler;
+    uint64_t workers;
+};
+
 struct take_back_params {
     struct slice id;
 };
@@ -111,6 +116,7 @@ struct request {
         struct declare_params declare;
         struct take_back_params take_back;
         struct backup_params backup;
+        struct pool_params pool;
     } in;
     union {
         struct put_result put;

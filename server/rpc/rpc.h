@@ -1,10 +1,12 @@
-// What all network threads share: the hub and the limits. Constant once the first thread runs.
+// What all network threads share: the hub and the limits. Constant once the first thread runs, but for what
+// is atomic: a reload may change it.
 #ifndef RPC_RPC_H
 #define RPC_RPC_H
 
 #include "common/error.h"
 #include "common/slice.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +20,9 @@ struct mailbox;
 
 #define BACKUP_TEXT_MAX 512
 
+#define POOL_RESIZE_MAX 1024
+#define POOL_TEXT_MAX   512
+
 // What a backup came to.
 struct backup_result {
     enum error error;
@@ -28,15 +33,19 @@ struct backup_result {
 struct rpc {
     struct hub *hub;
     const char *version;
-    const char *durability;     // "memory", "always", "interval"
-    uint64_t max_body;          // bytes of JSON text
-    uint64_t max_request;       // bytes of a line without its line feed
-    uint64_t output_limit;      // while this much of a connection's output is not sent, it is not heard
-    unsigned max_waits;         // of a connection; the engine has it too
-    unsigned max_subscriptions; // as well
+    const char *durability;        // "memory", "always", "interval"
+    uint64_t max_body;             // bytes of JSON text
+    uint64_t max_request;          // bytes of a line without its line feed
+    _Atomic uint64_t output_limit; // while this much of a connection's output is not sent, it is not heard
+    atomic_uint max_waits;         // of a connection; the engine has it too
+    unsigned max_subscriptions;    // as well
 
     // Appends the array of the pool's handlers; NULL: there is no pool. Any thread.
     void (*pool_report)(void *context, struct buffer *out);
+    // Sets how many workers (1 to POOL_RESIZE_MAX) a handler has, in slices; *done is false: call again. An
+    // error comes with one line about it. NULL: there is no pool. Any thread.
+    enum error (*pool_resize)(void *context, struct slice handler, unsigned workers, bool *done,
+                              char text[POOL_TEXT_MAX]);
     void *pool_context;
 
     // How many connections there are; NULL: nobody knows. Any thread.

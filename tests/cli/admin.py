@@ -2,6 +2,8 @@
 """The commands for those who look after queues."""
 
 import json
+import re
+import tempfile
 
 import cli
 from cli import NO, USAGE
@@ -134,6 +136,41 @@ class Daemon(cli.CliTest):
         self.taskq("raw", "stats", "[]", code=USAGE)
         self.taskq("raw", "nonsense", code=USAGE)
         self.taskq("raw", "put", '{"queue":"%s"}' % self.queue, code=USAGE)
+
+
+class Pool(cli.CliTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.config = tempfile.NamedTemporaryFile("w", suffix=".conf")
+        cls.config.write('handler "naps" { kind = sleep queues = {"naps", "short naps"} workers = 2 daemon = true }\n'
+                         'handler "other" { kind = noop }\n')
+        cls.config.flush()
+        cls.arguments = ("-c", cls.config.name)
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.config.close()
+
+    def test_it_shows_handlers_workers_and_what_runs(self):
+        id = self.taskq("put", "naps", "1000").out.strip()
+        self.rpc().until(lambda pool: pool["handlers"][0]["running"] == 1, "pool")
+        lines = [re.split(r"  +", line.strip()) for line in self.taskq("pool").out.splitlines() if line]
+        self.assertEqual(lines[0], ["HANDLER", "QUEUES", "KIND", "STATE", "WORKERS", "RUNNING", "DONE", "FAILED"])
+        self.assertEqual((lines[1][0], lines[1][2:6]), ("naps", ["sleep", "running", "2", "1"]))
+        self.assertIn("short naps", lines[1][1])
+        self.assertEqual(lines[2][0], "other")
+        self.assertEqual(lines[3], ["JOB", "HANDLER", "WORKER", "FOR"])
+        self.assertEqual(lines[4][:2], [id, "naps"])
+
+    def test_it_sets_how_many_workers_a_handler_has(self):
+        self.assertRegex(self.taskq("pool", "other", 5).out, r"(?m)^other .* running +5 ")
+        shown = self.taskq("pool", "other", 3, "--json").json()["handlers"][1]
+        self.assertEqual((shown["handler"], shown["workers"]), ("other", 3))
+        self.assertIn("handler", self.taskq("pool", "nobody", 3, code=NO).err)
+        for wrong in (("other",), ("other", "0"), ("other", "1025"), ("other", "many"), ("other", "1", "2")):
+            self.taskq("pool", *wrong, code=USAGE)
 
 
 class Bench(cli.CliTest):

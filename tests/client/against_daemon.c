@@ -259,6 +259,8 @@ START_TEST(every_call_agrees_with_the_daemon)
     taskq_text_release(&text);
     OK(q, taskq_pool(q, &text));
     taskq_text_release(&text);
+    ck_assert_int_eq(taskq_pool_resize(q, "no such handler", 1, &text), TASKQ_NOT_FOUND);
+    ck_assert_int_eq(taskq_pool_resize(q, "h", 1025, NULL), TASKQ_INVALID_PARAMS);
     OK(q, taskq_kick_many(q, "calls", "dead", 5, &count));
     ck_assert_uint_eq(count, 1);
     OK(q, taskq_pause(q, "calls"));

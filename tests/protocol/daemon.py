@@ -145,7 +145,7 @@ class Signals(Case):
     def test_sighup_does_not_end_it(self):
         daemon = self.start()
         os.kill(daemon.pid, signal.SIGHUP)
-        daemon._wait_for("(SIGHUP)")
+        daemon._wait_for("(SIGHUP: there is no configuration file)")
         self.assertEqual(self.connect(daemon).call("ping"), {})
 
 
@@ -170,7 +170,7 @@ class Pool(Case):
         connection.call("result", id=id, timeout=lib.PATIENCE)
         connection.until(lambda pool: pool["handlers"][0]["running"] == 0, "pool")
         self.assertEqual(connection.call("pool")["handlers"],
-                         [{"handler": "e", "queues": ["a", "b"], "kind": "echo", "workers": 3, "running": 0, "done": 1,
+                         [{"handler": "e", "queues": ["a", "b"], "kind": "echo", "state": "running", "workers": 3, "running": 0, "done": 1,
                            "failed": 0, "jobs": []}])
 
     def running(self, timeout):
@@ -199,6 +199,32 @@ class Pool(Case):
         again = self.connect(self.start(data=self.path("data")))
         job = again.call("get", queue="h", timeout=0)
         self.assertEqual((job["id"], job["attempt"]), (id, 1))
+
+    def test_a_second_signal_puts_back_what_runs(self):
+        daemon, _, id = self.running("3600")
+        daemon.terminate()
+        daemon._wait_for("(stopping): no new jobs")
+        daemon.terminate()
+        daemon.wait()
+        again = self.connect(self.start(data=self.path("data")))
+        job = again.call("get", queue="h", timeout=0)
+        self.assertEqual((job["id"], job["attempt"]), (id, 1))
+
+    def test_a_daemon_handler_is_not_waited_for(self):
+        daemon = self.handlers('shutdown_timeout = 3600\n'
+                               'handler "background" { command = {"sleep", "1000"} daemon = true }\n'
+                               'handler "naps" { kind = sleep daemon = true }\n'
+                               'handler "waited" { kind = sleep }\n', data=self.path("data"))
+        connection = self.connect(daemon)
+        ids = {queue: connection.call("submit", queue=queue, body=body)["id"]
+               for queue, body in (("background", 1), ("naps", 1000), ("waited", 0.5))}
+        connection.until(lambda pool: sum(h["running"] for h in pool["handlers"]) == 3, "pool")
+        daemon.stop()
+        again = self.connect(self.start(data=self.path("data")))
+        self.assertEqual(again.call("result", id=ids["waited"], timeout=0)["state"], "done")
+        for queue in ("background", "naps"):
+            job = again.call("get", queue=queue, timeout=0)
+            self.assertEqual((job["id"], job["attempt"]), (ids[queue], 1))
 
     def test_the_daemon_ends_when_what_starts_its_commands_is_gone(self):
         daemon = self.handlers('shutdown_timeout = 100ms\nhandler "h" { command = {"cat"} }\n')

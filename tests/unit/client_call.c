@@ -55,6 +55,7 @@ static void expects_everything(struct server *s)
         "\"shutdown\",\"params\":{\"queue\":\"q\",\"immediate\":true}}",
         "\"drop\",\"params\":{\"queue\":\"q\"}}",
         "\"pool\",\"params\":{}}",
+        "\"pool\",\"params\":{\"handler\":\"h\",\"workers\":3}}",
         "\"later\",\"params\":{ \"x\": 1}}",
         "\"later\",\"params\":{}}",
     };
@@ -128,6 +129,7 @@ START_TEST(every_method_is_a_call)
     ck_assert_int_eq(taskq_shutdown(q, "q", true), TASKQ_OK);
     ck_assert_int_eq(taskq_drop(q, "q", &count), TASKQ_OK);
     ck_assert_int_eq(taskq_pool(q, NULL), TASKQ_OK);
+    ck_assert_int_eq(taskq_pool_resize(q, "h", 3, NULL), TASKQ_OK);
     ck_assert_int_eq(taskq_call_raw(q, "later", "{ \"x\": 1}", &text), TASKQ_OK);
     taskq_text_release(&text);
     ck_assert_int_eq(taskq_call_raw(q, "later", NULL, NULL), TASKQ_OK);

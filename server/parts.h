@@ -1,0 +1,45 @@
+// What the daemon is made of. For those that join the parts (daemon.c), change them (reload.c) and take them
+// apart (stop.c) only.
+#ifndef SERVER_PARTS_H
+#define SERVER_PARTS_H
+
+#include "server/daemon.h"
+#include "server/mailbox.h"
+#include "server/rpc/rpc.h"
+#include "server/service.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon {
+    struct settings *settings; // what runs now
+    const struct daemon_source *source;
+    struct service service;
+    struct spawner *spawner;
+    struct hub *hub;
+    struct store *store;
+    struct committer *committer;
+    struct backups *backups;
+    struct pool *pool;
+    struct rpc rpc;
+    struct loop *loops;
+    unsigned loop_count; // initialised
+    struct event_base *base;
+    struct mailbox mailbox; // of the ticker, which is the main thread
+    struct event *timer, *mail, *look;
+    struct event *signals;
+    int signal_fd; // 0: none
+    struct event *spawner_gone;
+    struct listeners *listeners;
+    uint64_t descriptors; // that this process may have
+    bool mailbox_made, committing, stopping, failed;
+    int64_t stop_by; // clock_ns
+};
+
+// How many connections there may be at a time.
+unsigned connections_most(const struct daemon *d);
+
+// Declares the queues of the settings. False: one could not be, which is logged; the others are.
+bool declare_queues(struct daemon *d);
+
+#endif

@@ -1,0 +1,116 @@
+#include "server/reload.h"
+
+#include "common/log.h"
+#include "server/hub.h"
+#include "server/net/listener.h"
+#include "server/parts.h"
+#include "server/pool/pool.h"
+#include "server/settings_table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+// A value as it would stand in the file; cut where it is long.
+#define VALUE_MAX 200
+static const char *value_of(const struct setting_row *row, const struct settings *s, char text[VALUE_MAX])
+{
+    struct buffer b = BUFFER_INIT;
+    row->kind->write(row, setting_field(row, s), &b);
+    snprintf(text, VALUE_MAX, "%.*s%s", (int)(b.len < VALUE_MAX - 4 ? b.len : VALUE_MAX - 4),
+             b.data ? b.data : "", b.len < VALUE_MAX - 4 ? "" : "…");
+    buffer_release(&b);
+    return text;
+}
+
+// Takes the values that can change now into the running settings.
+static void take_values(struct settings *now, const struct settings *next)
+{
+    char from[VALUE_MAX], to[VALUE_MAX];
+    for (const struct setting_row *row = daemon_rows; row->name; row++) {
+        if (setting_equal(row, now, next))
+            continue;
+        value_of(row, now, from);
+        value_of(row, next, to);
+        if (row->live) {
+            log_info("%s changed from %s to %s", row->name, from, to);
+            memcpy(setting_field(row, now), setting_field(row, next), row->kind->size);
+        } else {
+            log_warning("%s changed from %s to %s: takes effect at the next start", row->name, from, to);
+        }
+    }
+}
+
+// The sections of the one become those of the other.
+static void exchange_sections(struct settings *now, struct settings *next)
+{
+    struct settings was = *now;
+    now->queues = next->queues;
+    now->queue_count = next->queue_count;
+    now->handlers = next->handlers;
+    now->handler_count = next->handler_count;
+    next->queues = was.queues;
+    next->queue_count = was.queue_count;
+    next->handlers = was.handlers;
+    next->handler_count = was.handler_count;
+}
+
+static void apply_limits(struct daemon *d)
+{
+    const struct settings *s = d->settings;
+    log_set_level((enum log_level)s->log_level);
+    atomic_store(&d->rpc.output_limit, s->output_limit);
+    atomic_store(&d->rpc.max_waits, (unsigned)s->max_waits);
+    hub_lock(d->hub);
+    engine_set_limits(hub_engine(d->hub), s->memory, s->max_queues, (uint32_t)s->max_waits);
+    hub_unlock(d->hub);
+    listeners_limit(d->listeners, connections_most(d));
+}
+
+static void apply_handlers(struct daemon *d, const struct settings *next)
+{
+    char why[HANDLER_WHY_MAX];
+    struct pool_changes c;
+    if (!pool_apply(d->pool, next->handlers, next->handler_count, &c, why))
+        log_error("the handlers stay as they were: %s", why);
+    else if (c.added || c.removed || c.resized)
+        log_info("handlers: %u started, %u retired, %u with another number of workers, %u as they were",
+                 c.added, c.removed, c.resized, c.kept);
+}
+
+static void apply(struct daemon *d, struct settings *next)
+{
+    take_values(d->settings, next);
+    exchange_sections(d->settings, next);
+    apply_limits(d);
+    declare_queues(d); // before a handler takes from them
+    apply_handlers(d, d->settings);
+}
+
+// A service manager wants to know since when.
+static void say_reloading(const struct service *s)
+{
+    char text[80];
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_ns() / 1000);
+    service_say(s, text);
+}
+
+void reload(struct daemon *d)
+{
+    struct settings next;
+    char why[SETTINGS_WHY_MAX];
+    if (!d->source->read) {
+        log_info("SIGHUP: there is no configuration file to read again");
+        return;
+    }
+    say_reloading(&d->service);
+    settings_init(&next);
+    if (d->source->read(d->source->context, &next, why)) {
+        log_info("SIGHUP: the configuration was read again");
+        apply(d, &next);
+    } else {
+        log_error("SIGHUP: the configuration cannot be read, and all stays as it was: %s", why);
+    }
+    settings_release(&next);
+    service_say(&d->service, "READY=1");
+}
