@@ -79,7 +79,7 @@ static size_t send_some(struct connection *c, const char *data, size_t len)
 {
     ssize_t n;
     do
-        n = write(c->fd, data, len);
+        n = send(c->fd, data, len, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return (size_t)n;
@@ -247,7 +247,7 @@ static bool grow_leftover(struct connection *c)
 
 static void discard(struct connection *c)
 {
-    ssize_t n = read(c->fd, c->loop->buffer, LOOP_BUFFER);
+    ssize_t n = recv(c->fd, c->loop->buffer, LOOP_BUFFER, 0);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || ++c->discards > DISCARDS_MAX)
         die(c);
 }
@@ -263,7 +263,7 @@ static void read_and_handle(struct connection *c)
         }
         base = c->in->data;
     }
-    ssize_t n = read(c->fd, base + had, LOOP_READ);
+    ssize_t n = recv(c->fd, base + had, LOOP_READ, 0);
     if (n > 0) {
         if (had > 0 && base == c->loop->buffer)
             memcpy(base, c->in->data, had);
