@@ -122,17 +122,24 @@ static uint32_t blob_len(const struct blob *b)
     return b ? b->len : 0;
 }
 
-static uint32_t head_length(const struct job *j)
+static bool saves_lease(const struct engine *e, const struct job *j)
+{
+    return e->journal->saving_leases && j->state == JOB_RESERVED && (j->flags & JOB_DETACHED);
+}
+
+static uint32_t head_length(const struct engine *e, const struct job *j)
 {
     const struct extra *x = j->extra;
     uint32_t length = sizeof(struct head_record);
+    if (x && x->held_lease && saves_lease(e, j))
+        length += 8;
     return x ? length + blob_len(x->origin) + blob_len(x->error) + blob_len(x->result) : length;
 }
 
 static void head_write(const struct engine *e, const struct job *j, void *at)
 {
     const struct extra *x = j->extra;
-    bool lease = e->journal->saving_leases && j->state == JOB_RESERVED && (j->flags & JOB_DETACHED);
+    bool lease = saves_lease(e, j);
     struct head_record r = {.queue = job_queue(j)->number,
                             .priority = j->level->priority,
                             .handouts = j->handouts,
@@ -144,7 +151,7 @@ static void head_write(const struct engine *e, const struct job *j, void *at)
     if (j->state != JOB_RESERVED || lease)
         r.when = wall_of(e, &j->timer);
     if (lease) {
-        r.flags |= HEAD_DETACHED;
+        r.flags |= HEAD_DETACHED | (x && x->held_lease ? HEAD_LEASE : 0);
         r.lease_start = x && x->lease_start ? x->lease_start : e->config.start_number;
     }
     if (x) {
@@ -166,7 +173,9 @@ static void head_write(const struct engine *e, const struct job *j, void *at)
     if (x) {
         at = append(at, x->origin ? x->origin->data : NULL, r.origin_len);
         at = append(at, x->error ? x->error->data : NULL, r.error_len);
-        append(at, x->result ? x->result->data : NULL, r.result_len);
+        at = append(at, x->result ? x->result->data : NULL, r.result_len);
+        if (r.flags & HEAD_LEASE)
+            append(at, &x->held_lease, 8);
     }
 }
 
@@ -212,24 +221,24 @@ static bool leaves_disk(const struct job *j)
     return j->state == JOB_GONE || job_queue(j)->dropped;
 }
 
-static uint64_t job_cost(const struct job *j, uint32_t head)
+static uint64_t job_cost(const struct engine *e, const struct job *j, uint32_t head)
 {
     if (leaves_disk(j))
         return (j->head_segment ? cost(head, 0) : 0) + (j->body_segment ? cost(head, 0) : 0);
     uint64_t bytes = j->flags & JOB_BODY_DIRTY ? cost(head, body_length(j)) : 0;
     // A head that stood before its body in the log would be read before it: where one exists it follows.
     if (j->flags & JOB_HEAD_DIRTY || j->head_segment)
-        bytes += cost(head, head_length(j));
+        bytes += cost(head, head_length(e, j));
     return bytes;
 }
 
-static uint64_t mark_cost(const struct mark *m, uint32_t head)
+static uint64_t mark_cost(const struct engine *e, const struct mark *m, uint32_t head)
 {
     if (!m->object)
         return m->place.segment ? cost(head, 0) : 0;
     switch (m->kind) {
     case RECORD_BODY:
-        return job_cost(m->object, head);
+        return job_cost(e, m->object, head);
     case RECORD_QUEUE:
         return cost(head, queue_length(m->object));
     case RECORD_KEY:
@@ -246,7 +255,7 @@ uint64_t journal_measure(struct engine *e, struct moment now, uint64_t most, uin
     e->now = now.mono;
     e->wall = now.wall;
     for (n->batch = 0; n->batch < n->count; n->batch++) {
-        uint64_t more = mark_cost(&n->marks[(n->first + n->batch) & (n->room - 1)], head);
+        uint64_t more = mark_cost(e, &n->marks[(n->first + n->batch) & (n->room - 1)], head);
         if (n->batch && bytes + more > most)
             break;
         bytes += more;
@@ -299,7 +308,7 @@ static void take_job(struct engine *e, const struct journal_sink *sink, struct j
             j->extra->body_length = length;
     }
     if (head) {
-        uint32_t length = head_length(j);
+        uint32_t length = head_length(e, j);
         head_write(e, j, sink->put(sink->arg, RECORD_HEAD, j->id, length, head_place(j)));
         j->head_segment = sink->segment;
         if (j->extra)

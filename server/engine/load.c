@@ -118,8 +118,9 @@ static void adopt_head(struct engine *e, struct job *j, struct job *stub)
     if (own && x) {
         own->result = x->result, own->error = x->error, own->origin = x->origin;
         own->expired = x->expired, own->keyless = x->keyless, own->failed = x->failed,
-        own->reason = x->reason;
+        own->cancelling = x->cancelling, own->reason = x->reason;
         own->failed_attempts = x->failed_attempts, own->lease_start = x->lease_start, own->at = x->at;
+        own->held_lease = x->held_lease;
         own->expiry.when = x->expiry.when;
         own->head_length = x->head_length;
         x->result = x->error = x->origin = NULL;
@@ -248,7 +249,12 @@ static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b,
     x->lease_start = r.lease_start;
     x->at = r.flags & HEAD_AT ? r.when : 0;
     x->expiry.when = (uint64_t)r.expires & (WHEEL_END - 1);
-    return head_blobs_read(&b, &r, x);
+    x->held_lease = 0;
+    enum error error = head_blobs_read(&b, &r, x);
+    if (error == ERROR_NONE && (r.flags & HEAD_LEASE) &&
+        (!take_bytes(&b, &x->held_lease, 8) || x->held_lease < 0 || x->held_lease > SETTING_SECONDS_MAX))
+        error = ERROR_INTERNAL;
+    return error;
 }
 
 static void unload_job(struct journal_load *l, uint8_t kind, uint64_t id, struct journal_place *old)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define RECORDS_VERSION 2
-#define RECORDS_OLDEST  1 // that can be read: it had no HEAD_CANCELLING
+#define RECORDS_OLDEST  1 // that can be read: it had no HEAD_CANCELLING and no HEAD_LEASE
 
 enum record_kind {
     RECORD_META = 1,  // id 0: struct meta_record
@@ -61,10 +61,12 @@ enum head_flag {
     HEAD_RESULT = 16,
     HEAD_AT = 32,
     HEAD_KEYLESS = 64,
-    HEAD_CANCELLING = 128 // with JOB_READY: it was cancelled in somebody's hands, and is not to come back
+    HEAD_CANCELLING = 128, // with JOB_READY: it was cancelled in somebody's hands, and is not to come back
+    HEAD_LEASE = 256       // with HEAD_DETACHED: the length of the lease follows
 };
 
-// Then: the origin's name, the error, the result.
+// Then: the origin's name, the error, the result; with HEAD_LEASE the length of the lease, int64 ms, that the
+// consumer asked for.
 struct head_record {
     uint64_t queue;
     double priority;
