@@ -51,6 +51,7 @@ static void restore_job(struct model *m, struct mjob *j)
     if (j->state != JOB_RESERVED) {
         j->expired = false;
         j->lease_start = 0;
+        j->held = 0;
     }
     if (!j->wall)
         j->until = not_before(j->until, m->now.mono);
@@ -58,7 +59,6 @@ static void restore_job(struct model *m, struct mjob *j)
         j->expires = 0;
     else if (j->expires)
         j->expires = not_before(j->expires, m->now.mono);
-    j->held = 0;
     j->holder = NONE;
     j->doomed = m->queues[j->queue].hard && (j->state == JOB_READY || j->state == JOB_DELAYED);
     j->stored = true;

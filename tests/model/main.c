@@ -37,8 +37,10 @@ int main(int argc, char **argv)
     printf("%llu steps in %llu runs from seed %llu, store %s: the engine does as the model\n", steps, runs,
            seed, storage_name(kind));
     if (kind != STORAGE_NONE)
-        printf("%" PRIu64 " restarts, %" PRIu64 " of them clean stops; %" PRIu64 " commits, %" PRIu64
+        printf("%" PRIu64 " restarts, %" PRIu64 " of them clean stops, found %" PRIu64 " jobs, %" PRIu64
+               " leases and %" PRIu64 " keys again; %" PRIu64 " commits, %" PRIu64
                " segments cleaned of %" PRIu64 " records\n",
-               totals.restarts, totals.stops, totals.commits, totals.cleaned, totals.rewritten);
+               totals.restarts, totals.stops, totals.jobs, totals.leases, totals.keys, totals.commits,
+               totals.cleaned, totals.rewritten);
     return EXIT_SUCCESS;
 }

@@ -145,7 +145,7 @@ void op_get(struct world *w)
     }
     wait.lease = one_in(w, 3) ? any_duration(w) : 0;
     wait.auto_ack = one_in(w, 6);
-    wait.detached = !wait.auto_ack && one_in(w, 6);
+    wait.detached = !wait.auto_ack && one_in(w, 3);
     int64_t timeout = any_timeout(w);
     wait.until = timeout == FOREVER ? 0 : w->now.mono + timeout;
     struct get_options o = {.queues = names,

@@ -65,6 +65,10 @@ static void load(struct world *w)
     kept_restore(&s->kept, w->m, w->now);
     REQUIRE(loaded.jobs == w->m->job_count, "%" PRIu64 " jobs were loaded, not %u", loaded.jobs,
             w->m->job_count);
+    s->totals.jobs += loaded.jobs;
+    s->totals.keys += loaded.keys;
+    for (unsigned i = 0; i < w->m->job_count; i++)
+        s->totals.leases += w->m->jobs[i].state == JOB_RESERVED;
 }
 
 void storage_start(struct world *w)
@@ -115,7 +119,7 @@ static void lose_power(struct world *w)
 // anew where the machine did.
 static void time_passes(struct world *w)
 {
-    static const int64_t most[] = {8, 500, 4000, 60000, 22500000};
+    static const int64_t most[] = {2, 10, 50, 2000, 22500000};
     int64_t ms = 4 * (int64_t)any(w, (uint64_t)most[any(w, 5)]);
     w->now.mono = one_in(w, 2) ? w->now.mono + ms : 4000 + 4 * (int64_t)any(w, 100000);
     w->now.wall += one_in(w, 4) ? ms - 4 * (int64_t)any(w, 4000) : ms;

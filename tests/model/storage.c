@@ -48,6 +48,9 @@ void storage_count(const struct storage *s, struct storage_totals *sum)
     struct store_stats stats = store_stats(s->store);
     sum->restarts += now.restarts;
     sum->stops += now.stops;
+    sum->jobs += now.jobs;
+    sum->leases += now.leases;
+    sum->keys += now.keys;
     sum->commits += now.commits + stats.commits;
     sum->rewritten += now.rewritten;
     sum->cleaned += now.cleaned + stats.cleaned_segments;

@@ -31,6 +31,7 @@ bool storage_of_name(const char *name, enum storage_kind *kind);
 // What happened, for whoever looks whether it did.
 struct storage_totals {
     uint64_t restarts, stops, commits;
+    uint64_t jobs, leases, keys; // found again at a start
     uint64_t cleaned, rewritten; // segments, and records of these
 };
 

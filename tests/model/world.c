@@ -122,7 +122,7 @@ void world_tick(struct world *w)
 const struct operation_row operations[] = {
     {op_put, "put", 40},          {op_get, "get", 34},           {op_ack, "ack", 12},
     {op_nack, "nack", 12},        {op_release, "release", 8},    {op_bury, "bury", 4},
-    {op_touch, "touch", 4},       {op_cancel, "cancel", 4},      {op_result, "result", 12},
+    {op_touch, "touch", 8},       {op_cancel, "cancel", 4},      {op_result, "result", 12},
     {op_kick, "kick", 6},         {op_delete, "delete", 4},      {op_wait_cancel, "wait_cancel", 6},
     {op_confirm, "confirm", 24},  {op_client_close, "close", 3}, {op_declare, "declare", 5},
     {op_pause, "pause", 2},       {op_resume, "resume", 4},      {op_join, "join", 5},
