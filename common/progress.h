@@ -11,21 +11,17 @@
 
 #define PROGRESS_MESSAGE_MAX 1024 // bytes of UTF-8
 
-struct progress_report {
+struct progress_text {
     bool has_done, has_total, has_message; // at least done or message
     double done, total;                    // finite, 0 or more
     struct slice message;
 };
 
 // NULL, or what is wrong with it: a static text for a person; *member is the name it is about.
-const char *progress_check(const struct progress_report *p, const char **member);
+const char *progress_check(const struct progress_text *p, const char **member);
 
 // Appends the members of one that was checked to an empty buffer. What is not UTF-8 in the message is
 // replaced.
-void progress_write(struct buffer *b, const struct progress_report *p);
-
-// The same for JSON text that is to be an object of such members: checked, and its members appended to an
-// empty buffer. False: *why says in a static text what is wrong with it.
-bool progress_read(struct slice json, struct buffer *b, const char **why);
+void progress_write(struct buffer *b, const struct progress_text *p);
 
 #endif

@@ -8,13 +8,13 @@
 #ifndef SERVER_POOL_ANSWER_H
 #define SERVER_POOL_ANSWER_H
 
+#include "common/progress.h"
 #include "common/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROGRESS_MESSAGE_MAX 1024                     // bytes
-#define ANSWER_DELAY_MAX     ((int64_t)1000000000000) // ms, as the protocol has it for delays
+#define ANSWER_DELAY_MAX ((int64_t)1000000000000) // ms, as the protocol has it for delays
 
 // How far a job is. Numbers are finite and at least 0; absent ones are negative.
 struct progress_report {

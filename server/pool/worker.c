@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/progress.h"
 #include "server/engine/engine.h"
 #include "server/hub.h"
 #include "server/pool/answer.h"
@@ -14,7 +15,8 @@
 #include <stdlib.h>
 
 // The lease is renewed long before it ends, so that neither a machine that stood still for some minutes nor a
-// stuck disk makes a running job come back. The touch is also how a worker learns that its job was deleted.
+// stuck disk makes a running job come back. The touch is also how a worker learns that its job was deleted,
+// and that it is being cancelled, for which the engine wakes it.
 #define LEASE_MS (60 * 60 * 1000)
 #define TOUCH_MS 2000
 #define PAUSE_MS 1000        // before the next try when no job can be had or run at all
@@ -45,6 +47,8 @@ bool worker_init(struct worker *w, struct crew *crew, struct handler *h, unsigne
         goto failed;
     hub_lock(crew->hub);
     w->client = engine_client_new(hub_engine(crew->hub), &w->mailbox);
+    if (w->client)
+        engine_client_watch_cancels(w->client);
     hub_unlock(crew->hub);
     if (!w->client) {
         errno = ENOMEM;
@@ -110,7 +114,8 @@ static enum error tell_engine(struct worker *w, struct moment now, const struct 
     case VERDICT_BACK:
         return engine_release(e, now, w->client, t->id, t->delivery, 0, NULL);
     case VERDICT_GONE:
-        break;
+        if (w->cancelled) // until now it was held, so that nobody took its place
+            return engine_release(e, now, w->client, t->id, t->delivery, 0, NULL);
     }
     return ERROR_NONE;
 }
@@ -129,7 +134,7 @@ static enum error tell(struct worker *w, struct moment now, const struct verdict
 // The lock is free again.
 static void told(const struct worker *w, uint64_t id, const struct verdict *v, enum error e)
 {
-    if (v->kind == VERDICT_GONE || e == ERROR_NOT_FOUND || e == ERROR_NOT_RESERVED)
+    if (v->kind == VERDICT_GONE || e == ERROR_NOT_FOUND || e == ERROR_NOT_RESERVED || e == ERROR_CANCELLED)
         log_debug("a job was taken away while it ran job=%" PRIu64 " handler=%s", id,
                   w->handler->settings.name);
     else if (e != ERROR_NONE)
@@ -213,6 +218,7 @@ static bool accept_job(struct worker *w, struct waiter *done)
     }
     struct moment now = hub_lock(w->crew->hub);
     engine_confirm(hub_engine(w->crew->hub), now, done);
+    w->woken = engine_client_cancels(w->client);
     hub_unlock(w->crew->hub);
     if (e != ERROR_NONE)
         refused(w, e);
@@ -310,9 +316,10 @@ static void forget_body(struct worker *w)
 static struct verdict run_task(struct worker *w)
 {
     struct verdict v = {.kind = VERDICT_BACK};
-    w->touch_at = clock_now().mono + TOUCH_MS;
-    w->stopped = false;
-    atomic_store(&w->since, w->touch_at - TOUCH_MS);
+    int64_t now = clock_now().mono;
+    w->touch_at = w->woken ? now : now + TOUCH_MS;
+    w->stopped = w->woken = w->cancelled = false;
+    atomic_store(&w->since, now);
     atomic_store(&w->running, w->task.id);
     if (w->body.failed)
         v.pause = true;
@@ -358,7 +365,8 @@ static bool touch(struct worker *w)
         engine_touch(hub_engine(w->crew->hub), now, w->client, w->task.id, w->task.delivery, LEASE_MS, &left);
     hub_unlock(w->crew->hub);
     w->touch_at = now.mono + TOUCH_MS;
-    return e != ERROR_NOT_FOUND && e != ERROR_NOT_RESERVED;
+    w->cancelled = e == ERROR_CANCELLED;
+    return e != ERROR_NOT_FOUND && e != ERROR_NOT_RESERVED && e != ERROR_CANCELLED;
 }
 
 enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, int64_t until)
@@ -373,10 +381,12 @@ enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, i
         for (nfds_t i = 0; i < count; i++)
             fds[i].revents = 0;
     }
-    if (fds[0].revents)
-        mailbox_quiet(&w->mailbox);
-
     now = clock_now().mono;
+    if (fds[0].revents) {
+        mailbox_quiet(&w->mailbox);
+        if (w->touch_at != INT64_MAX)
+            w->touch_at = now;
+    }
     if (!w->stopped && now >= worker_deadline(w)) {
         w->stopped = true;
         return STOP;
@@ -390,6 +400,23 @@ enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, i
 
 void worker_progress(struct worker *w, const struct progress_report *p)
 {
-    log_debug("progress job=%" PRIu64 " done=%g total=%g message=%.*s", w->task.id, p->done, p->total,
-              (int)p->message_len, p->message);
+    struct progress_text text = {.has_done = p->done >= 0,
+                                 .has_total = p->total >= 0,
+                                 .has_message = p->has_message,
+                                 .done = p->done,
+                                 .total = p->total,
+                                 .message = {p->message, p->message_len}};
+    struct buffer b = BUFFER_INIT;
+    progress_write(&b, &text);
+    struct blob *blob = b.failed ? NULL : blob_new((struct slice){b.data, b.len});
+    buffer_release(&b);
+    if (!blob)
+        return; // the next will do
+    struct moment now = hub_lock(w->crew->hub);
+    enum error e =
+        engine_progress(hub_engine(w->crew->hub), now, w->client, w->task.id, w->task.delivery, blob);
+    hub_unlock(w->crew->hub);
+    blob_unref(blob);
+    if (e == ERROR_CANCELLED && w->touch_at != INT64_MAX)
+        w->touch_at = now.mono;
 }

@@ -37,7 +37,7 @@ enum verdict_kind {
     VERDICT_FAILED, // counted as an attempt, `text` is the error
     VERDICT_BACK,   // it could not be run: back to its place, uncounted
     VERDICT_BURIED, // counted as an attempt and the last one, `text` is the error
-    VERDICT_GONE,   // it is not ours any more: nothing to say
+    VERDICT_GONE,   // it is not ours any more, or cancelled: nothing to say
 };
 
 struct verdict {
@@ -116,6 +116,8 @@ struct worker {
     struct task task;
     int64_t touch_at;   // when the job's lease is renewed next
     bool stopped;       // the job was told to STOP
+    bool woken;         // the mailbox was woken for a job before it was run: it may be cancelled already
+    bool cancelled;     // the job is GONE because it was cancelled, and still to be given up
     int64_t not_before; // no job is taken before; a kind may set it while it runs one
     void *state;        // the kind's
 
@@ -141,7 +143,7 @@ bool worker_draining(const struct worker *w);
 enum interrupt {
     GO_ON,
     STOP, // the time to drain is over: end the job at once, and VERDICT_BACK
-    GONE, // somebody deleted it: end it, and VERDICT_GONE
+    GONE, // somebody deleted or cancelled it: end it, and VERDICT_GONE
 };
 
 // Waits until one of the descriptors is ready or `until` (`mono`; INT64_MAX: never) has come, renews the

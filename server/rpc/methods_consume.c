@@ -360,12 +360,12 @@ static void progress_check_params(struct call *call, struct request *r)
 {
     (void)call;
     struct held_params *in = &r->in.held;
-    struct progress_report p = {.has_done = r->seen & PARAM_BIT(HELD_DONE),
-                                .has_total = r->seen & PARAM_BIT(HELD_TOTAL),
-                                .has_message = r->seen & PARAM_BIT(HELD_MESSAGE),
-                                .done = in->done,
-                                .total = in->total,
-                                .message = in->message};
+    struct progress_text p = {.has_done = r->seen & PARAM_BIT(HELD_DONE),
+                              .has_total = r->seen & PARAM_BIT(HELD_TOTAL),
+                              .has_message = r->seen & PARAM_BIT(HELD_MESSAGE),
+                              .done = in->done,
+                              .total = in->total,
+                              .message = in->message};
     const char *member, *why = progress_check(&p, &member);
     if (why) {
         request_refuse(r, ERROR_INVALID_PARAMS, slice_of(member), why);

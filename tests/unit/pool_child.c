@@ -151,6 +151,9 @@ static void do_job(void)
         answer("\"progress\":{\"done\":1,\"total\":2}");
         answer("\"progress\":{\"message\":\"half\"}");
         answer("\"result\":2");
+    } else if (is("progress and no end")) {
+        answer("\"progress\":{\"done\":1,\"total\":2,\"message\":\"half \\u00e9\"}");
+        wait_for_ever();
     } else if (is("error")) {
         answer("\"error\":{\"code\":7}");
     } else if (is("error, again at once")) {

@@ -229,6 +229,16 @@ void shut_down(const char *queue)
     ck_assert_int_eq(e, ERROR_NONE);
 }
 
+void cancel_running(uint64_t id)
+{
+    bool cancelled;
+    struct moment now = hub_lock(hub);
+    enum error e = engine_cancel(hub_engine(hub), now, id, true, &cancelled);
+    hub_unlock(hub);
+    ck_assert_int_eq(e, ERROR_NONE);
+    ck_assert(cancelled);
+}
+
 struct queue_gauges gauges(const char *queue)
 {
     struct queue_info info;
@@ -243,8 +253,11 @@ bool look(uint64_t id, struct job_view *view)
     struct job_info info;
     struct moment now = hub_lock(hub);
     enum error e = engine_job_info(hub_engine(hub), now, id, &info);
-    if (e == ERROR_NONE)
-        *view = (struct job_view){info.state, info.reason, info.attempts, info.lost, info.left};
+    if (e == ERROR_NONE) {
+        *view = (struct job_view){info.state,      info.reason, info.attempts, info.lost, info.left,
+                                  info.cancelling, ""};
+        snprintf(view->progress, sizeof view->progress, "%.*s", (int)info.progress.len, info.progress.data);
+    }
     hub_unlock(hub);
     return e == ERROR_NONE;
 }
@@ -307,6 +320,13 @@ void expect_result(uint64_t id, const char *text)
     ck_assert_msg(o.state == JOB_DONE, "failed: %.*s", o.error ? (int)o.error->len : 0,
                   o.error ? o.error->data : "");
     expect_blob(o.result, text);
+    outcome_release(&o);
+}
+
+void expect_cancelled(uint64_t id)
+{
+    struct outcome o = wait_outcome(id);
+    ck_assert_int_eq(o.state, JOB_CANCELLED);
     outcome_release(&o);
 }
 

@@ -52,6 +52,7 @@ uint64_t put_size(const char *queue, char fill, size_t size); // a JSON string o
 uint64_t put_attempts(const char *queue, const char *body, uint32_t attempts);
 void declare_backoff(const char *queue, int64_t base_ms);
 void remove_job(uint64_t id);
+void cancel_running(uint64_t id); // also one that is not reserved
 void drop_queue(const char *queue);
 void shut_down(const char *queue);
 struct queue_gauges gauges(const char *queue);
@@ -62,11 +63,14 @@ struct job_view {
     enum dead_reason reason;
     uint32_t attempts, lost;
     int64_t left;
+    bool cancelling;
+    char progress[128]; // its members
 };
 bool look(uint64_t id, struct job_view *view);
 
 // How a job ended; waits for it. What is wrong fails the test and is shown.
-void expect_result(uint64_t id, const char *text);  // done; NULL: without a result
+void expect_result(uint64_t id, const char *text); // done; NULL: without a result
+void expect_cancelled(uint64_t id);
 void expect_failure(uint64_t id, const char *text); // dead for its attempts, with this error
 struct outcome wait_outcome(uint64_t id);           // the caller gives the references back
 void outcome_release(struct outcome *o);

@@ -354,6 +354,26 @@ static void drop_q(uint64_t id)
     drop_queue("q");
 }
 
+// It stays reserved until its processes are gone, so that nobody works beside them.
+START_TEST(a_cancelled_job_is_ended_and_reserved_until_it_is)
+{
+    const char *path = scratch("pid");
+    char script[600];
+    snprintf(script, sizeof script, "trap '' TERM; echo $$ > '%s'; while :; do sleep 0.01; done", path);
+    exec_add("q", SH(script))->grace = 300;
+    handlers_start();
+    uint64_t id = put("q", "1");
+    int pid = wait_pid_file(path);
+    struct job_view v;
+    cancel_running(id);
+    ck_assert(look(id, &v) && v.state == JOB_RESERVED && v.cancelling);
+    WAIT_UNTIL(look(id, &v) && v.state != JOB_RESERVED);
+    ck_assert(!alive(pid));
+    expect_cancelled(id);
+    ck_assert_uint_eq(handler_look("q").failed, 0);
+}
+END_TEST
+
 START_TEST(a_dropped_queues_job_is_ended)
 {
     running_job_goes(drop_q);
@@ -425,6 +445,7 @@ int main(void)
                                   a_grandchild_that_ignores_term_is_killed_after_the_grace,
                                   one_that_left_the_group_and_keeps_the_pipe_open_is_not_waited_for,
                                   a_deleted_job_is_ended,
+                                  a_cancelled_job_is_ended_and_reserved_until_it_is,
                                   a_dropped_queues_job_is_ended,
                                   when_the_spawner_is_gone_jobs_go_back_uncounted,
                                   ten_thousand_jobs_leave_no_descriptor_and_no_process,

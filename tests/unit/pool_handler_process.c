@@ -131,6 +131,20 @@ START_TEST(an_error_may_say_when_to_try_again)
 }
 END_TEST
 
+START_TEST(progress_is_seen_while_it_runs_and_a_cancel_ends_it)
+{
+    child_start();
+    uint64_t id = put("q", "\"progress and no end\"");
+    struct job_view v;
+    WAIT_UNTIL(look(id, &v) &&
+               strcmp(v.progress, "\"done\":1,\"total\":2,\"message\":\"half \xc3\xa9\"") == 0);
+    cancel_running(id);
+    expect_cancelled(id);
+    ck_assert(look(id, &v) && v.progress[0] == '\0');
+    expect_result(put("q", "\"count\""), "1"); // of another child
+}
+END_TEST
+
 START_TEST(progress_is_no_answer)
 {
     child_start();
@@ -457,6 +471,7 @@ int main(void)
                                   errors_are_the_jobs,
                                   an_error_may_say_when_to_try_again,
                                   progress_is_no_answer,
+                                  progress_is_seen_while_it_runs_and_a_cancel_ends_it,
                                   a_child_has_its_environment_folder_and_files,
                                   after_max_jobs_there_is_a_new_child,
                                   a_retired_child_that_stays_is_ended,

@@ -123,13 +123,90 @@ START_TEST(a_dropped_queue_is_served_when_it_is_back)
 }
 END_TEST
 
+// The lease is renewed every two seconds; what a worker hears at once takes much less, be it once in a while
+// on a machine that has much else to do.
+#define SOON_MS 1000
+
+START_TEST(a_job_that_is_cancelled_while_it_runs_is_given_up_at_once)
+{
+    handler_add("q", HANDLER_SLEEP);
+    handlers_start();
+    int64_t quickest = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        uint64_t id = put("q", "1000");
+        wait_running("q", 1);
+        int64_t start = clock_now().mono;
+        cancel_running(id);
+        expect_cancelled(id);
+        int64_t took = clock_now().mono - start;
+        quickest = took < quickest ? took : quickest;
+    }
+    ck_assert_int_lt(quickest, SOON_MS);
+    struct handler_view v = handler_look("q");
+    ck_assert_uint_eq(v.done + v.failed, 0);
+    expect_result(put("q", "0"), NULL);
+}
+END_TEST
+
+// What it is woken for comes before the job that it is about, or together with it.
+START_TEST(a_job_may_be_cancelled_on_its_way_to_a_worker)
+{
+    handler_add("q", HANDLER_SLEEP);
+    handlers_start();
+    int64_t quickest = INT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        WAIT_UNTIL(gauges("q").waiting_gets == 1);
+        struct put_options o = {.submit = true, .keep_result = -1};
+        struct job *j = job_prepare(&o, SLICE("1000"));
+        struct put_result put;
+        bool yes = false;
+        struct moment now = hub_lock(hub);
+        enum error e = engine_put(hub_engine(hub), now, SLICE("q"), j, NULL, 0, NULL, &put);
+        if (e == ERROR_NONE)
+            e = engine_cancel(hub_engine(hub), now, put.id, true, &yes);
+        hub_unlock(hub);
+        ck_assert_int_eq(e, ERROR_NONE);
+        ck_assert(yes);
+        expect_cancelled(put.id);
+        int64_t took = clock_now().mono - now.mono;
+        quickest = took < quickest ? took : quickest;
+    }
+    ck_assert_int_lt(quickest, SOON_MS);
+}
+END_TEST
+
+START_TEST(a_job_that_is_over_when_it_is_cancelled_may_be_either)
+{
+    handler_add("q", HANDLER_ECHO)->workers = 2;
+    handlers_start();
+    for (int i = 0; i < 300; i++) {
+        uint64_t id = put("q", "1");
+        bool yes;
+        struct moment now = hub_lock(hub);
+        enum error e = engine_cancel(hub_engine(hub), now, id, true, &yes);
+        hub_unlock(hub);
+        ck_assert_int_eq(e, ERROR_NONE);
+        struct outcome o = wait_outcome(id);
+        ck_assert_int_eq(o.state, yes ? JOB_CANCELLED : JOB_DONE);
+        outcome_release(&o);
+    }
+}
+END_TEST
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        jobs_that_were_there_before_the_pool_are_run, as_many_run_at_a_time_as_there_are_workers,
-        the_lease_of_a_running_job_is_renewed,        one_handler_serves_several_queues,
-        handlers_do_not_wait_for_each_other,          a_shut_down_queue_is_emptied_and_left_alone,
-        a_queue_that_refuses_costs_next_to_nothing,   jobs_may_be_deleted_while_they_run,
-        a_dropped_queue_is_served_when_it_is_back,    NULL};
+    const TTest *const tests[] = {jobs_that_were_there_before_the_pool_are_run,
+                                  as_many_run_at_a_time_as_there_are_workers,
+                                  the_lease_of_a_running_job_is_renewed,
+                                  one_handler_serves_several_queues,
+                                  handlers_do_not_wait_for_each_other,
+                                  a_shut_down_queue_is_emptied_and_left_alone,
+                                  a_queue_that_refuses_costs_next_to_nothing,
+                                  jobs_may_be_deleted_while_they_run,
+                                  a_dropped_queue_is_served_when_it_is_back,
+                                  a_job_that_is_cancelled_while_it_runs_is_given_up_at_once,
+                                  a_job_may_be_cancelled_on_its_way_to_a_worker,
+                                  a_job_that_is_over_when_it_is_cancelled_may_be_either,
+                                  NULL};
     return pool_test_main("pool/worker", tests);
 }
