@@ -56,7 +56,7 @@ void crew_release(struct crew *c)
 
 void handler_free(struct handler *h)
 {
-    assert(!h->workers && h->threads == 0);
+    assert(!h->workers);
     handler_settings_release(&h->settings);
     free(h);
 }
@@ -67,8 +67,9 @@ void handler_free(struct handler *h)
 static bool choose_numbers(struct crew *c, const struct handler *h, unsigned count, unsigned *numbers)
 {
     pthread_mutex_lock(&c->lock);
-    // Of so many numbers from 0 on at least `count` are free.
-    unsigned n = h->threads + count, at = 0;
+    unsigned n = count, at = 0;
+    for (const struct worker *w = h->workers; w; w = w->next)
+        n++; // of so many numbers from 0 on at least `count` are free
     bool *taken = calloc(n, sizeof *taken);
     for (const struct worker *w = h->workers; taken && w; w = w->next)
         if (w->number < n)
@@ -186,7 +187,6 @@ void crew_begin(struct crew *c, struct worker *made)
         struct worker *next = made->next;
         link_worker(made);
         made->begun = true;
-        made->handler->threads++;
         made->handler->wanted++;
         c->alive++;
         made = next;
@@ -225,7 +225,7 @@ unsigned crew_call_back(struct handler *h, unsigned count)
 {
     unsigned called = 0;
     for (struct worker *w = h->workers; w && called < count; w = w->next)
-        if (atomic_load(&w->leaving)) {
+        if (atomic_load(&w->leaving) && !w->ending) {
             atomic_store(&w->leaving, false);
             h->wanted++;
             called++;
@@ -235,7 +235,7 @@ unsigned crew_call_back(struct handler *h, unsigned count)
 
 void crew_retire(struct crew *c, struct handler *h)
 {
-    assert(h->threads > 0);
+    assert(h->workers);
     struct handler **end = &c->retired;
     while (*end)
         end = &(*end)->next;
@@ -289,27 +289,30 @@ bool crew_leave(struct worker *w)
     pthread_mutex_lock(&c->lock);
     bool leaves = worker_draining(w);
     if (leaves) {
-        struct worker **at = &w->handler->workers;
-        while (*at != w)
-            at = &(*at)->next;
-        *at = w->next;
+        w->ending = true;
         w->handler->wanted -= !atomic_load(&w->leaving);
+        atomic_store(&w->leaving, true);
     }
     pthread_mutex_unlock(&c->lock);
     return leaves;
 }
 
 // One worker less. The handler, if it goes with it. Lock held.
-static struct handler *sign_off(struct crew *c, struct handler *h)
+static struct handler *sign_off(struct crew *c, struct worker *w)
 {
-    h->threads--;
+    struct handler *h = w->handler;
+    struct worker **own = &h->workers;
+    while (*own != w)
+        own = &(*own)->next;
+    *own = w->next;
+    w->handler = NULL;
     c->alive--;
     if (c->alive == 0) {
         if (atomic_load(&c->deadline) != INT64_MAX)
             say_drained(c);
         pthread_cond_broadcast(&c->changed);
     }
-    if (!h->is_retired || h->threads > 0)
+    if (!h->is_retired || h->workers)
         return NULL;
     struct handler **at = &c->retired;
     while (*at != h)
@@ -324,10 +327,9 @@ void crew_part(struct worker *w)
     worker_close(w);
     hub_quiesce(c->hub); // nobody posts to the mailbox any more
     pthread_mutex_lock(&c->lock);
-    struct handler *gone = sign_off(c, w->handler);
+    struct handler *gone = sign_off(c, w);
     struct worker *before = c->ended;
     c->ended = w;
-    w->handler = NULL;
     pthread_mutex_unlock(&c->lock);
     if (gone)
         handler_free(gone);

@@ -74,9 +74,8 @@ struct handler {
     struct spawn_user user; // with has_user
 
     struct handler *next;
-    struct worker *workers; // by number; those that were asked to leave too
+    struct worker *workers; // by number; those that were asked to leave too, to their end
     unsigned wanted;        // of them without those
-    unsigned threads;       // `workers` and those that are ending
     bool is_retired;        // removed or replaced: it goes with its last worker
     bool is_planned;        // pool.c's: it is among those that are to be
 
@@ -102,9 +101,9 @@ struct crew {
 struct worker {
     struct crew *crew;
     struct handler *handler; // until it parts
-    struct worker *next;     // under the crew's lock, as `begun`
-    bool begun;
-    atomic_bool leaving; // it was asked to leave. Written under the lock
+    struct worker *next;     // under the crew's lock
+    bool begun, ending;      // under it, too; ending: it cannot be called back any more
+    atomic_bool leaving;     // it was asked to leave. Written under the lock
     unsigned number;
     pthread_t thread;
     struct mailbox mailbox;
