@@ -14,6 +14,7 @@ METRICS = {
     "quiet_max_us": ("longest before, us", "{:,.0f}", True),
     "bytes_each": ("bytes each", "{:.0f}", True),
     "seconds": ("seconds", "{:.2f}", True),
+    "lock_ns": ("locked, ns/request", "{:.0f}", True),
 }
 
 
@@ -107,5 +108,6 @@ ROWS = [
         {"work": "cycle", "connections": 16, "depth": 4, "queues": 16, "count": 100, "jobs": (500_000, 2_000_000, 5_000_000)},
         [Goal("jobs_per_s", 1_000_000)], ["taskq"], more=["cpu_us"]),
     Row("threads", "put+get+ack, 16 x 32, network threads", "jobs_per_s", wide(work="cycle", jobs=(50_000, 150_000, 500_000)),
-        [Goal("jobs_per_s", 1.0, "taskq, 1 thread")], ["taskq, 2 threads", "taskq, 1 thread"], more=["cpu_us"]),
+        [Goal("jobs_per_s", 1.0, "taskq, 1 thread"), Goal("lock_ns", 300, best=True)], ["taskq, 2 threads", "taskq, 1 thread"],
+        more=["cpu_us", "lock_ns"]),
 ]
