@@ -48,6 +48,7 @@ static void ask(struct buffer *out, struct session *s, const struct request *r, 
         ask_get(out, s, r);
         break;
     case STEP_ACK:
+    case STEP_DELETE:
         text(out, "delete ");
         number_write(out, jobs[0].id);
         text(out, "\r\n");
@@ -121,6 +122,8 @@ static enum answer read_one(struct slice in, const struct request *r, struct hel
         return read_job(in, line, r, jobs, count, used);
     case STEP_ACK:
         return slice_equal(line, "DELETED") ? ANSWER_DONE : ANSWER_WRONG;
+    case STEP_DELETE:
+        return ANSWER_WRONG;
     case STEP_PING:
         return read_list(in, line, used);
     }

@@ -26,13 +26,14 @@ static const struct number_option {
     {"body", BODY_MIN, 1e6, 100, "bytes of a job's body"},
     {"queues", 1, 1e9, 1, "over how many queues"},
     {"count", 1, 1000, 1, "jobs in a request"},
+    {"shuffled", 0, 1, 0, "delete, ack: in random order"},
     {"after", 0.1, 3600, 3, "seconds until the timers fire"},
     {"seconds", 1, 86400, 120, "the run has failed if it takes longer"},
     {"pid", 1, 1e9, 0, "the server's process"},
 };
 #define NUMBERS (sizeof numbers / sizeof *numbers)
 
-enum { CONNECTIONS, DEPTH, JOBS, WARM, PRELOAD, BODY, QUEUES, COUNT, AFTER, SECONDS, PID };
+enum { CONNECTIONS, DEPTH, JOBS, WARM, PRELOAD, BODY, QUEUES, COUNT, SHUFFLED, AFTER, SECONDS, PID };
 
 struct options {
     const struct protocol *protocol;
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
     r.warm = (uint64_t)o.numbers[WARM];
     r.preload = (uint64_t)o.numbers[PRELOAD];
     r.count = (uint32_t)o.numbers[COUNT];
+    r.shuffled = o.numbers[SHUFFLED] > 0;
     r.after = o.numbers[AFTER];
     r.server = (pid_t)o.numbers[PID];
     r.client = (struct client){

@@ -19,6 +19,7 @@ static struct request request_of(const struct client *c, const struct connection
         .queue = slot->queue,
         .count = slot->count,
         .body = c->body,
+        .lease = c->lease,
     };
 }
 
@@ -49,6 +50,8 @@ static bool slot_start(struct client *c, struct connection *conn, struct slot *s
     slot->count = c->to_start < c->workload->count ? (uint32_t)c->to_start : c->workload->count;
     slot->queue = queue_of(c, conn, c->to_start / slot->count);
     slot->step = 0;
+    if (c->given)
+        memcpy(slot->jobs, c->given + (c->jobs - c->to_start), slot->count * sizeof *slot->jobs);
     c->to_start -= slot->count;
     return slot_ask(c, conn, slot, now);
 }
@@ -67,6 +70,10 @@ static bool slot_answered(struct client *c, struct connection *conn, struct slot
                 return false;
     if (++slot->step < c->workload->step_count)
         return slot_ask(c, conn, slot, now);
+    if (c->keep) {
+        memcpy(c->keep + c->keep_at, slot->jobs, slot->count * sizeof *slot->jobs);
+        c->keep_at += slot->count;
+    }
     c->done += slot->count;
     return slot_start(c, conn, slot, now);
 }
@@ -162,7 +169,7 @@ static bool turn(struct client *c)
 bool client_run(struct client *c, const struct workload *w, uint64_t jobs, uint32_t first, uint32_t n)
 {
     c->workload = w;
-    c->to_start = jobs;
+    c->jobs = c->to_start = jobs;
     c->done = 0;
     for (uint32_t k = first; k < first + n; k++) {
         struct connection *conn = &c->connections[k];

@@ -15,7 +15,7 @@
 #define BODY_NUMBERS UINT64_C(1000000000000) // numbers are below
 #define NOT_A_QUEUE  UINT32_MAX
 
-enum step { STEP_PUT, STEP_GET, STEP_ACK, STEP_PING };
+enum step { STEP_PUT, STEP_GET, STEP_ACK, STEP_DELETE, STEP_PING };
 
 // A job that the client has put, or holds.
 struct held {
@@ -51,11 +51,13 @@ struct protocol {
     const char *name;
     bool bulk;   // GET and ACK of more than one job
     bool timers; // `at` and `lease`
-    // Appends the request. PUT: jobs[i].number are given; ACK: jobs as GET left them.
+    bool ids;    // PUT gives ids by which a job can be deleted
+    // Appends the request. PUT: jobs[i].number are given; ACK: jobs as GET left them; DELETE: one, as PUT
+    // left it.
     void (*ask)(struct buffer *out, struct session *session, const struct request *request,
                 const struct held *jobs);
     // Reads one answer from the front of `in` and says how many bytes it took. `request` is the one it must
-    // answer. GET: fills jobs[0 … *count).
+    // answer. GET: fills jobs[0 … *count). PUT: their ids, where the server gives them.
     enum answer (*read)(struct slice in, const struct request *request, struct held *jobs, uint32_t *count,
                         size_t *used);
 };

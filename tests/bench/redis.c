@@ -54,6 +54,8 @@ static void ask(struct buffer *out, struct session *session, const struct reques
         bulk_text(out, "$2\r\n-1\r\n");
         bulk_body(out, r->body, jobs[0].number);
         break;
+    case STEP_DELETE: // a list has no ids
+        break;
     case STEP_PING:
         bulk_text(out, "*1\r\n$4\r\nPING\r\n");
     }
@@ -93,6 +95,8 @@ static enum answer read_answer(struct slice in, const struct request *r, struct 
         return read_job(in, line, r, jobs, count, used);
     case STEP_ACK:
         return slice_equal(line, ":1") ? ANSWER_DONE : ANSWER_WRONG;
+    case STEP_DELETE:
+        return ANSWER_WRONG;
     case STEP_PING:
         return slice_equal(line, "+PONG") ? ANSWER_DONE : ANSWER_WRONG;
     }

@@ -52,6 +52,8 @@ def wide(**more):
     return dict({"connections": 16, "depth": 32, "queues": 16}, **more)
 
 
+BACKLOG = (100_000, 1_000_000, 1_000_000)
+
 ROWS = [
     Row("put", "put, 16 connections x 32 in flight", "cpu_us", wide(work="put", jobs=(100_000, 300_000, 1_000_000)),
         [Goal("cpu_us", 0.9, "redis"), Goal("cpu_us", 0.15, "beanstalkd")], WITH_FLOOR, more=["jobs_per_s"]),
@@ -92,6 +94,14 @@ ROWS = [
     Row("queues-100000", "the same, 100,000 queues", "cpu_us",
         wide(work="cycle", queues=100_000, preload=(100_000, 200_000, 200_000), jobs=(50_000, 100_000, 500_000)),
         [Goal("cpu_us", 1.2, "queues-1")], ["taskq", "redis"]),
+    Row("delete", "durable delete by id, 16 x 32, {jobs:,} in order", "cpu_us", wide(work="delete", jobs=BACKLOG),
+        servers=["taskq"], durable=True, rounds=3, more=["jobs_per_s"]),
+    Row("delete-random", "the same in random order", "cpu_us", wide(work="delete", jobs=BACKLOG, shuffled=1),
+        [Goal("cpu_us", 1.2, "delete")], ["taskq"], durable=True, rounds=3, more=["jobs_per_s"]),
+    Row("ack", "durable ack, 16 x 32, {jobs:,} in order", "cpu_us", wide(work="ack", queues=1, jobs=BACKLOG),
+        servers=["taskq"], durable=True, rounds=3, more=["jobs_per_s"]),
+    Row("ack-random", "the same in random order", "cpu_us", wide(work="ack", queues=1, jobs=BACKLOG, shuffled=1),
+        [Goal("cpu_us", 1.2, "ack")], ["taskq"], durable=True, rounds=3, more=["jobs_per_s"]),
     Row("delayed", "a bystander while delayed jobs fall due at once", "max_us",
         {"work": "delayed", "jobs": (20_000, 100_000, 100_000), "count": 1000, "after": 3, "queues": 2},
         [Goal("max_us", 20_000, best=True)], ["taskq"], rounds=3, more=["quiet_max_us", "p50_us", "p99_us"]),

@@ -82,6 +82,14 @@ static void ack(struct buffer *out, const struct request *r, const struct held *
     text(out, "}}");
 }
 
+static void delete (struct buffer *out, const struct request *r, uint64_t id)
+{
+    begin(out, r->tag, "delete");
+    text(out, "\"id\":");
+    number_write(out, id);
+    text(out, "}}");
+}
+
 static void ask(struct buffer *out, struct session *session, const struct request *r, const struct held *jobs)
 {
     (void)session;
@@ -97,6 +105,9 @@ static void ask(struct buffer *out, struct session *session, const struct reques
         break;
     case STEP_ACK:
         ack(out, r, jobs);
+        break;
+    case STEP_DELETE:
+        delete (out, r, jobs[0].id);
         break;
     case STEP_PING:
         begin(out, r->tag, "ping");
@@ -157,7 +168,7 @@ static enum answer read_result(struct slice result, const struct request *r, str
     uint64_t number;
     switch (r->step) {
     case STEP_PUT:
-        return read_member(result, "id", &number) ? ANSWER_DONE : ANSWER_WRONG;
+        return read_member(result, "id", &jobs->id) ? ANSWER_DONE : ANSWER_WRONG;
     case STEP_GET:
         *count = 1;
         if (r->count > 1 ? read_jobs(result, r, jobs, count) : read_job(result, r->body, jobs))
@@ -167,6 +178,8 @@ static enum answer read_result(struct slice result, const struct request *r, str
         if (r->count > 1)
             return read_member(result, "acked", &number) && number == r->count ? ANSWER_DONE : ANSWER_WRONG;
         return ANSWER_DONE;
+    case STEP_DELETE:
+        return read_member(result, "count", &number) && number == 1 ? ANSWER_DONE : ANSWER_WRONG;
     case STEP_PING:
         return ANSWER_DONE;
     }
@@ -216,7 +229,7 @@ static enum answer read_batch(struct slice reply, const struct request *r, struc
     json_reader_init(&reader, reply.data, reply.len);
     if (json_reader_array_begin(&reader))
         for (; json_reader_element(&reader, &value); n++)
-            if (read_reply(value.raw, r, jobs, count) != ANSWER_DONE)
+            if (n == r->count || read_reply(value.raw, r, &jobs[n], count) != ANSWER_DONE)
                 return ANSWER_WRONG;
     return json_reader_end(&reader) && n == r->count ? ANSWER_DONE : ANSWER_WRONG;
 }
@@ -233,4 +246,4 @@ static enum answer read_answer(struct slice in, const struct request *r, struct 
 }
 
 const struct protocol protocol_taskq = {
-    .name = "taskq", .bulk = true, .timers = true, .ask = ask, .read = read_answer};
+    .name = "taskq", .bulk = true, .timers = true, .ids = true, .ask = ask, .read = read_answer};

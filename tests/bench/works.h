@@ -14,6 +14,7 @@ struct run {
     uint64_t warm;    // jobs done before anything is measured
     uint64_t preload; // jobs that lie in the queues while the work is done
     uint32_t count;   // jobs in one request (bulk)
+    bool shuffled;    // jobs of the backlog go in random order, not in theirs
     double after;     // seconds until the timers of `delayed` and `leases` fire
     // what came out
     struct histogram latency;
@@ -37,6 +38,7 @@ bool work_handoff(struct run *r, const struct work *w);
 bool work_idle(struct run *r, const struct work *w);
 bool work_delayed(struct run *r, const struct work *w);
 bool work_leases(struct run *r, const struct work *w);
+bool work_remove(struct run *r, const struct work *w);
 
 // Fills the queues with jobs, in large requests where the protocol has them.
 bool run_fill(struct run *r, uint64_t jobs);
