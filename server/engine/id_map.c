@@ -1,9 +1,10 @@
 #include "server/engine/id_map.h"
 
 #include "server/engine/core.h" // OWNER_OF
+#include "server/engine/prefetch.h"
+#include "server/engine/slab.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 struct id_page {
     struct table_node node;
@@ -37,10 +38,10 @@ void id_map_release(struct id_map *m)
     for (size_t i = 0; i < m->pages.buckets; i++)
         for (struct table_node *n; (n = table_chain(&m->pages, i));) {
             table_remove_first(&m->pages, i);
-            free(OWNER_OF(struct id_page, node, n));
+            slab_free(OWNER_OF(struct id_page, node, n));
         }
     table_release(&m->pages);
-    free(m->spare);
+    slab_free(m->spare);
     *m = (struct id_map){0};
 }
 
@@ -54,8 +55,8 @@ static struct id_page *find_page(const struct id_map *m, uint64_t number)
 
 bool id_map_ready(struct id_map *m)
 {
-    if (!m->spare)
-        m->spare = calloc(1, sizeof *m->spare);
+    if (!m->spare && (m->spare = slab_alloc(sizeof *m->spare)))
+        *m->spare = (struct id_page){0};
     return m->spare;
 }
 
@@ -92,6 +93,32 @@ struct job *id_map_step(const struct id_map *m, uint64_t *id, bool down)
     return NULL;
 }
 
+void id_map_find_together(const struct id_map *m, const uint64_t *ids, unsigned count, struct job **jobs)
+{
+    struct table_node *const *buckets[ID_MAP_TOGETHER];
+    assert(count <= ID_MAP_TOGETHER);
+    for (unsigned i = 0; i < count; i++) {
+        buckets[i] = table_bucket(&m->pages, hash_number(ids[i] / ID_PAGE));
+        prefetch(buckets[i]);
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (*buckets[i]) {
+            const struct id_page *p = OWNER_OF(const struct id_page, node, *buckets[i]);
+            prefetch(p);
+            prefetch(&p->jobs[ids[i] % ID_PAGE]);
+        }
+    for (unsigned i = 0; i < count; i++) { // every third chain has a second page
+        const struct table_node *n = *buckets[i];
+        if (n && n->next && OWNER_OF(const struct id_page, node, n)->number != ids[i] / ID_PAGE) {
+            const struct id_page *p = OWNER_OF(const struct id_page, node, n->next);
+            prefetch(p);
+            prefetch(&p->jobs[ids[i] % ID_PAGE]);
+        }
+    }
+    for (unsigned i = 0; i < count; i++)
+        jobs[i] = id_map_find(m, ids[i]);
+}
+
 void id_map_remove(struct id_map *m, uint64_t id)
 {
     struct id_page *p = find_page(m, id / ID_PAGE);
@@ -104,7 +131,7 @@ void id_map_remove(struct id_map *m, uint64_t id)
     if (!m->spare)
         m->spare = p; // all places are empty, as the next insert wants it
     else
-        free(p);
+        slab_free(p);
 }
 
 struct job *id_map_next(const struct id_map *m, struct id_cursor *c)

@@ -37,6 +37,11 @@ struct job *id_map_find(const struct id_map *m, uint64_t id);
 // are none either, *id passes over all of them, as there are gaps of a million ids between two starts.
 struct job *id_map_step(const struct id_map *m, uint64_t *id, bool down);
 
+// As id_map_find for several, whose ways through memory then overlap instead of being waited for one after
+// the other. At most ID_MAP_TOGETHER of them.
+#define ID_MAP_TOGETHER 64
+void id_map_find_together(const struct id_map *m, const uint64_t *ids, unsigned count, struct job **jobs);
+
 // The id must be in the map.
 void id_map_remove(struct id_map *m, uint64_t id);
 

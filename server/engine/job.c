@@ -3,6 +3,7 @@
 #include "server/engine/mark.h"
 #include "server/engine/queue.h"
 #include "server/engine/records.h"
+#include "server/engine/slab.h"
 #include "server/engine/waiter.h"
 
 #include <assert.h>
@@ -71,9 +72,9 @@ struct job *job_prepare(const struct put_options *o, struct slice body)
     struct blob *blob = NULL;
     size_t tail = shared ? sizeof(struct blob *) : body.len;
     size_t size = offsetof(struct job, data) + tail;
-    struct job *j = malloc(size > sizeof *j ? size : sizeof *j);
+    struct job *j = slab_alloc(size > sizeof *j ? size : sizeof *j);
     if (!j || (shared && !(blob = blob_new(body)))) {
-        free(j);
+        slab_free(j);
         return NULL;
     }
     memset(j, 0, offsetof(struct job, data));
@@ -112,9 +113,10 @@ struct extra *job_extra(struct engine *e, struct job *j)
 {
     if (j->extra)
         return j->extra;
-    struct extra *x = calloc(1, sizeof *x);
+    struct extra *x = slab_alloc(sizeof *x);
     if (!x)
         return NULL;
+    *x = (struct extra){0};
     uint64_t before = job_bytes(j);
     x->job = j;
     x->keep_result = -1;
@@ -143,7 +145,7 @@ static void extra_free(struct extra *x)
     blob_unref(x->result);
     blob_unref(x->error);
     blob_unref(x->origin);
-    free(x);
+    slab_free(x);
 }
 
 void job_discard(struct job *j)
@@ -152,15 +154,20 @@ void job_discard(struct job *j)
         return;
     blob_unref(job_body_blob(j));
     extra_free(j->extra);
-    free(j);
+    slab_free(j);
 }
 
 void jobs_free(struct job *j)
 {
+    void *some[64];
     while (j) {
-        struct job *next = j->next;
-        job_discard(j);
-        j = next;
+        unsigned n = 0;
+        for (; j && n < sizeof some / sizeof *some; j = j->next) {
+            blob_unref(job_body_blob(j));
+            extra_free(j->extra);
+            some[n++] = j;
+        }
+        slab_free_all(some, n);
     }
 }
 

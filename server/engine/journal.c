@@ -1,6 +1,7 @@
 #include "server/engine/journal.h"
 
 #include "server/engine/mark.h"
+#include "server/engine/prefetch.h"
 #include "server/engine/records.h"
 #include "server/engine/waiter.h"
 
@@ -248,6 +249,19 @@ static uint64_t mark_cost(const struct engine *e, const struct mark *m, uint32_t
     }
 }
 
+// The jobs of these marks were changed by another processor, and may be anywhere in memory.
+#define TOGETHER 32
+
+static void prefetch_marks(const struct journal *n, size_t from)
+{
+    size_t end = from + TOGETHER < n->count ? from + TOGETHER : n->count;
+    for (size_t i = from; i < end; i++) {
+        const struct mark *m = &n->marks[(n->first + i) & (n->room - 1)];
+        if (m->kind == RECORD_BODY && m->object)
+            prefetch_job(m->object);
+    }
+}
+
 uint64_t journal_measure(struct engine *e, struct moment now, uint64_t most, uint32_t head)
 {
     struct journal *n = e->journal;
@@ -255,6 +269,8 @@ uint64_t journal_measure(struct engine *e, struct moment now, uint64_t most, uin
     e->now = now.mono;
     e->wall = now.wall;
     for (n->batch = 0; n->batch < n->count; n->batch++) {
+        if (n->batch % TOGETHER == 0)
+            prefetch_marks(n, n->batch);
         uint64_t more = mark_cost(e, &n->marks[(n->first + n->batch) & (n->room - 1)], head);
         if (n->batch && bytes + more > most)
             break;

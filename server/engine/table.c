@@ -127,7 +127,12 @@ void table_remove_first(struct table *t, size_t i)
     t->count--;
 }
 
+struct table_node *const *table_bucket(const struct table *t, uint64_t hash)
+{
+    return bucket(t, index_of(t, hash));
+}
+
 struct table_node *table_chain(const struct table *t, uint64_t hash)
 {
-    return *bucket(t, index_of(t, hash));
+    return *table_bucket(t, hash);
 }

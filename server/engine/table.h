@@ -39,4 +39,7 @@ void table_remove_first(struct table *t, size_t i);
 // The head of the chain in which items of this hash are.
 struct table_node *table_chain(const struct table *t, uint64_t hash);
 
+// Where that head stands: to have it brought nearer before it is asked for.
+struct table_node *const *table_bucket(const struct table *t, uint64_t hash);
+
 #endif

@@ -99,6 +99,24 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
     r->promise = call->promise;
 }
 
+static_assert(offsetof(struct held_params, id) == 0 && offsetof(struct result_params, id) == 0 &&
+                  offsetof(struct queue_params, id) == 0,
+              "METHOD_BY_ID says so");
+
+// The jobs that the round names by their ids may be anywhere in memory.
+static void prefetch(const struct dispatch *d, const struct engine *e)
+{
+    uint64_t ids[DISPATCH_ROUND];
+    unsigned n = 0;
+    for (unsigned i = 0; i < d->count; i++) {
+        const struct request *r = &d->requests[i];
+        if (!r->error && (r->method->flags & METHOD_BY_ID))
+            memcpy(&ids[n++], &r->in, sizeof *ids);
+    }
+    if (n > 1)
+        engine_prefetch(e, ids, n);
+}
+
 // Carries the round out, in order, and stops early where replies would be too large to hold. Returns how many
 // are done.
 static unsigned execute(struct dispatch *d, struct session *s, struct batch *batch)
@@ -108,6 +126,7 @@ static unsigned execute(struct dispatch *d, struct session *s, struct batch *bat
     uint64_t room = d->rpc->output_limit;
     call.now = hub_lock(d->rpc->hub);
     call.engine = hub_engine(d->rpc->hub);
+    prefetch(d, call.engine);
     while (i < d->count && call.bytes <= room) {
         struct request *r = &d->requests[i++];
         if (!r->error)

@@ -30,7 +30,7 @@ static bool add_request(struct dispatch *d, struct session *s, struct input *in,
         *len = request_parse_element(&call, text, *len, r);
     else
         request_parse(&call, text, *len, r);
-    if (r->method && r->method->step && !r->error) {
+    if (r->method && r->method->step && !r->quick && !r->error) {
         in->slow = (struct slice){text, *len};
         return false;
     }

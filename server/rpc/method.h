@@ -41,6 +41,7 @@ enum method_flag {
     METHOD_OUTCOME = 4,     // answers with request.out.outcome, which may be an error with data of its own
     METHOD_LOOKS = 8,       // changes nothing
     METHOD_TAKES_BACK = 16, // request.out.taken_back is to be answered first
+    METHOD_BY_ID = 32,      // its params begin with the id of a job, 0 where none was given
 };
 
 struct method {
@@ -59,8 +60,8 @@ struct method {
     void (*exec)(struct call *call, struct request *r);
     void (*reply)(struct buffer *out, const struct request *r);
 
-    // Or, for what is slow or allocates much: one slice of the work, which takes the lock itself and appends
-    // to the task's output. True: it is done.
+    // Or, for what is slow or allocates much (with both: where check did not set request.quick): one slice of
+    // the work, which takes the lock itself and appends to the task's output. True: it is done.
     bool (*step)(struct task *task);
 
     // Gives back what check and exec left in the request. NULL: nothing.

@@ -258,6 +258,9 @@ static void ack_check(struct call *call, struct request *r)
         request_refuse(r, ERROR_OVERLOADED, (struct slice){0}, "the daemon has no memory left");
 }
 
+// As many ids as surely fit into what is near the processor.
+#define PREFETCHED 64
+
 static void ack_exec(struct call *call, struct request *r)
 {
     struct held_params *in = &r->in.held;
@@ -268,6 +271,9 @@ static void ack_exec(struct call *call, struct request *r)
     }
     r->out.ack.acked = r->out.ack.failed = 0;
     for (unsigned i = 0; i < in->ids.count; i++) {
+        unsigned left = in->ids.count - i;
+        if (i % PREFETCHED == 0)
+            engine_prefetch(call->engine, &in->ids.items[i], left < PREFETCHED ? left : PREFETCHED);
         enum error error = engine_ack(call->engine, call->now, call->client, in->ids.items[i], 0, NULL);
         call_promise(call);
         r->out.ack.errors[i] = error;
@@ -390,17 +396,17 @@ static void progress_exec(struct call *call, struct request *r)
 const struct method methods_consume[] = {
     {METHOD_NAME("get"), METHOD_PARAMS(get_rows, get), .flags = METHOD_CLIENT | METHOD_SILENT,
      .check = get_check, .exec = get_exec, .reply = get_reply, .release = get_release},
-    {METHOD_NAME("ack"), METHOD_PARAMS(ack_rows, held), .flags = METHOD_CLIENT, .check = ack_check,
-     .exec = ack_exec, .reply = ack_reply, .release = held_release},
-    {METHOD_NAME("nack"), METHOD_PARAMS(nack_rows, held), .flags = METHOD_CLIENT,
+    {METHOD_NAME("ack"), METHOD_PARAMS(ack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
+     .check = ack_check, .exec = ack_exec, .reply = ack_reply, .release = held_release},
+    {METHOD_NAME("nack"), METHOD_PARAMS(nack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = nack_exec, .reply = nack_reply,
      .release = held_release},
-    {METHOD_NAME("release"), METHOD_PARAMS(release_rows, held), .flags = METHOD_CLIENT,
+    {METHOD_NAME("release"), METHOD_PARAMS(release_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = release_exec, .reply = empty_reply},
-    {METHOD_NAME("bury"), METHOD_PARAMS(bury_rows, held), .flags = METHOD_CLIENT,
+    {METHOD_NAME("bury"), METHOD_PARAMS(bury_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = bury_exec, .reply = empty_reply,
      .release = held_release},
-    {METHOD_NAME("touch"), METHOD_PARAMS(touch_rows, held), .flags = METHOD_CLIENT,
+    {METHOD_NAME("touch"), METHOD_PARAMS(touch_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = touch_exec, .reply = touch_reply},
     {METHOD_NAME("progress"), METHOD_PARAMS(progress_rows, held), .flags = METHOD_CLIENT,
      .required = PARAM_BIT(HELD_ID), .check = progress_check_params, .exec = progress_exec,

@@ -36,6 +36,7 @@ static void sweep_check(struct call *call, struct request *r)
         request_refuse(r, ERROR_INVALID_PARAMS, SLICE("state"), "state goes with queue only");
     else if (one && r->seen & PARAM_BIT(MANY_LIMIT))
         request_refuse(r, ERROR_INVALID_PARAMS, SLICE("limit"), "limit goes with queue only");
+    r->quick = one;
 }
 
 static void write_count(struct buffer *b, uint64_t count)
@@ -77,33 +78,31 @@ static bool sweep_queue(struct task *t, enum sweep_kind kind, unsigned states)
 
 static bool delete_step(struct task *t)
 {
-    struct request *r = &t->request;
-    if (r->seen & PARAM_BIT(MANY_QUEUE))
-        return sweep_queue(t, SWEEP_DELETE, DELETABLE);
-    struct moment now = hub_lock(t->rpc->hub);
-    struct engine *e = hub_engine(t->rpc->hub);
-    r->error = engine_delete(e, now, r->in.queue.id);
-    r->promise = engine_promise(e);
-    hub_unlock(t->rpc->hub);
-    if (!r->error)
-        write_count(&t->out, 1);
-    return true;
+    return sweep_queue(t, SWEEP_DELETE, DELETABLE);
 }
 
 static bool kick_step(struct task *t)
 {
-    struct request *r = &t->request;
-    if (r->seen & PARAM_BIT(MANY_QUEUE))
-        return sweep_queue(t, SWEEP_KICK, KICKABLE);
+    return sweep_queue(t, SWEEP_KICK, KICKABLE);
+}
+
+// One job, by its id.
+static void delete_exec(struct call *call, struct request *r)
+{
+    r->error = engine_delete(call->engine, call->now, r->in.queue.id);
+    r->out.count = 1;
+}
+
+static void kick_exec(struct call *call, struct request *r)
+{
     bool kicked = false;
-    struct moment now = hub_lock(t->rpc->hub);
-    struct engine *e = hub_engine(t->rpc->hub);
-    r->error = engine_kick(e, now, r->in.queue.id, &kicked);
-    r->promise = engine_promise(e);
-    hub_unlock(t->rpc->hub);
-    if (!r->error)
-        write_count(&t->out, kicked);
-    return true;
+    r->error = engine_kick(call->engine, call->now, r->in.queue.id, &kicked);
+    r->out.count = kicked;
+}
+
+static void count_reply(struct buffer *b, const struct request *r)
+{
+    write_count(b, r->out.count);
 }
 
 // ---- shutdown, drop
@@ -134,17 +133,14 @@ static void drop_exec(struct call *call, struct request *r)
     r->error = engine_drop(call->engine, call->now, r->in.queue.queue, &r->out.count);
 }
 
-static void drop_reply(struct buffer *b, const struct request *r)
-{
-    write_count(b, r->out.count);
-}
-
 const struct method methods_sweep[] = {
-    {METHOD_NAME("delete"), METHOD_PARAMS(delete_rows, queue), .check = sweep_check, .step = delete_step},
-    {METHOD_NAME("kick"), METHOD_PARAMS(kick_rows, queue), .check = sweep_check, .step = kick_step},
+    {METHOD_NAME("delete"), METHOD_PARAMS(delete_rows, queue), .flags = METHOD_BY_ID, .check = sweep_check,
+     .exec = delete_exec, .reply = count_reply, .step = delete_step},
+    {METHOD_NAME("kick"), METHOD_PARAMS(kick_rows, queue), .flags = METHOD_BY_ID, .check = sweep_check,
+     .exec = kick_exec, .reply = count_reply, .step = kick_step},
     {METHOD_NAME("shutdown"), METHOD_PARAMS(shutdown_rows, queue), .required = PARAM_BIT(SHUTDOWN_QUEUE),
      .exec = shutdown_exec, .reply = shutdown_reply},
     {METHOD_NAME("drop"), METHOD_PARAMS(drop_rows, queue), .required = PARAM_BIT(0), .exec = drop_exec,
-     .reply = drop_reply},
+     .reply = count_reply},
     {0},
 };

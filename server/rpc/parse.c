@@ -195,6 +195,7 @@ static void clear(struct request *r, const char *start)
     r->offset = REQUEST_NO_OFFSET;
     r->job = 0;
     r->promise = 0;
+    r->quick = false;
     r->waits = false;
     memset(&r->out, 0, sizeof r->out);
 }

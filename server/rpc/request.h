@@ -106,6 +106,7 @@ struct request {
     size_t offset;      // where a syntax error is, or REQUEST_NO_OFFSET
     uint64_t job;       // the one that the outcome or the error is about; 0: the error says none
     uint64_t promise;   // what its reply waits for
+    bool quick;         // of a method that can be slow: this one is not
     bool waits;         // the reply comes when a waiter is completed
     union {
         struct put_params put;

@@ -88,6 +88,43 @@ START_TEST(removed_jobs_are_the_callers_to_free)
 }
 END_TEST
 
+// In whatever state a job is, and whatever stands beside it.
+START_TEST(a_look_ahead_changes_nothing)
+{
+    enum { JOBS = 300 };
+    static uint64_t ids[JOBS + 4];
+    unsigned n = 0;
+    engine_prefetch(e, ids, 4); // of none
+    SET("q", keep_result, 60000);
+    for (unsigned i = 0; i < JOBS / 3; i++) {
+        ids[n++] = put("q", i % 5);
+        ids[n++] = put_with("q", (struct put_options){.delay = 1000 * (i % 7)}, "1");
+        ids[n++] = put_with("q", (struct put_options){.submit = true, .keep_result = 5000, .at = i}, "2");
+    }
+    for (unsigned i = 0; i < JOBS / 3; i++) {
+        struct taken t = get("q");
+        if (i % 3 == 0)
+            ck_assert_int_eq(engine_ack(e, now, client, t.id, 0, NULL), ERROR_NONE);
+        if (i % 3 == 1)
+            ck_assert_int_eq(engine_bury(e, now, client, t.id, 0, NULL), ERROR_NONE);
+    }
+    ids[n++] = 1000000;
+    ids[n++] = UINT64_MAX;
+    static int states[JOBS + 4];
+    for (unsigned i = 0; i < n; i++)
+        states[i] = state_of(ids[i]);
+    for (unsigned count = 0; count <= n; count += count < 5 ? 1 : 31)
+        engine_prefetch(e, ids, count);
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_int_eq(state_of(ids[i]), states[i]);
+    unsigned deleted = 0;
+    for (unsigned i = 0; i < n; i++)
+        deleted += engine_delete(e, now, ids[i]) == ERROR_NONE;
+    ck_assert_uint_ge(deleted, 200);
+    engine_prefetch(e, ids, n);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("engine/engine");
@@ -96,6 +133,7 @@ int main(void)
     tcase_add_test(c, it_says_when_it_wants_to_be_called);
     tcase_add_test(c, chance_is_even_and_told_by_the_seed);
     tcase_add_test(c, a_drain_ends_all_waits_and_takes_acks);
+    tcase_add_test(c, a_look_ahead_changes_nothing);
     tcase_add_test(c, removed_jobs_are_the_callers_to_free);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);

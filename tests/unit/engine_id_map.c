@@ -75,6 +75,25 @@ START_TEST(steps_meet_all_in_order_and_pass_over_gaps)
 }
 END_TEST
 
+START_TEST(several_are_found_as_one_is)
+{
+    uint64_t ids[ID_MAP_TOGETHER];
+    struct job *jobs[ID_MAP_TOGETHER];
+    for (uint64_t id = 0; id < 30000; id += 3)
+        insert(id * id % 100003 * 100000 + id);
+    for (unsigned step = 0; step < 500; step++) {
+        for (uint64_t i = 0; i < ID_MAP_TOGETHER; i++) { // every third of them, and some that are not there
+            uint64_t id = (step * ID_MAP_TOGETHER + i) % 30000;
+            ids[i] = id * id % 100003 * 100000 + id;
+        }
+        id_map_find_together(&map, ids, ID_MAP_TOGETHER - step % 7, jobs);
+        for (unsigned i = 0; i < ID_MAP_TOGETHER - step % 7; i++)
+            if (jobs[i] != id_map_find(&map, ids[i]))
+                ck_abort_msg("%llu is not what it is by itself", (unsigned long long)ids[i]);
+    }
+}
+END_TEST
+
 START_TEST(all_are_walked_through_once)
 {
     enum { N = 10000 };
@@ -153,6 +172,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, what_is_in_is_found);
     tcase_add_test(c, steps_meet_all_in_order_and_pass_over_gaps);
+    tcase_add_test(c, several_are_found_as_one_is);
     tcase_add_test(c, all_are_walked_through_once);
     tcase_add_test(c, against_an_array);
     tcase_add_test(c, survivors_at_regular_distances_do_not_share_buckets);

@@ -268,6 +268,28 @@ START_TEST(a_sweep_is_done_in_slices_and_holds_up_its_connection_alone)
 }
 END_TEST
 
+// By id they are quick: no connection is held up for one, nor does one end a round.
+START_TEST(single_jobs_are_deleted_and_kicked_in_turn)
+{
+    fill("q", 4, 3);
+    peer_give(&a,
+              CALL("1", "delete", "\"id\":3") CALL("2", "delete", "\"id\":1") CALL("3", "kick", "\"id\":2")
+                  CALL("4", "delete", "\"id\":2,\"limit\":1") PING("5"),
+              strlen(CALL("1", "delete", "\"id\":3") CALL("2", "delete", "\"id\":1")
+                         CALL("3", "kick", "\"id\":2") CALL("4", "delete", "\"id\":2,\"limit\":1")
+                             PING("5")));
+    ck_assert_ptr_null(a.session.task);
+    ck_assert_uint_eq(gauge_ready("q"), 2);
+    world_settle(&world);
+    const char *heard = peer_hear(&a), *refused = strstr(heard, "\"id\":4,\"error\"");
+    ck_assert(strncmp(heard, DONE("1", "{\"count\":1}") DONE("2", "{\"count\":1}") DONE("3", "{\"count\":0}"),
+                      strlen(DONE("1", "{\"count\":1}") DONE("2", "{\"count\":1}")
+                                 DONE("3", "{\"count\":0}"))) == 0);
+    ck_assert(refused && strstr(refused, PONG("5")));
+    ck_assert_ptr_nonnull(strstr(peer_ask(&a, CALL("6", "delete", "\"id\":3")), "not_found"));
+}
+END_TEST
+
 START_TEST(a_sweep_goes_on_when_its_connection_closes)
 {
     fill("q", 3500, 3);
@@ -398,6 +420,7 @@ int main(void)
     c = tcase_create("slow");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_sweep_is_done_in_slices_and_holds_up_its_connection_alone);
+    tcase_add_test(c, single_jobs_are_deleted_and_kicked_in_turn);
     tcase_add_test(c, a_sweep_goes_on_when_its_connection_closes);
     tcase_add_test(c, a_slow_element_holds_up_its_batch);
     tcase_add_test(c, closed_amid_a_batch_with_a_slow_element);

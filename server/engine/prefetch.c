@@ -1,0 +1,41 @@
+#include "server/engine/prefetch.h"
+
+#include "server/engine/job.h"
+
+void prefetch_job(const struct job *j)
+{
+    prefetch(j);
+    prefetch((const char *)j + CACHE_LINE);
+    prefetch(j->data - 1);
+}
+
+// What it stands between in its list or tree, and in the wheel.
+static void prefetch_neighbours(const struct job *j)
+{
+    if (j->extra)
+        prefetch(j->extra);
+    if (j->prev)
+        prefetch(j->prev);
+    if (j->next)
+        prefetch(j->next);
+    if (!wheel_waiting(&j->timer))
+        return;
+    prefetch(j->timer.back);
+    if (j->timer.next)
+        prefetch(j->timer.next);
+}
+
+void engine_prefetch(const struct engine *e, const uint64_t *ids, unsigned count)
+{
+    struct job *jobs[ID_MAP_TOGETHER];
+    for (unsigned some; count > 0; ids += some, count -= some) {
+        some = count < ID_MAP_TOGETHER ? count : ID_MAP_TOGETHER;
+        id_map_find_together(&e->jobs, ids, some, jobs);
+        for (unsigned i = 0; i < some; i++)
+            if (jobs[i])
+                prefetch_job(jobs[i]);
+        for (unsigned i = 0; i < some; i++)
+            if (jobs[i])
+                prefetch_neighbours(jobs[i]);
+    }
+}
