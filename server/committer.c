@@ -146,13 +146,18 @@ static enum store_error commit_one(struct committer *c)
     return error;
 }
 
-static bool lives(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
+static void lives(void *arg, struct store_ref *refs, unsigned count, uint32_t segment)
 {
     struct committer *c = arg;
+    uint64_t ids[STORE_REFS_MAX];
+    for (unsigned i = 0; i < count; i++)
+        ids[i] = refs[i].id;
     hub_lock(c->options.hub);
-    bool marked = journal_rewrite(hub_engine(c->options.hub), kind, id, segment);
+    struct engine *e = hub_engine(c->options.hub);
+    engine_prefetch(e, ids, count); // those of other kinds are a few
+    for (unsigned i = 0; i < count; i++)
+        refs[i].lives = journal_rewrite(e, refs[i].kind, refs[i].id, segment);
     hub_unlock(c->options.hub);
-    return marked;
 }
 
 // A batch, and a share of the cleaning. True: all is well, or there is no space and *full is set.

@@ -174,16 +174,28 @@ static enum store_error walk_frame(struct log *log, uint64_t *walk, uint64_t *ma
     if (!records)
         return e;
     while (c->position<c->frame_length && * walk> 0 && *mark > 0) {
-        struct store_record record;
-        size_t at = c->position;
-        if (!format_record_read(records, c->frame_length, &at, &record))
-            return unreadable(log, "a record there is malformed");
-        uint64_t size = at - c->position;
-        c->position = (uint32_t)at;
-        *walk -= size < *walk ? size : *walk;
-        log->counters.cleaned_bytes += size;
-        if (!record.deleted && lives(arg, record.kind, record.id, c->segment))
-            *mark -= size < *mark ? size : *mark;
+        struct store_ref refs[STORE_REFS_MAX];
+        unsigned count = 0;
+        uint64_t could_live = 0; // not more than may be marked is asked about
+        while (c->position<c->frame_length && * walk> 0 && could_live < *mark && count < STORE_REFS_MAX) {
+            struct store_record record;
+            size_t at = c->position;
+            if (!format_record_read(records, c->frame_length, &at, &record))
+                return unreadable(log, "a record there is malformed");
+            uint32_t size = (uint32_t)(at - c->position);
+            c->position = (uint32_t)at;
+            *walk -= size < *walk ? size : *walk;
+            log->counters.cleaned_bytes += size;
+            if (record.deleted)
+                continue;
+            refs[count++] = (struct store_ref){.id = record.id, .size = size, .kind = record.kind};
+            could_live += size;
+        }
+        if (count > 0)
+            lives(arg, refs, count, c->segment);
+        for (unsigned i = 0; i < count; i++)
+            if (refs[i].lives)
+                *mark -= refs[i].size < *mark ? refs[i].size : *mark;
     }
     return STORE_OK;
 }

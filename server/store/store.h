@@ -186,10 +186,18 @@ __attribute__((warn_unused_result)) enum store_error store_commit(struct store *
 // is true until the damaged segments are gone: loop before serving, or the next start is refused again.
 bool store_clean_wanted(const struct store *store);
 
-// Called for put records of the oldest segment. If the owner's newest put of (kind, id) lies in `segment`, it
-// must mark it to be put again in one of the coming batches and return true; else false. The same record may
-// come twice.
-typedef bool store_lives(void *arg, uint8_t kind, uint64_t id, uint32_t segment);
+// A put record of the oldest segment. If the owner's newest put of (kind, id) lies there, it must mark it to
+// be put again in one of the coming batches, and set `lives`.
+struct store_ref {
+    uint64_t id;
+    uint32_t size; // of the record in the log
+    uint8_t kind;
+    bool lives;
+};
+
+// Called for some of them at a time, up to STORE_REFS_MAX. The same record may come twice.
+#define STORE_REFS_MAX 64
+typedef void store_lives(void *arg, struct store_ref *refs, unsigned count, uint32_t segment);
 
 __attribute__((warn_unused_result)) enum store_error store_clean_next(struct store *store, store_lives *lives,
                                                                       void *arg);

@@ -4,8 +4,7 @@
 
 #include <stdlib.h>
 
-#define LAY_COUNT 100  // jobs in a request while the backlog is laid
-#define LEASE     3600 // seconds: none runs out meanwhile
+#define LAY_COUNT 100 // jobs in a request while the backlog is laid
 #define SEED      88172645463325252u
 
 // Any order does that is none; the same one each time. (Marsaglia's xorshift; Fisher and Yates.)
@@ -59,7 +58,6 @@ bool work_remove(struct run *r, const struct work *w)
         return client_fail(c, "this protocol cannot say that");
     }
     c->keep = jobs;
-    c->lease = LEASE;
     bool ok = jobs || client_fail(c, "no memory");
     ok = ok && client_connect(c, r->connections) && lay(r, STEP_PUT) && (!held || lay(r, STEP_GET));
     c->keep = NULL;

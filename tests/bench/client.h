@@ -58,7 +58,6 @@ struct client {
     uint8_t *out_there; // a bit a number: put and not yet got
     uint64_t numbers_max;
     struct histogram *latency; // of every request; NULL: not measured
-    double lease;              // of every get; 0: the server's
     struct held *keep;         // the jobs as the last step's answers left them go here, from keep_at on
     uint64_t keep_at;
     const struct held *given; // the jobs that go through the next run, as an earlier one left them

@@ -19,7 +19,6 @@ static struct request request_of(const struct client *c, const struct connection
         .queue = slot->queue,
         .count = slot->count,
         .body = c->body,
-        .lease = c->lease,
     };
 }
 

@@ -81,14 +81,14 @@ static void commit(struct bench *b, uint64_t first, uint64_t count)
     must(store_commit(b->store), b->store);
 }
 
-static bool lives(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
+static void lives(void *arg, struct store_ref *refs, unsigned count, uint32_t segment)
 {
     struct bench *b = arg;
-    (void)kind;
-    if (b->places[id].segment != segment || b->marked_count == BULK)
-        return false;
-    b->marked[b->marked_count++] = id;
-    return true;
+    for (unsigned i = 0; i < count; i++) {
+        refs[i].lives = b->places[refs[i].id].segment == segment && b->marked_count < BULK;
+        if (refs[i].lives)
+            b->marked[b->marked_count++] = refs[i].id;
+    }
 }
 
 // Deletes 64 a batch, the cleaning's share with them.

@@ -110,7 +110,7 @@ enum store_error owner_commit(struct owner *o, bool one)
     return e;
 }
 
-static bool lives(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
+static bool lives_one(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
 {
     struct owner *o = arg;
     if (id >= o->count || kind != kind_of((uint32_t)id)) {
@@ -122,6 +122,12 @@ static bool lives(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
         return false;
     mark(o, (uint32_t)id);
     return true;
+}
+
+static void lives(void *arg, struct store_ref *refs, unsigned count, uint32_t segment)
+{
+    for (unsigned i = 0; i < count; i++)
+        refs[i].lives = lives_one(arg, refs[i].kind, refs[i].id, segment);
 }
 
 enum store_error owner_clean(struct owner *o)
