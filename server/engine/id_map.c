@@ -1,8 +1,8 @@
 #include "server/engine/id_map.h"
 
+#include "common/slab.h"
 #include "server/engine/core.h" // OWNER_OF
 #include "server/engine/prefetch.h"
-#include "server/engine/slab.h"
 
 #include <assert.h>
 

@@ -1,9 +1,9 @@
 #include "server/engine/job.h"
 
+#include "common/slab.h"
 #include "server/engine/mark.h"
 #include "server/engine/queue.h"
 #include "server/engine/records.h"
-#include "server/engine/slab.h"
 #include "server/engine/waiter.h"
 
 #include <assert.h>

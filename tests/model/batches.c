@@ -83,6 +83,12 @@ bool storage_rewrite(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
     return marked;
 }
 
+static void rewrite_all(void *arg, struct store_ref *refs, unsigned count, uint32_t segment)
+{
+    for (unsigned i = 0; i < count; i++)
+        refs[i].lives = storage_rewrite(arg, refs[i].kind, refs[i].id, segment);
+}
+
 void storage_commit(struct world *w, uint64_t most)
 {
     struct storage *s = w->s;
@@ -93,7 +99,7 @@ void storage_commit(struct world *w, uint64_t most)
     REQUIRE(store_stats(s->store).live_bytes == (store_keeps(s->store) ? kept_bytes(&s->kept) : 0),
             "the store counts %" PRIu64 " bytes that live", store_stats(s->store).live_bytes);
     if (store_clean_wanted(s->store))
-        CHECKED(store_clean_next(s->store, storage_rewrite, w));
+        CHECKED(store_clean_next(s->store, rewrite_all, w));
 }
 
 // All that is marked, and all the cleaning there is: it has to come to an end.

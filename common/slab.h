@@ -6,8 +6,8 @@
 // the system gets the memory back.
 //
 // All of it belongs to the process, as malloc's does. Any thread, without locks of the caller's.
-#ifndef ENGINE_SLAB_H
-#define ENGINE_SLAB_H
+#ifndef COMMON_SLAB_H
+#define COMMON_SLAB_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "server/engine/slab.h"
+#include "common/slab.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -165,7 +165,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("engine/slab");
+    Suite *s = suite_create("common/slab");
     TCase *c = tcase_create("slab");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, things_of_all_sizes_are_apart_and_aligned);

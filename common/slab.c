@@ -1,4 +1,4 @@
-#include "server/engine/slab.h"
+#include "common/slab.h"
 
 #include <assert.h>
 #include <pthread.h>
