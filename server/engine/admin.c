@@ -131,8 +131,11 @@ enum error engine_join(struct engine *e, struct moment now, struct slice queue, 
     engine_begin(e, now);
     *waiting = NULL;
     struct queue *q = queue_find(e, queue);
-    if (!q || queue_unfinished(q) == 0)
+    if (!q || queue_unfinished(q) == 0) {
+        if (q)
+            e->promise = journal_marked(e); // that the last of them are finished is on disk
         return ERROR_NONE;
+    }
     if (timeout == 0)
         return ERROR_TIMEOUT;
     if (e->draining)

@@ -83,6 +83,12 @@ void mark_job(struct engine *e, struct job *j, unsigned what)
     e->promise = e->journal->marked;
 }
 
+void mark_told(struct engine *e, const struct job *j)
+{
+    if (e->journal && (j->body_segment || job_waits(j)))
+        e->promise = job_waits(j) ? e->journal->marked : e->journal->taken;
+}
+
 bool mark_job_gone(struct engine *e, struct job *j)
 {
     bool waits = job_waits(j);

@@ -40,6 +40,9 @@ void journal_free(struct engine *e);
 // A job's record of what never changes (JOB_BODY_DIRTY) or of what does (JOB_HEAD_DIRTY) is to be written.
 void mark_job(struct engine *e, struct job *j, unsigned what);
 
+// Somebody is told how the job is, whoever made it so: that has to be on disk first.
+void mark_told(struct engine *e, const struct job *j);
+
 // The job is gone. True: the journal frees it in its time.
 bool mark_job_gone(struct engine *e, struct job *j);
 

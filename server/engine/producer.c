@@ -208,6 +208,7 @@ enum error engine_result(struct engine *e, struct moment now, uint64_t id, unsig
         return ERROR_NOT_FOUND;
     enum error error = job_outcome(j, out);
     if (error != ERROR_TIMEOUT) {
+        mark_told(e, j);
         if ((flags & OUTCOME_FORGET) && (j->state == JOB_DONE || j->state == JOB_CANCELLED))
             job_remove(e, j);
         engine_settle(e);
