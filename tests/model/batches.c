@@ -96,6 +96,8 @@ void storage_commit(struct world *w, uint64_t most)
     kept_now(w); // before the commit, which ends the bytes' life
     CHECKED(store_commit(s->store));
     journal_on_disk(w->e, marks);
+    if (store_keeps(s->store))
+        promises_check(&s->promises, &s->kept, w->m, marks);
     REQUIRE(store_stats(s->store).live_bytes == (store_keeps(s->store) ? kept_bytes(&s->kept) : 0),
             "the store counts %" PRIu64 " bytes that live", store_stats(s->store).live_bytes);
     if (store_clean_wanted(s->store))

@@ -196,7 +196,7 @@ static void compare_job(struct kept *k, const struct model *m, const struct mjob
     REQUIRE(is.deliveries <= now.deliveries, "job %" PRIu64 ": more deliveries on disk", now.id);
 }
 
-static void compare_queue(struct kept *k, const struct model *m, int queue)
+void kept_shows_queue(struct kept *k, const struct model *m, int queue)
 {
     struct mqueue is = {.settings = queue_settings_default};
     const struct mqueue none = is, *now = m->queues[queue].owner ? &none : &m->queues[queue];
@@ -226,13 +226,22 @@ static bool stays(const struct model *m, int queue)
     return !m->queues[queue].owner;
 }
 
+void kept_shows(struct kept *k, struct model *m, uint64_t id)
+{
+    const struct mjob *j = model_job(m, id);
+    struct mjob is;
+    if (!j)
+        REQUIRE(!kept_job(k, id, &is), "job %" PRIu64 " is on disk and should be gone", id);
+    else if (j->stored && stays(m, j->queue))
+        compare_job(k, m, *j);
+}
+
 void kept_complete(struct kept *k, struct model *m)
 {
     for (int q = 0; q < QUEUES; q++)
-        compare_queue(k, m, q);
+        kept_shows_queue(k, m, q);
     for (unsigned i = 0; i < m->job_count; i++)
-        if (m->jobs[i].stored && stays(m, m->jobs[i].queue))
-            compare_job(k, m, m->jobs[i]);
+        kept_shows(k, m, m->jobs[i].id);
     for (unsigned i = 0; i < m->key_count; i++)
         if (m->keys[i].until && m->keys[i].stored && stays(m, m->keys[i].queue))
             compare_key(k, &m->keys[i]);

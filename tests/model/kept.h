@@ -43,6 +43,10 @@ uint64_t kept_bytes(const struct kept *k);
 // Nothing waits to be written: all of the model is on disk that has to be, and nothing else.
 void kept_complete(struct kept *k, struct model *m);
 
+// The same of one job, which may be no more, and of one queue.
+void kept_shows(struct kept *k, struct model *m, uint64_t id);
+void kept_shows_queue(struct kept *k, const struct model *m, int queue);
+
 // The model becomes what a start at this time makes of the disk.
 void kept_restore(struct kept *k, struct model *m, struct moment now);
 

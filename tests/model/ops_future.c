@@ -62,6 +62,7 @@ void op_result(struct world *w)
     } else if (got == ERROR_NONE || got == ERROR_FAILED || got == ERROR_CANCELLED) {
         REQUIRE(!waiting, "a result waits");
         check_outcome(j, &out, got);
+        storage_tell(w, id, engine_promise(w->e));
         blob_unref(out.result);
         blob_unref(out.error);
         if (forget && (j->state == JOB_DONE || j->state == JOB_CANCELLED))

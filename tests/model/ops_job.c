@@ -81,6 +81,7 @@ void op_put(struct world *w)
     REQUIRE(out.existing == (key != NULL), "put says existing=%d", out.existing);
     if (key) {
         REQUIRE(out.id == key->id, "put found job %" PRIu64 ", not %" PRIu64, out.id, key->id);
+        storage_tell(w, out.id, engine_promise(w->e));
     } else if (full) {
         REQUIRE(out.waiting && out.waiting->context == w, "a put to a full queue does not wait");
         model_wait_add(m,

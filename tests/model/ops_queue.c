@@ -134,6 +134,9 @@ void op_join(struct world *w)
     if (got)
         return;
     REQUIRE(waits == (waiting != NULL), "a join waits=%d", waiting != NULL);
+    for (unsigned i = 0; !waits && i < m->job_count; i++)
+        if (m->jobs[i].queue == queue)
+            storage_tell(w, m->jobs[i].id, engine_promise(w->e));
     if (waits)
         model_wait_add(m,
                        &(struct mwait){.kind = WAITER_JOIN,
@@ -228,6 +231,7 @@ void op_sweep(struct world *w)
         enum error got = engine_sweep(w->e, w->now, &s);
         REQUIRE(got == ERROR_NONE || (got == ERROR_NOT_FOUND && !used), "sweep says %s", error_name(got));
         REQUIRE(!got || s.done, "after an error a sweep goes on");
+        w->promise = engine_promise(w->e);
     }
     swept(w, &s, queue, limit);
 }

@@ -77,6 +77,12 @@ void storage_free(struct storage *s)
     free(s);
 }
 
+void storage_tell(struct world *w, uint64_t id, uint64_t marks)
+{
+    if (w->s)
+        promises_tell(&w->s->promises, id, marks);
+}
+
 void storage_step(struct world *w)
 {
     struct storage *s = w->s;

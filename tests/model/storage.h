@@ -8,7 +8,7 @@
 #define TESTS_MODEL_STORAGE_H
 
 #include "server/store/store.h"
-#include "tests/model/kept.h"
+#include "tests/model/promises.h"
 
 #define SEGMENT STORE_SEGMENT_MIN // so small that cleaning runs
 #define SLACK   (4 * (uint64_t)SEGMENT)
@@ -51,6 +51,7 @@ struct storage {
     char folder[64];
     struct store *store;
     struct kept kept;
+    struct promises promises;
     struct change changes[CHANGES];
     unsigned change_count;
     uint32_t segment; // of the batch
@@ -70,6 +71,9 @@ void storage_free(struct storage *s); // and the folder
 
 // Between two steps: perhaps a batch, all that is marked, a record that moves on, or a restart.
 void storage_step(struct world *w);
+
+// Somebody is told of a job, with the promise of the engine's last call. Nothing where there is no store.
+void storage_tell(struct world *w, uint64_t id, uint64_t marks);
 
 // Adds what happened so far.
 void storage_count(const struct storage *s, struct storage_totals *sum);

@@ -102,6 +102,9 @@ void world_settle(struct world *w)
                 "a completion with another's context");
         w->pending[w->pending_count++] = (struct pending){c, wait->auto_ack, wait->forget};
         model_completed(w->m, c);
+        if (c->error == ERROR_NONE ? c->kind == WAITER_PUT || c->kind == WAITER_RESULT
+                                   : c->error == ERROR_FAILED || c->error == ERROR_CANCELLED)
+            storage_tell(w, c->id, c->promise);
     }
     model_settled(w->m);
     jobs_free(engine_take_removed(w->e));
@@ -146,6 +149,12 @@ static operation *any_operation(struct world *w, const unsigned *weights)
 // Few enough jobs that comparing them all is cheap.
 #define CROWD 60
 
+// Whether somebody hears that it was done.
+static bool answers(operation *o)
+{
+    return o != op_tick && o != op_jump && o != op_wall && o != op_client_close;
+}
+
 static void one_step(struct world *w, const unsigned *weights)
 {
     operation *o = any_operation(w, weights);
@@ -155,8 +164,14 @@ static void one_step(struct world *w, const unsigned *weights)
         o = op_confirm;
     if (one_in(w, 4))
         world_pass(w, 4 * (int64_t)any(w, 6));
+    if (w->s)
+        promises_begin(&w->s->promises, w->m);
+    w->promise = 0;
     o(w);
+    uint64_t promise = w->promise ? w->promise : engine_promise(w->e);
     world_settle(w);
+    if (w->s)
+        promises_end(&w->s->promises, w->m, answers(o) ? promise : NOBODY);
     compare(w, place.step % 8 == 0);
     storage_step(w);
 }

@@ -20,8 +20,9 @@ struct world {
     struct engine_client *clients[CLIENTS];
     struct pending pending[MODEL_WAITS];
     unsigned pending_count;
-    unsigned busy;  // how many queues are used most
-    unsigned texts; // the last number given to a text
+    uint64_t promise; // of the operation's last call that said yes, where others came after it
+    unsigned busy;    // how many queues are used most
+    unsigned texts;   // the last number given to a text
 };
 
 // What is being done, for a message and for -v.
