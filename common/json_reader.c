@@ -149,14 +149,21 @@ static NOINLINE const char *scan_any_string(struct json_reader *r, const char *p
     }
 }
 
-// Where a string ends that is plain throughout and of at most sixteen bytes, as most are; NULL: it is not, or
-// this is too near to the end to look so far. `p` is after the opening quote; behind what comes back are two
-// bytes of the text. Without SSE2 such a string is like any other.
+// Where a string ends that is plain throughout and short, as most are: of at most sixteen bytes or, without
+// SSE2 and near to the end, fewer than eight. NULL: it is another, or the end is too near to look. `p` is
+// after the opening quote; behind what comes back are two bytes of the text.
 static ALWAYS_INLINE const char *scan_short_string(const char *p, const char *end)
 {
 #ifdef __SSE2__
     if (end - p >= 19) {
         p += __builtin_ctz(odd_bits(p) | 1u << 16); // the sixteenth byte after the quote, if all are plain
+        return *p == '"' ? p + 1 : NULL;
+    }
+#endif
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t odd = end - p >= 10 ? json_odd_bits(p) : 0;
+    if (odd) {
+        p += __builtin_ctzll(odd) / 8;
         return *p == '"' ? p + 1 : NULL;
     }
 #endif
