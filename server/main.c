@@ -1,6 +1,7 @@
 // taskqd: the command line.
 #include "common/log.h"
 #include "server/daemon.h"
+#include "server/pool/module_host.h"
 #include "server/settings.h"
 #include "server/settings_table.h"
 #include "server/tools.h"
@@ -194,6 +195,8 @@ static void tune_malloc(void)
 int main(int argc, char **argv)
 {
     struct arguments a = {0};
+    if (argc > 1 && strcmp(argv[1], MODULE_HOST_OPTION) == 0) // a child of a running daemon
+        return module_host_main(argc, argv);
     tune_malloc();
     signal(SIGPIPE, SIG_IGN);
     int status = parse(argc, argv, &a);

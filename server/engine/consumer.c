@@ -165,6 +165,18 @@ enum error engine_release(struct engine *e, struct moment now, struct engine_cli
     return state == JOB_CANCELLED ? ERROR_CANCELLED : ERROR_NONE;
 }
 
+enum error engine_lost(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                       uint64_t delivery)
+{
+    struct job *j;
+    enum error error = held(e, now, who, id, delivery, &j);
+    if (error != ERROR_NONE)
+        return error;
+    job_come_back(e, j, BACK_LOST, NULL, -1);
+    engine_settle(e);
+    return ERROR_NONE;
+}
+
 enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
                        uint64_t delivery, struct blob *error_text)
 {

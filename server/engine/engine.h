@@ -288,6 +288,9 @@ enum error engine_nack(struct engine *e, struct moment now, struct engine_client
 // priority NULL: as it was.
 enum error engine_release(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
                           uint64_t delivery, int64_t delay, const double *priority) MUST_CHECK;
+// What ran the job is gone, though not the client: it comes back as if the client were.
+enum error engine_lost(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
+                       uint64_t delivery) MUST_CHECK;
 enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
                        uint64_t delivery, struct blob *error) MUST_CHECK;
 // lease 0: the same again. *left: ms now left.

@@ -245,7 +245,7 @@ bool handler_settings_equal(const struct handler_settings *a, const struct handl
 
 bool handler_needs_spawner(const struct handler_settings *s)
 {
-    return s->kind == HANDLER_EXEC || s->kind == HANDLER_PROCESS;
+    return s->kind == HANDLER_EXEC || s->kind == HANDLER_PROCESS || s->kind == HANDLER_MODULE;
 }
 
 // ---- checks
@@ -348,12 +348,8 @@ static bool check_user(const struct check *c, const char *name)
     return true;
 }
 
-static bool check_command(const struct check *c, const struct handler_settings *s)
+static bool check_spec(const struct check *c, const struct handler_settings *s)
 {
-    if (s->command.count == 0)
-        return refuse(c, "its kind is %s and it has no command", kinds[s->kind].name);
-    if (s->command.items[0][0] == '\0')
-        return refuse(c, "the command's first string is the program to run, and it is empty");
     size_t size = SPEC_RESERVE;
     for (size_t i = 0; i < s->command.count; i++)
         size += strlen(s->command.items[i]) + 1;
@@ -364,17 +360,55 @@ static bool check_command(const struct check *c, const struct handler_settings *
     return check_env(c, &s->env) && (!s->user || check_user(c, s->user));
 }
 
+static bool check_command(const struct check *c, const struct handler_settings *s)
+{
+    if (s->module || s->function)
+        return refuse(c, "%s is for handlers of kind module, and this one is of kind %s",
+                      s->module ? "module" : "function", kinds[s->kind].name);
+    if (s->command.count == 0)
+        return refuse(c, "its kind is %s and it has no command", kinds[s->kind].name);
+    if (s->command.items[0][0] == '\0')
+        return refuse(c, "the command's first string is the program to run, and it is empty");
+    return check_spec(c, s);
+}
+
+static bool check_module(const struct check *c, const struct handler_settings *s)
+{
+    if (s->command.count > 0)
+        return refuse(c, "command is for handlers of kind exec and process, and this one is of kind module");
+    if (!s->module || !s->function)
+        return refuse(c, "its kind is module and it has no %s", s->module ? "function" : "module");
+    if (!strchr(s->module, '/'))
+        return refuse(c, "module must be a path with a slash in it");
+    return check_spec(c, s);
+}
+
 static bool check_builtin(const struct check *c, const struct handler_settings *s)
 {
     const char *given = s->command.count > 0 ? "command"
+                        : s->module          ? "module"
+                        : s->function        ? "function"
                         : s->env.count > 0   ? "env"
                         : s->cwd             ? "cwd"
                         : s->user            ? "user"
                                              : NULL;
     if (given)
-        return refuse(c, "%s is for handlers that run a command, and this one is built in (kind = %s)", given,
-                      kinds[s->kind].name);
+        return refuse(c, "%s is for handlers that start processes, and this one is built in (kind = %s)",
+                      given, kinds[s->kind].name);
     return true;
+}
+
+static bool check_kind(const struct check *c, const struct handler_settings *s)
+{
+    switch (s->kind) {
+    case HANDLER_EXEC:
+    case HANDLER_PROCESS:
+        return check_command(c, s);
+    case HANDLER_MODULE:
+        return check_module(c, s);
+    default:
+        return check_builtin(c, s);
+    }
 }
 
 static bool check_one(const struct check *c, struct handler_settings *s)
@@ -392,7 +426,7 @@ static bool check_one(const struct check *c, struct handler_settings *s)
             return refuse(c,
                           "queue name \"%.100s\" must be 1 to %d bytes of UTF-8 without control characters",
                           s->queues.items[i], HANDLER_NAME_MAX);
-    return s->kind == HANDLER_EXEC || s->kind == HANDLER_PROCESS ? check_command(c, s) : check_builtin(c, s);
+    return check_kind(c, s);
 }
 
 struct served {

@@ -21,6 +21,8 @@
     X(PROCESS, "process",                                                                                    \
       "keeps a child with `command` for each worker: it reads a job in one line of JSON on standard input "  \
       "and answers in one line on standard output")                                                          \
+    X(MODULE, "module",                                                                                      \
+      "calls `function` of the shared object `module` (taskq_module.h) on threads of a process of its own")  \
     X(ECHO, "echo", "the result is the body")                                                                \
     X(SLEEP, "sleep", "sleeps for as many seconds as the body says: 1.5 or {\"seconds\":1.5}")               \
     X(NOOP, "noop", "does nothing, successfully")                                                            \
@@ -76,43 +78,47 @@ enum handler_setting_type {
 #define HANDLER_SETTINGS(X)                                                                                  \
     /* field, type, lowest, highest, default, text */                                                        \
     X(kind, KIND, 0, HANDLER_KIND_COUNT - 1, HANDLER_EXEC,                                                   \
-      "what runs a job: exec, process, echo, sleep, noop or fail")                                           \
+      "what runs a job: exec, process, module, echo, sleep, noop or fail")                                   \
     X(queues, TEXTS, 0, HANDLER_QUEUES_MAX, 0,                                                               \
       "the queues that are served, the most urgent job over all of them first; none: the queue with the "    \
       "handler's own name. A queue has one handler")                                                         \
     X(command, TEXTS, 0, 1024, 0,                                                                            \
       "exec and process: the program and its arguments, one string each; no shell is involved unless it is " \
       "named")                                                                                               \
+    X(module, TEXT, 0, 4095, 0, "module: the shared object's path")                                          \
+    X(function, TEXT, 0, 255, 0, "module: the function's name")                                              \
     X(input, INPUT, 0, HANDLER_INPUT_COUNT - 1, HANDLER_INPUT_JSON,                                          \
       "exec: what stands on the command's standard input: json (the body as it was put) or text (a body "    \
       "that is a string: its characters, so that a shell command can use them as they are)")                 \
     X(workers, COUNT, 1, HANDLER_WORKERS_MAX, 1, "how many jobs run at a time")                              \
     X(timeout, SECONDS, 0, 1000000000000, 0,                                                                 \
-      "exec, process and sleep: how long an attempt may take before it is stopped and fails; 0 = as long "   \
-      "as "                                                                                                  \
-      "it likes")                                                                                            \
+      "all but echo, noop and fail: how long an attempt may take before it is stopped and fails; 0 = as "    \
+      "long as it likes")                                                                                    \
     X(grace, SECONDS, 0, 3600000, 5000,                                                                      \
       "exec and process: what is stopped gets SIGTERM, and SIGKILL this much later; this also holds for "    \
       "processes that the command leaves behind. A process that is not needed any more has this long from "  \
-      "the end of its input until SIGTERM")                                                                  \
+      "the end of its input until SIGTERM. module: how long a function that is told to stop has to return "  \
+      "before all of the handler's functions are killed")                                                    \
     X(max_output, BYTES, 1, 268435456, 1048576,                                                              \
-      "exec: how much a command may print on standard output; process: how long a result or error may be; "  \
-      "more, and it is killed and the attempt fails")                                                        \
+      "exec: how much a command may print on standard output; process and module: how long a result or "     \
+      "error may be. More, and the attempt fails")                                                           \
     X(max_jobs, COUNT, 0, 1000000000000, 0,                                                                  \
       "process: after so many jobs a child is replaced by a new one; 0 = never")                             \
     X(env, TEXTS, 0, 1024, 0,                                                                                \
-      "exec and process: environment variables to add or change, as NAME=value; a name alone is taken out. " \
-      "For exec TASKQ_ID, TASKQ_QUEUE, TASKQ_ATTEMPT and TASKQ_DELIVERY are always set")                     \
-    X(cwd, TEXT, 0, 4095, 0, "exec and process: the folder that the command starts in; else the daemon's")   \
+      "exec, process and module: environment variables to add or change, as NAME=value; a name alone is "    \
+      "taken out. For exec TASKQ_ID, TASKQ_QUEUE, TASKQ_ATTEMPT and TASKQ_DELIVERY are always set")          \
+    X(cwd, TEXT, 0, 4095, 0,                                                                                 \
+      "exec, process and module: the folder that the process starts in; else the daemon's")                  \
     X(user, TEXT, 0, 63, 0,                                                                                  \
-      "exec and process: the user that the command runs as; needs a daemon that runs as root")               \
+      "exec, process and module: the user that the process runs as; needs a daemon that runs as root")       \
     X(limit_cpu, COUNT, 0, 4294967295, 0,                                                                    \
-      "exec: seconds of processor time for each process; process: seconds of the child's processor time "    \
-      "for each job; 0 = the daemon's limit")                                                                \
+      "seconds of processor time: exec: of each process; process: of the child for each job; module: of "    \
+      "the function's thread for each job, and who uses more ends all of the handler's functions; 0 = the "  \
+      "daemon's limit")                                                                                      \
     X(limit_memory, BYTES, 0, 9007199254740991, 0,                                                           \
-      "exec and process: address space of each process in bytes; 0 = the daemon's limit")                    \
+      "exec, process and module: address space of each process in bytes; 0 = the daemon's limit")            \
     X(limit_files, COUNT, 0, 1048576, 0,                                                                     \
-      "exec and process: open files of each process; 0 = the daemon's limit")                                \
+      "exec, process and module: open files of each process; 0 = the daemon's limit")                        \
     X(daemon, FLAG, 0, 1, 0,                                                                                 \
       "true: a stop of the daemon does not wait for its jobs but ends them and puts them back at once")
 
@@ -121,6 +127,7 @@ struct handler_settings {
     enum handler_kind kind;
     struct handler_texts queues; // after handler_settings_check at least one
     struct handler_texts command;
+    char *module, *function;
     enum handler_input input;
     uint64_t workers;
     int64_t timeout; // ms; 0: none

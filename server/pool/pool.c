@@ -4,6 +4,7 @@
 #include "server/pool/crew.h"
 #include "server/pool/handler_builtin.h"
 #include "server/pool/handler_exec.h"
+#include "server/pool/handler_module.h"
 #include "server/pool/handler_process.h"
 
 #include <assert.h>
@@ -22,8 +23,9 @@ struct pool {
 };
 
 static const struct kind *const kinds[HANDLER_KIND_COUNT] = {
-    [HANDLER_EXEC] = &handler_exec,   [HANDLER_PROCESS] = &handler_process, [HANDLER_ECHO] = &handler_echo,
-    [HANDLER_SLEEP] = &handler_sleep, [HANDLER_NOOP] = &handler_noop,       [HANDLER_FAIL] = &handler_fail,
+    [HANDLER_EXEC] = &handler_exec, [HANDLER_PROCESS] = &handler_process, [HANDLER_MODULE] = &handler_module,
+    [HANDLER_ECHO] = &handler_echo, [HANDLER_SLEEP] = &handler_sleep,     [HANDLER_NOOP] = &handler_noop,
+    [HANDLER_FAIL] = &handler_fail,
 };
 
 static bool drains(const struct pool *p)

@@ -342,11 +342,12 @@ static size_t channel_pack(struct spawn_channel *c, const struct spawn_spec *spe
 }
 
 // `ours` and `theirs` are the ends of stdin, stdout and stderr; all -1 before. On failure the caller closes.
-static bool pipes_make(int ours[3], int theirs[3])
+static bool pipes_make(bool socket_in, int ours[3], int theirs[3])
 {
     for (int i = 0; i < 3; i++) {
         int ends[2];
-        if (pipe2(ends, O_CLOEXEC) != 0)
+        if (i == 0 && socket_in ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0
+                                : pipe2(ends, O_CLOEXEC) != 0)
             return false;
         ours[i] = ends[i == 0 ? 1 : 0];
         theirs[i] = ends[i == 0 ? 0 : 1];
@@ -389,7 +390,7 @@ bool spawn_channel_spawn(struct spawn_channel *c, const struct spawn_spec *spec,
     size_t size = channel_pack(c, spec);
     bool ok = size > 0 || fail(error, SPAWN_STEP_SPEC, errno);
     if (ok)
-        ok = pipes_make(ours, theirs) || fail(error, SPAWN_STEP_PIPE, errno);
+        ok = pipes_make(spec->socket_in, ours, theirs) || fail(error, SPAWN_STEP_PIPE, errno);
     if (ok)
         ok = channel_request(c, size, theirs, &pid, error);
     for (int i = 0; i < 3; i++) {

@@ -82,6 +82,7 @@ struct spawn_spec {
     bool cpu_renewable;            // no SIGKILL: the limit can be set again (spawn_channel_limit_cpu)
     uint64_t memory_bytes;         // address space
     uint64_t files;                // open descriptors
+    bool socket_in;                // `in` is one end of a SOCK_SEQPACKET pair, to write and to read
     unsigned grace_ms; // for what outlives the leader: from SIGTERM to SIGKILL; 0: SIGKILL at once
 };
 

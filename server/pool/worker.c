@@ -113,6 +113,8 @@ static enum error tell_engine(struct worker *w, struct moment now, const struct 
         return engine_bury(e, now, w->client, t->id, t->delivery, v->text);
     case VERDICT_BACK:
         return engine_release(e, now, w->client, t->id, t->delivery, 0, NULL);
+    case VERDICT_LOST:
+        return engine_lost(e, now, w->client, t->id, t->delivery);
     case VERDICT_GONE:
         if (w->cancelled) // until now it was held, so that nobody took its place
             return engine_release(e, now, w->client, t->id, t->delivery, 0, NULL);

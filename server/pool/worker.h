@@ -37,6 +37,7 @@ enum verdict_kind {
     VERDICT_FAILED, // counted as an attempt, `text` is the error
     VERDICT_BACK,   // it could not be run: back to its place, uncounted
     VERDICT_BURIED, // counted as an attempt and the last one, `text` is the error
+    VERDICT_LOST,   // what ran it is gone, and it may have done nothing wrong: counted as lost
     VERDICT_GONE,   // it is not ours any more, or cancelled: nothing to say
 };
 
@@ -72,6 +73,7 @@ struct handler {
     const struct kind *kind;
     bool has_user;
     struct spawn_user user; // with has_user
+    void *shared;           // by the kind's workers; under the crew's lock
 
     struct handler *next;
     struct worker *workers; // by number; those that were asked to leave too, to their end

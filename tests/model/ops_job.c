@@ -307,6 +307,15 @@ void op_release(struct world *w)
     model_come_back(w->m, c.job, MODEL_RELEASED, 0, delay);
 }
 
+void op_lose(struct world *w)
+{
+    struct claim c = any_claim(w, "lose");
+    enum error got = engine_lost(w->e, w->now, claimant(w, &c), c.id, c.delivery);
+    REQUIRE(got == c.want, "lost says %s, not %s", error_name(got), error_name(c.want));
+    if (!got)
+        model_come_back(w->m, c.job, MODEL_LOST, 0, -1);
+}
+
 void op_bury(struct world *w)
 {
     struct claim c = any_claim(w, "bury");

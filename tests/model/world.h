@@ -42,7 +42,7 @@ struct operation_row {
 extern const struct operation_row operations[];
 extern const unsigned operation_count;
 
-operation op_put, op_get, op_ack, op_nack, op_release, op_bury, op_touch;           // ops_job.c
+operation op_put, op_get, op_ack, op_nack, op_release, op_lose, op_bury, op_touch;  // ops_job.c
 operation op_cancel, op_result, op_kick, op_delete;                                 // ops_future.c
 operation op_wait_cancel, op_confirm, op_client_close;                              // ops_client.c
 operation op_declare, op_pause, op_resume, op_join, op_shutdown, op_drop, op_sweep; // ops_queue.c

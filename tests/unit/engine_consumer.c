@@ -140,6 +140,26 @@ START_TEST(a_release_counts_nothing_and_may_change_the_place)
 }
 END_TEST
 
+START_TEST(a_lost_job_comes_back_and_is_dead_after_the_last_time)
+{
+    uint64_t id = put("q", 0);
+    struct taken t = get("q");
+    ck_assert_int_eq(engine_lost(e, now, client, id, t.delivery), ERROR_NONE);
+    ck_assert_int_eq(engine_lost(e, now, client, id, t.delivery), ERROR_NOT_RESERVED);
+    ck_assert_int_eq(state_of(id), JOB_READY); // at once, the first time
+    ck_assert_uint_eq(info_of(id).lost, 1);
+    ck_assert_uint_eq(info_of(id).attempts, 0);
+    for (unsigned n = 2; n <= 10; n++) {
+        get_id("q");
+        ck_assert_int_eq(engine_lost(e, now, client, id, 0), ERROR_NONE);
+        ck_assert_uint_eq(info_of(id).lost, n);
+        ck_assert_int_eq(state_of(id), n < 10 ? JOB_DELAYED : JOB_DEAD);
+        pass(3600000);
+    }
+    ck_assert_int_eq(info_of(id).reason, DEAD_LOST);
+}
+END_TEST
+
 START_TEST(a_nack_may_say_its_pause)
 {
     uint64_t id = put("q", 0);
@@ -167,6 +187,7 @@ int main(void)
     tcase_add_test(c, a_lease_is_the_gets_else_the_jobs_else_the_queues);
     tcase_add_test(c, a_touch_begins_the_lease_anew);
     tcase_add_test(c, a_release_counts_nothing_and_may_change_the_place);
+    tcase_add_test(c, a_lost_job_comes_back_and_is_dead_after_the_last_time);
     tcase_add_test(c, a_nack_may_say_its_pause);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);

@@ -36,7 +36,9 @@ static int ask(const char *body)
     struct outcome o = wait_outcome(put("q", body));
     ck_assert_msg(o.state == JOB_DONE, "failed: %.*s", o.error ? (int)o.error->len : 0,
                   o.error ? o.error->data : "");
-    int n = atoi(o.result->data);
+    char text[32];
+    snprintf(text, sizeof text, "%.*s", (int)o.result->len, o.result->data);
+    int n = atoi(text);
     outcome_release(&o);
     return n;
 }

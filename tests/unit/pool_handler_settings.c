@@ -200,7 +200,7 @@ END_TEST
 START_TEST(what_a_kind_needs_is_asked_for_and_nothing_else)
 {
     h[0].kind = HANDLER_NOOP;
-    refused("one", "command is for handlers that run a command");
+    refused("one", "command is for handlers that start processes");
     take_last(&h[0].command);
     ck_assert(handler_texts_add(&h[0].env, "A=1"));
     refused("one", "env is for handlers");
@@ -274,6 +274,24 @@ START_TEST(no_handler_at_all_is_fine)
 }
 END_TEST
 
+START_TEST(a_module_needs_a_path_and_a_function)
+{
+    h[1].kind = HANDLER_MODULE;
+    refused("two", "command is for handlers of kind exec and process");
+    take_last(&h[1].command);
+    refused("two", "its kind is module and it has no module");
+    ck_assert(handler_text_set(&h[1].module, "primes.so"));
+    refused("two", "it has no function");
+    ck_assert(handler_text_set(&h[1].function, "primes"));
+    refused("two", "a path with a slash");
+    ck_assert(handler_text_set(&h[1].module, "./primes.so"));
+    accepted();
+    ck_assert(handler_needs_spawner(&h[1]));
+    ck_assert(handler_text_set(&h[0].function, "primes"));
+    refused("one", "function is for handlers of kind module");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("pool/handler_settings");
@@ -281,6 +299,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, every_row_has_a_text_and_a_default_within_its_range);
     tcase_add_test(c, the_defaults_are_what_the_manual_says);
+    tcase_add_test(c, a_module_needs_a_path_and_a_function);
     tcase_add_test(c, kinds_and_inputs_are_found_by_name);
     tcase_add_test(c, a_copy_stands_alone);
     tcase_add_test(c, a_handler_without_queues_serves_the_one_with_its_name);

@@ -171,20 +171,26 @@ END_TEST
 START_TEST(every_row_of_a_handler_lands_in_its_field)
 {
     bool flag = _i;
+    const char *refusal;
     char text[200], line[300];
 #define X(field, type, low, high, value, help)                                                               \
     text_of(text, sizeof text, TYPE_##type, low, high, NULL, flag);                                          \
-    if (strcmp(#field, "user") == 0)                                                                         \
+    refusal = NULL;                                                                                          \
+    if (strcmp(#field, "user") == 0) {                                                                       \
         snprintf(text, sizeof text, "%s", "\"no such user, says the check\"");                               \
+        refusal = text + 1;                                                                                  \
+    } else if (strcmp(#field, "module") == 0 || strcmp(#field, "function") == 0) {                           \
+        refusal = #field " is for handlers of kind module";                                                  \
+    }                                                                                                        \
     snprintf(line, sizeof line, "handler \"h\" {\n command = {\"one\", 't w\"o'}\n " #field " = %s\n}\n",    \
              text);                                                                                          \
-    if (strcmp(#field, "user") != 0) {                                                                       \
+    if (!refusal) {                                                                                          \
         reads(line);                                                                                         \
         ck_assert_uint_eq(s.handler_count, 1);                                                               \
         ck_assert_str_eq(s.handlers[0].name, "h");                                                           \
         IS_##type(s.handlers[0].field, low, high);                                                           \
     } else {                                                                                                 \
-        refuses(line, text + 1);                                                                             \
+        refuses(line, refusal);                                                                              \
     }                                                                                                        \
     settings_release(&s);                                                                                    \
     settings_init(&s);
@@ -225,6 +231,14 @@ static void refuses_number(const char *section, const char *field, const char *n
 #define RANGE_NAME(section, field, low, high)
 #define RANGE_TEXT(section, field, low, high)
 #define RANGE_TEXTS(section, field, low, high)
+
+START_TEST(a_module_has_its_own_rows)
+{
+    reads("handler \"h\" {\n kind = module\n module = \"/a.so\"\n function = \"f\"\n}\n");
+    ck_assert_str_eq(s.handlers[0].module, "/a.so");
+    ck_assert_str_eq(s.handlers[0].function, "f");
+}
+END_TEST
 
 START_TEST(every_row_refuses_what_is_out_of_its_range_and_says_where)
 {
@@ -530,6 +544,7 @@ static void add_cases(Suite *suite)
     tcase_add_loop_test(c, every_row_of_the_daemon_lands_in_its_field, 0, 2);
     tcase_add_loop_test(c, every_row_of_a_queue_lands_in_its_field_and_is_named_alone, 0, 2);
     tcase_add_loop_test(c, every_row_of_a_handler_lands_in_its_field, 0, 2);
+    tcase_add_test(c, a_module_has_its_own_rows);
     tcase_add_test(c, every_row_refuses_what_is_out_of_its_range_and_says_where);
     tcase_add_test(c, a_list_has_its_bound);
     tcase_add_test(c, what_is_wrong_with_a_section_is_told_where_it_ends);

@@ -1,0 +1,401 @@
+#include "server/pool/handler_module.h"
+
+#include "common/clock.h"
+#include "server/pool/module_host.h"
+#include "tests/unit/pool_fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct handler_settings *module_add(const char *name, const char *object, const char *function)
+{
+    struct handler_settings *s = handler_add(name, HANDLER_MODULE);
+    ck_assert(handler_text_set(&s->module, object));
+    ck_assert(handler_text_set(&s->function, function));
+    s->grace = 300;
+    return s;
+}
+
+static struct handler_settings *function_add(const char *function)
+{
+    return module_add("q", POOL_MODULE, function);
+}
+
+static void function_start(const char *function)
+{
+    function_add(function);
+    handlers_start();
+}
+
+static void expect_text(uint64_t id, const char *text)
+{
+    struct outcome o = wait_outcome(id);
+    ck_assert_int_eq(o.state, JOB_DEAD);
+    ck_assert_ptr_nonnull(o.error);
+    ck_assert_msg(memmem(o.error->data, o.error->len, text, strlen(text)), "%.*s has no %s",
+                  (int)o.error->len, o.error->data, text);
+    outcome_release(&o);
+}
+
+// The host's pid.
+static int host(void)
+{
+    char path[64];
+    int pid = 0, spawner_is = (int)spawner_pid(spawner);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", spawner_is, spawner_is);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    if (fscanf(f, "%d", &pid) != 1)
+        pid = 0;
+    fclose(f);
+    return pid;
+}
+
+// ---- well
+
+START_TEST(the_function_has_the_body_and_gives_the_result)
+{
+    function_start("echo");
+    static const char *const bodies[] = {"1", "\"a \\u00e9\"", "{\"a\": [1, 2]}", "null"};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+        expect_result(put("q", bodies[i]), bodies[i]);
+    uint64_t id = put_size("q", 'x', 1 << 20);
+    struct outcome o = wait_outcome(id);
+    ck_assert_int_eq(o.state, JOB_DONE);
+    ck_assert_uint_eq(o.result->len, 1 << 20);
+    outcome_release(&o);
+}
+END_TEST
+
+START_TEST(it_knows_all_about_the_job)
+{
+    struct handler_settings *s = function_add("info");
+    ck_assert(handler_texts_add(&s->queues, "\xc3\xa9 q"));
+    handlers_start();
+    uint64_t id = put("\xc3\xa9 q", "[1]");
+    char text[100];
+    snprintf(text, sizeof text, "[%llu,1,\"\xc3\xa9 q\",3,1]", (unsigned long long)id);
+    expect_result(id, text);
+}
+END_TEST
+
+START_TEST(what_it_does_not_say)
+{
+    function_start("nothing");
+    expect_result(put("q", "0"), "null");
+    expect_failure(put("q", "7"), "{\"status\":7}");
+}
+END_TEST
+
+START_TEST(errors)
+{
+    module_add("error", POOL_MODULE, "error");
+    module_add("text", POOL_MODULE, "error_text");
+    module_add("bury", POOL_MODULE, "bury");
+    module_add("again", POOL_MODULE, "again");
+    module_add("bad", POOL_MODULE, "not_json");
+    module_add("lines", POOL_MODULE, "many_lines");
+    handlers_start();
+    declare_backoff("again", 3600000);
+    expect_failure(put("error", "1"), "{\"code\": 7}");
+    expect_failure(put("text", "1"), "\"a \\\"b\\\"\\n\xef\xbf\xbd\"");
+    struct outcome o = wait_outcome(put_attempts("bury", "1", 20));
+    ck_assert_int_eq(o.reason, DEAD_BURIED);
+    outcome_release(&o);
+    expect_result(put_attempts("again", "1", 20), "3");
+    expect_failure(put("bad", "1"), "{\"module\":\"the result is not JSON\"}");
+    expect_result(put("lines", "1"), "[1, \"a\" ]");
+}
+END_TEST
+
+START_TEST(its_result_may_be_so_long)
+{
+    function_add("long_result")->max_output = 100;
+    handlers_start();
+    struct outcome o = wait_outcome(put("q", "100"));
+    ck_assert_int_eq(o.state, JOB_DONE);
+    outcome_release(&o);
+    expect_failure(put("q", "101"), "{\"output\":100}");
+    expect_failure(put("q", "1000000"), "{\"output\":100}");
+    o = wait_outcome(put("q", "99"));
+    ck_assert_int_eq(o.state, JOB_DONE);
+    outcome_release(&o);
+}
+END_TEST
+
+START_TEST(progress_is_no_answer)
+{
+    function_start("progress");
+    expect_result(put("q", "1"), "1");
+}
+END_TEST
+
+START_TEST(workers_are_threads_of_one_host)
+{
+    function_add("meet")->workers = 2;
+    handlers_start();
+    uint64_t one = put("q", "1"), two = put("q", "2");
+    expect_result(one, "1");
+    expect_result(two, "2");
+    int pid = host();
+    one = put("q", "3"), two = put("q", "4");
+    expect_result(one, "3");
+    expect_result(two, "4");
+    ck_assert_int_eq(host(), pid);
+}
+END_TEST
+
+START_TEST(what_it_prints_is_logged_with_the_job)
+{
+    int log = open(scratch("log"), O_CREAT | O_RDWR, 0600), before = dup(STDERR_FILENO);
+    dup2(log, STDERR_FILENO);
+    function_start("say");
+    uint64_t id = put("q", "1");
+    expect_result(id, "1");
+    pool_end();
+    dup2(before, STDERR_FILENO);
+    static char text[10000];
+    ck_assert_int_gt(pread(log, text, sizeof text - 1, 0), 0);
+    ck_assert_ptr_nonnull(strstr(text, "handler=q: this is printed\n"));
+    ck_assert_ptr_nonnull(strstr(text, "handler=q: and this said\n"));
+    close(before);
+    close(log);
+}
+END_TEST
+
+START_TEST(the_example_counts_primes)
+{
+    module_add("primes", PRIMES_MODULE, "primes");
+    handlers_start();
+    expect_result(put("primes", "10000"), "1229");
+    expect_result(put("primes", "2"), "0");
+    expect_result(put("primes", "3"), "1");
+    struct outcome o = wait_outcome(put_attempts("primes", "\"x\"", 9));
+    ck_assert_int_eq(o.reason, DEAD_BURIED);
+    outcome_release(&o);
+}
+END_TEST
+
+// ---- badly
+
+START_TEST(a_crash_costs_each_job_of_the_host_one_loss)
+{
+    function_add("crash")->workers = 2;
+    handlers_start();
+    expect_result(put("q", "1"), "1");
+    int pid = host();
+    uint64_t waits = put("q", "\"wait\"");
+    wait_running("q", 1);
+    uint64_t crashes = put("q", "\"crash\"");
+    struct job_view v;
+    WAIT_UNTIL(look(waits, &v) && v.lost >= 1);
+    ck_assert_uint_eq(v.attempts, 0);
+    WAIT_UNTIL(look(crashes, &v) && v.lost >= 1);
+    ck_assert_uint_eq(v.attempts, 0);
+    WAIT_UNTIL(!alive(pid));
+    remove_job(waits);
+    WAIT_UNTIL(look(crashes, &v) && v.state != JOB_RESERVED);
+    remove_job(crashes);
+    expect_result(put("q", "2"), "2");
+}
+END_TEST
+
+START_TEST(exit_is_the_same)
+{
+    function_start("leave");
+    expect_result(put("q", "1"), "1");
+    uint64_t id = put("q", "\"leave\"");
+    struct job_view v;
+    WAIT_UNTIL(look(id, &v) && v.lost >= 1);
+    WAIT_UNTIL(look(id, &v) && v.state != JOB_RESERVED);
+    remove_job(id);
+    expect_result(put("q", "2"), "2");
+}
+END_TEST
+
+START_TEST(a_host_that_is_killed_between_jobs_costs_nothing)
+{
+    function_start("echo");
+    for (int i = 0; i < 5; i++) {
+        uint64_t id = put("q", "1");
+        expect_result(id, "1");
+        kill(host(), SIGKILL);
+        id = put("q", "2"); // while it dies
+        expect_result(id, "2");
+        struct job_view v;
+        ck_assert(look(id, &v));
+        ck_assert_uint_eq(v.attempts, 0);
+    }
+}
+END_TEST
+
+START_TEST(one_that_hangs_is_killed)
+{
+    struct handler_settings *s = function_add("hang");
+    s->timeout = 200;
+    handlers_start();
+    expect_result(put("q", "1"), "1");
+    int pid = host();
+    int64_t began = clock_now().mono;
+    expect_failure(put("q", "\"hang\""), "{\"timeout\":0.2}");
+    ck_assert_int_ge(clock_now().mono - began, 490);
+    ck_assert(!alive(pid));
+    expect_result(put("q", "2"), "2");
+}
+END_TEST
+
+START_TEST(one_that_listens_lives_on)
+{
+    function_add("wait_for_it")->timeout = 100;
+    handlers_start();
+    char body[300];
+    snprintf(body, sizeof body, "\"%s\"", scratch("stopped"));
+    expect_failure(put("q", body), "{\"timeout\":0.1}");
+    int pid = wait_pid_file(scratch("stopped"));
+    ck_assert(alive(pid));
+    snprintf(body, sizeof body, "\"%s\"", scratch("stopped again"));
+    uint64_t id = put("q", body);
+    wait_running("q", 1);
+    remove_job(id);
+    ck_assert_int_eq(wait_pid_file(scratch("stopped again")), pid);
+}
+END_TEST
+
+START_TEST(processor_time_is_limited_for_each_job)
+{
+    function_add("burn")->limit_cpu = 1;
+    handlers_start();
+    expect_result(put("q", "1"), "1");
+    expect_failure(put("q", "\"burn\""), "{\"cpu\":1}");
+    expect_result(put("q", "2"), "2");
+}
+END_TEST
+
+START_TEST(there_is_no_such_file)
+{
+    module_add("q", "/nonexistent/module.so", "echo");
+    handlers_start();
+    expect_text(put("q", "1"), "{\"module\":\"cannot load the module: /nonexistent/module.so: ");
+}
+END_TEST
+
+START_TEST(it_is_no_module)
+{
+    module_add("text", "/etc/passwd", "echo");
+    module_add("none", POOL_MODULE_SILENT, "echo");
+    module_add("old", POOL_MODULE_OLD, "echo");
+    module_add("function", POOL_MODULE, "no_such_function");
+    handlers_start();
+    expect_text(put("text", "1"), "{\"module\":\"cannot load the module: /etc/passwd: ");
+    expect_text(put("none", "1"), "TASKQ_MODULE is missing");
+    expect_text(put("old", "1"), "the module was built for version: 999, and this is 1");
+    expect_text(put("function", "1"), "the module has no function: no_such_function");
+}
+END_TEST
+
+START_TEST(it_cannot_be_started)
+{
+    struct handler_settings *s = function_add("echo");
+    ck_assert(handler_text_set(&s->cwd, "/nonexistent"));
+    handlers_start();
+    expect_text(put("q", "1"),
+                "{\"module\":\"cannot enter the command's working directory: No such file or directory\"}");
+}
+END_TEST
+
+START_TEST(a_new_one_comes_ever_later)
+{
+    module_add("q", POOL_MODULE_OLD, "echo");
+    handlers_start();
+    int64_t began = clock_now().mono;
+    expect_text(put("q", "1"), "version");
+    expect_text(put("q", "1"), "version"); // 1 s later
+    ck_assert_int_ge(clock_now().mono - began, 950);
+}
+END_TEST
+
+// ---- the end
+
+START_TEST(a_drain_waits_for_the_job_and_the_host)
+{
+    function_add("hang")->workers = 3;
+    handlers_start();
+    expect_result(put("q", "1"), "1");
+    int pid = host();
+    pool_drain(pool, 60000);
+    wait_drained();
+    ck_assert(!alive(pid));
+    expect_no_children_of_spawner();
+}
+END_TEST
+
+START_TEST(a_hurry_puts_the_job_back)
+{
+    function_start("hang");
+    uint64_t id = put("q", "\"hang\"");
+    wait_running("q", 1);
+    WAIT_UNTIL(host() > 0);
+    int pid = host();
+    pool_hurry(pool);
+    wait_drained();
+    WAIT_UNTIL(!alive(pid));
+    struct job_view v;
+    ck_assert(look(id, &v));
+    ck_assert_int_eq(v.state, JOB_READY);
+    ck_assert_uint_eq(v.attempts, 0);
+    ck_assert_uint_eq(v.lost, 0);
+}
+END_TEST
+
+START_TEST(no_descriptor_is_lost)
+{
+    function_add("leave")->workers = 2;
+    handlers_start();
+    expect_result(put("q", "1"), "1");
+    pool_end();
+    size_t before = count_descriptors(getpid()), spawners = count_descriptors((int)spawner_pid(spawner));
+    handlers_start();
+    for (int i = 0; i < 6; i++) {
+        expect_result(put("q", "1"), "1");
+        kill(host(), SIGKILL);
+        expect_result(put("q", "2"), "2");
+    }
+    pool_end();
+    ck_assert_uint_eq(count_descriptors(getpid()), before);
+    WAIT_UNTIL(count_descriptors((int)spawner_pid(spawner)) == spawners);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], MODULE_HOST_OPTION) == 0)
+        return module_host_main(argc, argv);
+    const TTest *const tests[] = {the_function_has_the_body_and_gives_the_result,
+                                  it_knows_all_about_the_job,
+                                  what_it_does_not_say,
+                                  errors,
+                                  its_result_may_be_so_long,
+                                  progress_is_no_answer,
+                                  workers_are_threads_of_one_host,
+                                  what_it_prints_is_logged_with_the_job,
+                                  the_example_counts_primes,
+                                  a_crash_costs_each_job_of_the_host_one_loss,
+                                  exit_is_the_same,
+                                  a_host_that_is_killed_between_jobs_costs_nothing,
+                                  one_that_hangs_is_killed,
+                                  one_that_listens_lives_on,
+                                  processor_time_is_limited_for_each_job,
+                                  there_is_no_such_file,
+                                  it_is_no_module,
+                                  it_cannot_be_started,
+                                  a_new_one_comes_ever_later,
+                                  a_drain_waits_for_the_job_and_the_host,
+                                  a_hurry_puts_the_job_back,
+                                  no_descriptor_is_lost,
+                                  NULL};
+    return pool_test_main("handler_module", tests);
+}
