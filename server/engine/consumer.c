@@ -172,9 +172,9 @@ enum error engine_lost(struct engine *e, struct moment now, struct engine_client
     enum error error = held(e, now, who, id, delivery, &j);
     if (error != ERROR_NONE)
         return error;
-    job_come_back(e, j, BACK_LOST, NULL, -1);
+    enum job_state state = job_come_back(e, j, BACK_LOST, NULL, -1);
     engine_settle(e);
-    return ERROR_NONE;
+    return state == JOB_CANCELLED ? ERROR_CANCELLED : ERROR_NONE;
 }
 
 enum error engine_bury(struct engine *e, struct moment now, struct engine_client *who, uint64_t id,
