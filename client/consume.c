@@ -3,6 +3,7 @@
 
 #include "client/call.h"
 #include "client/renew.h"
+#include "common/error.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,22 @@ enum taskq_error taskq_touch(struct taskq *q, uint64_t id, uint64_t delivery, do
     return TASKQ_OK;
 }
 
+enum taskq_error taskq_progress(struct taskq *q, uint64_t id, uint64_t delivery,
+                                const struct taskq_report *report)
+{
+    request_begin(q, "progress");
+    request_uint(q, "id", id);
+    if (delivery != 0)
+        request_uint(q, "delivery", delivery);
+    if (!(report->done < 0))
+        request_number(q, "done", report->done);
+    if (!(report->total < 0))
+        request_number(q, "total", report->total);
+    if (report->message != NULL)
+        request_text(q, "message", report->message);
+    return call_plain(q, true);
+}
+
 void taskq_renew_stop(struct taskq *q, uint64_t id)
 {
     renew_remove(q, id);
@@ -235,9 +252,8 @@ static bool read_failed(const struct taskq_reply *reply, const uint64_t *ids, si
         while (i < count && ids[i] != id)
             i++;
         if (i < count) {
-            enum taskq_error e = strcmp(name.data, taskq_error_name(TASKQ_NOT_FOUND)) == 0
-                                     ? TASKQ_NOT_FOUND
-                                     : TASKQ_NOT_RESERVED;
+            enum error known = error_of_name(name.data);
+            enum taskq_error e = known == ERROR_NONE ? TASKQ_UNKNOWN : (enum taskq_error)error_code(known);
             if (errors != NULL)
                 errors[i] = e;
             if (*first == TASKQ_OK)

@@ -47,6 +47,14 @@ struct flight_entry *flight_add(struct flight *f, uint64_t request)
     return e;
 }
 
+void flight_own(struct flight *f, struct flight_entry *e, struct taskq_future *future)
+{
+    assert(!e->owned && e->fate == TASKQ_OK);
+    e->owned = true;
+    e->future = future;
+    f->owned++;
+}
+
 struct flight_entry *flight_find(struct flight *f, uint64_t request)
 {
     size_t low = f->begin, high = f->end;
@@ -62,13 +70,15 @@ struct flight_entry *flight_find(struct flight *f, uint64_t request)
     return &f->entries[low];
 }
 
-struct flight_entry *flight_first_fated(struct flight *f)
+struct flight_entry *flight_first_fated(struct flight *f, bool owned)
 {
-    if (f->fated == 0)
+    if ((owned ? f->owned_fated : f->fated - f->owned_fated) == 0)
         return NULL;
-    for (size_t i = f->begin; i < f->end; i++)
-        if (!f->entries[i].done && f->entries[i].fate != TASKQ_OK)
-            return &f->entries[i];
+    for (size_t i = f->begin; i < f->end; i++) {
+        struct flight_entry *e = &f->entries[i];
+        if (!e->done && e->fate != TASKQ_OK && e->owned == owned)
+            return e;
+    }
     return NULL;
 }
 
@@ -88,6 +98,7 @@ void flight_doom(struct flight *f, struct flight_entry *e, enum taskq_error fate
     assert(e->fate == TASKQ_OK && fate != TASKQ_OK);
     e->fate = fate;
     f->fated++;
+    f->owned_fated += e->owned;
 }
 
 void flight_doom_all(struct flight *f, uint64_t sent)
@@ -103,8 +114,11 @@ void flight_remove(struct flight *f, struct flight_entry *e)
 {
     e->done = true;
     f->live--;
-    if (e->fate != TASKQ_OK)
+    if (e->fate != TASKQ_OK) {
         f->fated--;
+        f->owned_fated -= e->owned;
+    }
+    f->owned -= e->owned;
     while (f->begin < f->end && f->entries[f->begin].done)
         f->begin++;
     if (f->begin == f->end)

@@ -19,6 +19,7 @@
 #define CONNECT_TIMEOUT 5.0
 #define REPLY_TIMEOUT   60.0
 #define MAX_REPLY       ((size_t)256 << 20)
+#define PATIENCE        30.0
 
 enum taskq_error handle_fail(struct taskq *q, enum taskq_error error, const char *format, ...)
 {
@@ -58,13 +59,14 @@ static enum taskq_error set_up(struct taskq *q, const char *address, const struc
     static const struct taskq_options defaults;
     if (o == NULL)
         o = &defaults;
-    if (bad_time(o->connect_timeout) || bad_time(o->reply_timeout))
+    if (bad_time(o->connect_timeout) || bad_time(o->reply_timeout) || bad_time(o->patience))
         return handle_fail(q, TASKQ_USAGE, "a timeout is at most 1e9 seconds");
     double connect = o->connect_timeout == 0 ? CONNECT_TIMEOUT : o->connect_timeout;
     double reply = o->reply_timeout == 0 ? REPLY_TIMEOUT : o->reply_timeout;
     q->connect_ns = connect < 0 ? -1 : (int64_t)(connect * 1e9);
     q->reply_ns = reply < 0 ? -1 : (int64_t)(reply * 1e9);
     q->max_reply = o->max_reply == 0 ? MAX_REPLY : o->max_reply;
+    q->futures.patience = o->patience == 0 ? PATIENCE : o->patience;
 
     if (address == NULL)
         address = getenv("TASKQ_ADDR");
@@ -99,6 +101,7 @@ enum taskq_error taskq_open(struct taskq **out, const char *address, const struc
     q->next_request = 1;
     q->settled = true;
     q->arrivals_end = &q->arrivals;
+    futures_init(&q->futures);
     q->error_text = taskq_error_text(TASKQ_OK);
     q->renew_at = INT64_MAX;
     pthread_mutex_init(&q->lock, NULL);
@@ -141,6 +144,7 @@ void taskq_close(struct taskq *q)
         close(q->wake);
     if (q->renew_wake >= 0)
         close(q->renew_wake);
+    futures_close(q);
     receive_release(q);
     flight_release(&q->flight);
     lease_table_release(&q->leases);

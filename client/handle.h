@@ -7,6 +7,7 @@
 
 #include "client/address.h"
 #include "client/flight.h"
+#include "client/future.h"
 #include "client/lease_table.h"
 #include "client/taskq.h"
 #include "common/buffer.h"
@@ -35,6 +36,7 @@ struct taskq {
     struct flight flight;
     struct arrival *arrivals, **arrivals_end;
     struct arrival *current; // the one whose reply the caller looks at
+    struct future_set futures;
 
     struct buffer in; // what was read: in_at … in.len is not taken yet, up to in_seen there is no line end
     size_t in_at, in_seen;

@@ -50,6 +50,7 @@ void link_settle(struct taskq *q)
     flight_doom_all(&q->flight, q->sent);
     link_discard(q);
     q->settled = true;
+    futures_lost(q);
 }
 
 // Whether the daemon has closed a connection on which nothing is expected.

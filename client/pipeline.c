@@ -28,7 +28,7 @@ enum taskq_error taskq_receive(struct taskq *q, double timeout, struct taskq_rep
 
 size_t taskq_in_flight(const struct taskq *q)
 {
-    size_t n = q->flight.live;
+    size_t n = q->flight.live - q->flight.owned;
     for (const struct arrival *a = q->arrivals; a != NULL; a = a->next)
         n++;
     return n;

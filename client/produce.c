@@ -4,6 +4,8 @@
 #include "client/call.h"
 #include "client/text.h"
 
+#include <string.h>
+
 static const struct taskq_put_options put_defaults = TASKQ_PUT_OPTIONS_INIT;
 
 const struct taskq_put_options *produce_options(const struct taskq_put_options *o)
@@ -34,7 +36,7 @@ void produce_request(struct taskq *q, const char *method, const char *queue, con
         request_text(q, "key", key);
     number_unless_zero(q, "key_for", o->key_for);
     request_timeout(q, o->timeout);
-    if (method[0] == 's')
+    if (strcmp(method, "put") != 0)
         number_unless_zero(q, "keep_result", o->keep_result);
     request_json(q, "body", body, body_len);
 }
@@ -89,19 +91,13 @@ enum taskq_error taskq_put_send(struct taskq *q, const char *queue, const char *
     return call_send(q, 0, false, request);
 }
 
-enum taskq_error taskq_result(struct taskq *q, uint64_t id, double timeout, bool forget,
-                              struct taskq_text *result)
+// Sends the request that is in the handle and takes the outcome that comes.
+static enum taskq_error wait_for_result(struct taskq *q, const struct call *c, struct taskq_text *result)
 {
     struct taskq_reply reply;
     const char *value;
     size_t len;
-    request_begin(q, "result");
-    request_uint(q, "id", id);
-    request_timeout(q, timeout);
-    if (forget)
-        request_true(q, "forget");
-    struct call c = {.repeatable = !forget, .waits = true, .timeout = timeout};
-    enum taskq_error e = call(q, &c, &reply);
+    enum taskq_error e = call(q, c, &reply);
     if (e != TASKQ_OK)
         return e;
     if (!taskq_json_member(reply.result, reply.result_len, "result", &value, &len))
@@ -112,13 +108,36 @@ enum taskq_error taskq_result(struct taskq *q, uint64_t id, double timeout, bool
     return e == TASKQ_OK ? e : handle_fail(q, e, "%s", taskq_error_text(e));
 }
 
-enum taskq_error taskq_cancel(struct taskq *q, uint64_t id, bool *cancelled)
+enum taskq_error taskq_result(struct taskq *q, uint64_t id, double timeout, bool forget,
+                              struct taskq_text *result)
+{
+    request_begin(q, "result");
+    request_uint(q, "id", id);
+    request_timeout(q, timeout);
+    if (forget)
+        request_true(q, "forget");
+    struct call c = {.repeatable = !forget, .waits = true, .timeout = timeout};
+    return wait_for_result(q, &c, result);
+}
+
+enum taskq_error taskq_call(struct taskq *q, const char *queue, const char *body, size_t body_len,
+                            const struct taskq_put_options *options, struct taskq_text *result)
+{
+    const struct taskq_put_options *o = produce_options(options);
+    produce_request(q, "call", queue, body, body_len, o, o->key);
+    struct call c = {.repeatable = o->key != NULL, .waits = true, .timeout = o->timeout};
+    return wait_for_result(q, &c, result);
+}
+
+static enum taskq_error cancel(struct taskq *q, uint64_t id, bool running, bool *cancelled)
 {
     struct taskq_reply reply;
     const char *value;
     size_t len;
     request_begin(q, "cancel");
     request_uint(q, "id", id);
+    if (running)
+        request_true(q, "running");
     enum taskq_error e = call(q, &(struct call){0}, &reply);
     if (e != TASKQ_OK)
         return e;
@@ -127,4 +146,14 @@ enum taskq_error taskq_cancel(struct taskq *q, uint64_t id, bool *cancelled)
     if (cancelled != NULL)
         *cancelled = len == 4;
     return TASKQ_OK;
+}
+
+enum taskq_error taskq_cancel(struct taskq *q, uint64_t id, bool *cancelled)
+{
+    return cancel(q, id, false, cancelled);
+}
+
+enum taskq_error taskq_cancel_running(struct taskq *q, uint64_t id, bool *cancelled)
+{
+    return cancel(q, id, true, cancelled);
 }

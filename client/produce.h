@@ -7,7 +7,7 @@
 // NULL: the defaults.
 const struct taskq_put_options *produce_options(const struct taskq_put_options *o);
 
-// Builds a `put` or `submit` with this key, NULL for none.
+// Builds a `put`, `submit` or `call` with this key, NULL for none.
 void produce_request(struct taskq *q, const char *method, const char *queue, const char *body,
                      size_t body_len, const struct taskq_put_options *o, const char *key);
 

@@ -13,6 +13,7 @@ struct reply_line {
     bool has_id; // false: null or none
     uint64_t id;
     bool notification;
+    struct slice method, params;     // a notification's
     struct json_value result, error; // raw.data NULL: not there
 };
 
@@ -43,6 +44,9 @@ static bool parse_line(struct slice line, struct reply_line *out)
             out->error = value;
         } else if (json_string_is(&key, "method")) {
             out->notification = true;
+            out->method = json_value_inner(&value);
+        } else if (json_string_is(&key, "params")) {
+            out->params = value.raw;
         }
     }
     if (!json_reader_end(&r))
@@ -118,31 +122,6 @@ static void take_nameless(struct taskq *q, struct reply_line *line)
     broken(q, reply.message);
 }
 
-// The next line that is a reply to something in flight, and what that is. NULL: there is none.
-static struct flight_entry *next_reply(struct taskq *q, struct slice *raw, struct reply_line *line)
-{
-    while (link_line(q, raw)) {
-        if (!parse_line(*raw, line)) {
-            broken(q, "what answered is not a taskqd");
-            continue;
-        }
-        if (line->notification)
-            continue; // of a later protocol: nothing that was asked for
-        if (!line->has_id) {
-            take_nameless(q, line);
-            continue;
-        }
-        struct flight_entry *e = flight_find(&q->flight, line->id);
-        if (e == NULL || e->fate != TASKQ_OK) {
-            broken(q, "the daemon answered what was not asked");
-            continue;
-        }
-        q->heard = true;
-        return e;
-    }
-    return NULL;
-}
-
 static void fill(struct taskq *q, const struct flight_entry *entry, const struct reply_line *line,
                  struct taskq_reply *reply)
 {
@@ -156,6 +135,43 @@ static void fill(struct taskq *q, const struct flight_entry *entry, const struct
         reply->error = TASKQ_PROTOCOL;
         reply->message = "the daemon's error is not one";
     }
+}
+
+static void hand_to_future(struct taskq *q, struct flight_entry *e, const struct reply_line *line)
+{
+    struct taskq_reply reply;
+    fill(q, e, line, &reply);
+    futures_answered(q, e, &reply);
+}
+
+// The next line that is a reply to something in flight, and what that is; what is for futures is given to
+// them. NULL: there is none.
+static struct flight_entry *next_reply(struct taskq *q, struct slice *raw, struct reply_line *line)
+{
+    while (link_line(q, raw)) {
+        if (!parse_line(*raw, line)) {
+            broken(q, "what answered is not a taskqd");
+            continue;
+        }
+        if (line->notification) {
+            futures_notified(q, line->method, line->params);
+            continue;
+        }
+        if (!line->has_id) {
+            take_nameless(q, line);
+            continue;
+        }
+        struct flight_entry *e = flight_find(&q->flight, line->id);
+        if (e == NULL || e->fate != TASKQ_OK) {
+            broken(q, "the daemon answered what was not asked");
+            continue;
+        }
+        q->heard = true;
+        if (!e->owned)
+            return e;
+        hand_to_future(q, e, line);
+    }
+    return NULL;
 }
 
 static bool keep(struct taskq *q, struct slice raw, const struct flight_entry *entry)
@@ -227,11 +243,9 @@ static bool take_arrival(struct taskq *q, uint64_t request, struct taskq_reply *
     return true;
 }
 
-static bool take_fated(struct taskq *q, uint64_t request, struct taskq_reply *reply)
+// What a request whose reply will not come is answered with.
+static void fill_fated(struct taskq *q, const struct flight_entry *e, struct taskq_reply *reply)
 {
-    struct flight_entry *e = request == 0 ? flight_first_fated(&q->flight) : flight_find(&q->flight, request);
-    if (e == NULL || e->fate == TASKQ_OK)
-        return false;
     *reply = (struct taskq_reply){.request = e->request, .error = e->fate, .code = (int)e->fate};
     buffer_clear(&q->message);
     json_write_raw(&q->message, taskq_error_text(e->fate));
@@ -242,6 +256,25 @@ static bool take_fated(struct taskq *q, uint64_t request, struct taskq_reply *re
     }
     buffer_append_byte(&q->message, '\0');
     reply->message = q->message.failed ? taskq_error_text(e->fate) : q->message.data;
+}
+
+void receive_fated(struct taskq *q)
+{
+    struct flight_entry *e;
+    struct taskq_reply reply;
+    while ((e = flight_first_fated(&q->flight, true)) != NULL) {
+        fill_fated(q, e, &reply);
+        futures_answered(q, e, &reply);
+    }
+}
+
+static bool take_fated(struct taskq *q, uint64_t request, struct taskq_reply *reply)
+{
+    struct flight_entry *e =
+        request == 0 ? flight_first_fated(&q->flight, false) : flight_find(&q->flight, request);
+    if (e == NULL || e->fate == TASKQ_OK)
+        return false;
+    fill_fated(q, e, reply);
     flight_remove(&q->flight, e);
     return true;
 }
@@ -267,7 +300,7 @@ enum taskq_error receive(struct taskq *q, uint64_t request, int64_t deadline, bo
         link_settle(q);
         if (take_fated(q, request, reply))
             return TASKQ_OK;
-        if (request == 0 ? q->flight.live == 0 : flight_find(&q->flight, request) == NULL)
+        if (request == 0 ? q->flight.live == q->flight.owned : flight_find(&q->flight, request) == NULL)
             return TASKQ_NOTHING;
         switch (link_step(q, deadline, interruptible)) {
         case LINK_PROGRESS:

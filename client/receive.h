@@ -14,6 +14,9 @@ enum taskq_error receive(struct taskq *q, uint64_t request, int64_t deadline, bo
 // Keeps the replies of all lines that were read, for later.
 void receive_absorb(struct taskq *q);
 
+// Tells futures of what will not come for them: after receive_absorb() or link_settle().
+void receive_fated(struct taskq *q);
+
 // What the caller looked at is no longer needed.
 void receive_forget(struct taskq *q);
 

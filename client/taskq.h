@@ -133,6 +133,8 @@ struct taskq_options {
                             // connection is given up; 0: 60 s; TASKQ_FOREVER: no bound
     const char *client;     // who this is, for the daemon's log; copied; NULL: nothing is said
     size_t max_reply;       // the longest reply that is taken, in bytes; 0: 256 MiB
+    double patience;        // how long a wait for futures goes on trying to reach a daemon that went away;
+                            // 0: 30 s; TASKQ_FOREVER: no bound
 };
 
 // Connects to `address`: "host:port", "[IPv6]:port" (without a port: 7480) or "unix:PATH"; NULL takes the
@@ -234,8 +236,20 @@ TASKQ_API enum taskq_error taskq_put_many(struct taskq *q, const char *queue, st
 TASKQ_API enum taskq_error taskq_result(struct taskq *q, uint64_t id, double timeout, bool forget,
                                         struct taskq_text *result);
 
+// Submits a job and waits for its result, in one request. options->timeout is for both: TASKQ_FULL if there
+// was no room, TASKQ_TIMEOUT if there is no outcome yet (taskq_error_data() has the job's `id`, and the job
+// goes on). The outcome is kept no longer once it is here. Errors: as taskq_submit() and taskq_result();
+// TASKQ_LOST without a key (with one it is asked again, and finds the job that it put).
+TASKQ_API enum taskq_error taskq_call(struct taskq *q, const char *queue, const char *body, size_t body_len,
+                                      const struct taskq_put_options *options, struct taskq_text *result);
+
 // Cancels a job that has not started. `*cancelled` is false where it had. Errors: TASKQ_NOT_FOUND.
 TASKQ_API enum taskq_error taskq_cancel(struct taskq *q, uint64_t id, bool *cancelled);
+
+// Cancels a job that has not started, or asks that one that runs be ended: the daemon's own workers end it,
+// other consumers hear of it by the TASKQ_CANCELLED of their next taskq_touch() or taskq_progress(). It is
+// cancelled when its holder has answered or is gone. `*cancelled` is false where it was finished.
+TASKQ_API enum taskq_error taskq_cancel_running(struct taskq *q, uint64_t id, bool *cancelled);
 
 // ------------------------------------------------------------------------------------------- consumers
 
@@ -290,7 +304,8 @@ TASKQ_API enum taskq_error taskq_get_many(struct taskq *q, const char *const *qu
 
 // The four ways to give a job back, all with the `delivery` that came with it; 0 leaves it out, and then only
 // the connection that holds the job is heard. Renewing ends with the call. Errors: TASKQ_NOT_RESERVED,
-// TASKQ_NOT_FOUND, TASKQ_LOST, TASKQ_STORE_FAILED.
+// TASKQ_NOT_FOUND, TASKQ_LOST, TASKQ_STORE_FAILED; TASKQ_CANCELLED: somebody cancelled the job while it ran,
+// and it has ended with that.
 //
 // Done. `result` is JSON text, or NULL for none.
 TASKQ_API enum taskq_error taskq_ack(struct taskq *q, uint64_t id, uint64_t delivery, const char *result,
@@ -317,12 +332,170 @@ TASKQ_API enum taskq_error taskq_ack_many(struct taskq *q, const uint64_t *ids, 
                                           enum taskq_error *errors);
 
 // Renews a lease now: `lease` seconds from now, 0 for what it was given with. `*left`: the seconds it now
-// has.
+// has. TASKQ_CANCELLED: see taskq_progress().
 TASKQ_API enum taskq_error taskq_touch(struct taskq *q, uint64_t id, uint64_t delivery, double lease,
                                        double *left);
 
+// How far a job is.
+struct taskq_report {
+    double done;         // negative: not said
+    double total;        // of this many; negative: not known
+    const char *message; // up to 1024 bytes of UTF-8; NULL: none
+};
+
+// Says how far this consumer's job is, for whoever waits for it and for taskq_job_info(). At least one of
+// `done` and `message` is said. The daemon keeps the last report only, in memory. It renews no lease. Errors:
+// TASKQ_CANCELLED: somebody wants the job ended: stop, and give it back (in whichever way: the answer is
+// TASKQ_CANCELLED again, and that is the job's end); TASKQ_NOT_RESERVED, TASKQ_NOT_FOUND.
+TASKQ_API enum taskq_error taskq_progress(struct taskq *q, uint64_t id, uint64_t delivery,
+                                          const struct taskq_report *report);
+
 // The library stops renewing this job's lease (the job stays reserved until the lease runs out). No request.
 TASKQ_API void taskq_renew_stop(struct taskq *q, uint64_t id);
+
+// --------------------------------------------------------------------------------------------- futures
+//
+// A future stands for a job's outcome. Tens of thousands may be open on one handle: the daemon tells when a
+// job ends, over the handle's one connection, and no thread is started for any of them.
+//
+//     struct taskq_future *f;
+//     taskq_future_submit(q, "thumbnails", body, TASKQ_NUL, NULL, NULL, &f);
+//     … submit more, do something else …
+//     if (taskq_future_wait(f, 60) == TASKQ_OK) {
+//         const struct taskq_outcome *o = taskq_future_outcome(f);
+//         puts(o->error == TASKQ_OK ? o->result : o->message);
+//     }
+//     taskq_future_free(f);
+//
+// Who does the work. The caller's thread, while it is in a function of the handle: every function that reads
+// takes what came for futures, and taskq_future_wait(), taskq_future_next(), taskq_dispatch() and taskq_map()
+// also send what is still to be sent and see to lost connections. Callbacks are called by taskq_dispatch()
+// alone, on the thread that calls it, and may use the handle and free futures.
+//
+// Lost connections. What the daemon would have told belongs to the connection. So after a loss those four
+// connect again, trying for as long as options.patience says, and ask for the `result` of every open future,
+// so that no outcome is missed, however many came while nobody was connected. (While more than 400 are to be
+// asked for they take turns; each is asked for about every two seconds.) A submit whose reply was lost is
+// sent again where that is safe: it has a `key`; without one its future ends with TASKQ_LOST. A job that is
+// gone meanwhile (the daemon keeps an outcome for keep_result seconds) is TASKQ_NOT_FOUND.
+//
+// Bounds. The daemon tells a connection of 65,536 jobs at most; what it refuses for now (TASKQ_OVERLOADED,
+// TASKQ_DRAINING) is submitted again a little later, within options.patience.
+
+struct taskq_future;
+
+// What became of a job. The texts are the future's.
+struct taskq_outcome {
+    uint64_t id; // 0: it was never put
+    // TASKQ_OK: done. TASKQ_FAILED: dead. TASKQ_CANCELLED. TASKQ_NOT_FOUND: deleted, or no longer kept. Or
+    // why it was not submitted, as taskq_submit() says; TASKQ_LOST: nobody knows.
+    enum taskq_error error;
+    const char *message; // a sentence; never NULL
+    const char *result;  // done: JSON text with a NUL behind it
+    size_t result_len;
+    const char *reason;    // dead: "attempts", "lost", "buried", "expired" or "shut_down"
+    unsigned attempts;     // dead: how many were counted
+    const char *job_error; // dead: the last error, JSON text with a NUL behind it; NULL if there was none
+    size_t job_error_len;
+};
+
+// Zeroed is the default: no callbacks.
+struct taskq_future_options {
+    // The callback form: taskq_dispatch() calls it once, when the outcome is there. The future stays the
+    // caller's to free, there or later.
+    void (*ended)(struct taskq_future *f, void *arg);
+    // Called by taskq_dispatch() with the newest report; never after `ended`, and not for every report.
+    void (*progressed)(struct taskq_future *f, const struct taskq_report *report, void *arg);
+    void *arg;
+    bool progress; // without the callback: reports are wanted for taskq_future_report()
+};
+
+// Submits a job, as taskq_submit(), but does not wait: why it could not be put is in the outcome. `options`
+// and `future_options` may be NULL. The caller frees `*f`. Errors: TASKQ_USAGE, TASKQ_NO_DAEMON.
+TASKQ_API enum taskq_error taskq_future_submit(struct taskq *q, const char *queue, const char *body,
+                                               size_t body_len, const struct taskq_put_options *options,
+                                               const struct taskq_future_options *future_options,
+                                               struct taskq_future **f);
+
+// The future of a job that was submitted before, from wherever. The caller frees it. Errors: as above.
+TASKQ_API enum taskq_error taskq_future_of(struct taskq *q, uint64_t id,
+                                           const struct taskq_future_options *future_options,
+                                           struct taskq_future **f);
+
+// Waits until the future has its outcome; 0 polls, which reads what came. Calls no callback. Errors:
+// TASKQ_TIMEOUT, TASKQ_REQUEST_CANCELLED (taskq_interrupt()), TASKQ_NO_DAEMON and what else kept it from the
+// daemon for as long as options.patience allows; after any of them the future is open and may be waited for
+// again.
+TASKQ_API enum taskq_error taskq_future_wait(struct taskq_future *f, double timeout);
+
+// The next future to have its outcome, in the order in which they end: of those without an `ended` callback
+// that taskq_future_wait() has not returned for. Errors: as taskq_future_wait(); TASKQ_NOTHING: none is open.
+TASKQ_API enum taskq_error taskq_future_next(struct taskq *q, double timeout, struct taskq_future **f);
+
+// Waits until there is something for a callback, and calls those for which there is. Errors: as
+// taskq_future_wait(); TASKQ_NOTHING: no future with callbacks is open.
+TASKQ_API enum taskq_error taskq_dispatch(struct taskq *q, double timeout);
+
+// The outcome, NULL while there is none. No request. Valid until the future is freed.
+TASKQ_API const struct taskq_outcome *taskq_future_outcome(const struct taskq_future *f);
+
+// The job's id; 0 while the daemon has not answered.
+TASKQ_API uint64_t taskq_future_id(const struct taskq_future *f);
+
+// The newest report of how far it is. False: there is none. Its message is valid until the next call on the
+// handle.
+TASKQ_API bool taskq_future_report(const struct taskq_future *f, struct taskq_report *report);
+
+// Cancels the job if it has not started; with `running` also one that has, as taskq_cancel_running().
+// `*cancelled` says whether that could be; the outcome comes as any other. Errors: as taskq_cancel().
+TASKQ_API enum taskq_error taskq_future_cancel(struct taskq_future *f, bool running, bool *cancelled);
+
+// Frees the future. The job goes on. NULL is fine, and so is a future whose handle is closed (one that was
+// open then has TASKQ_LOST for its outcome).
+TASKQ_API void taskq_future_free(struct taskq_future *f);
+
+// What taskq_map() is to do next.
+enum taskq_map_step {
+    TASKQ_MAP_END = 0,  // there are no more arguments
+    TASKQ_MAP_ITEM = 1, // the item is filled
+    TASKQ_MAP_LATER = 2 // not yet: take outcomes that came, and ask again
+};
+
+struct taskq_map_item {
+    const char *body; // JSON text; copied
+    size_t body_len;
+    void *tag; // the caller's, given back with the outcome
+};
+
+// Start from TASKQ_MAP_OPTIONS_INIT.
+struct taskq_map_options {
+    struct taskq_put_options put; // for each job. The key of argument N (from 0) is "KEY:N"; without a key
+                                  // one is made up for the run that holds for a minute, so that no argument
+                                  // is lost or put twice when the connection is
+    size_t in_flight;             // submitted and not given to `each` yet, at most; 0: 1000; at most 60,000
+    bool unordered;               // outcomes as they come; false: in the order of the arguments
+    bool cancel_running;          // at a stop, what runs is cancelled too
+};
+#define TASKQ_MAP_OPTIONS_INIT                                                                               \
+    {                                                                                                        \
+        TASKQ_PUT_OPTIONS_INIT, 0, false, false                                                              \
+    }
+
+// A job for each argument, and its outcome. `next` is called for one argument after the other, and `each` for
+// one outcome after the other, `index` being the argument's number from 0; false ends the map. Both are
+// called by this thread. What `next` may do with the handle: taskq_flush() and taskq_fd(), to wait for what
+// came as well as for its own input before it says TASKQ_MAP_LATER. `each` must not use the handle.
+//
+// When the map is ended (by `each`, taskq_interrupt(), or for lack of a daemon) nothing more is asked of
+// `next`, what was not started is cancelled, and what was is left to run. `each` is called for these too:
+// with TASKQ_CANCELLED, or with TASKQ_REQUEST_CANCELLED for what runs on.
+//
+// Errors: TASKQ_FAILED: an outcome was not TASKQ_OK; TASKQ_REQUEST_CANCELLED: it was ended; as
+// taskq_future_wait().
+TASKQ_API enum taskq_error
+taskq_map(struct taskq *q, const char *queue, const struct taskq_map_options *options,
+          enum taskq_map_step (*next)(struct taskq_map_item *item, void *arg),
+          bool (*each)(size_t index, void *tag, const struct taskq_outcome *outcome, void *arg), void *arg);
 
 // -------------------------------------------------------------------------------- requests in flight
 //
