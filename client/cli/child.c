@@ -1,5 +1,7 @@
 #include "client/cli/child.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,16 +40,17 @@ static int input_file(struct slice input)
     return fd;
 }
 
-static const char *const job_names[] = {"TASKQ_ID=", "TASKQ_QUEUE=", "TASKQ_ATTEMPT="};
+static const char *const job_names[] = {"TASKQ_ID=", "TASKQ_QUEUE=", "TASKQ_ATTEMPT=", "TASKQ_DELIVERY="};
+#define JOB_NAMES (sizeof(job_names) / sizeof(job_names[0]))
 
 // The environment with the job's variables in place of any of those names. The caller frees it and its first
-// three.
+// JOB_NAMES.
 static char **environment(const struct taskq_job *job)
 {
-    size_t n = 0, to = 3;
+    size_t n = 0, to = JOB_NAMES;
     while (environ[n] != NULL)
         n++;
-    char **e = calloc(n + 4, sizeof(*e));
+    char **e = calloc(n + JOB_NAMES + 1, sizeof(*e));
     if (e == NULL)
         return NULL;
     if (asprintf(&e[0], "%s%llu", job_names[0], (unsigned long long)job->id) < 0)
@@ -55,9 +59,11 @@ static char **environment(const struct taskq_job *job)
         e[1] = NULL;
     if (asprintf(&e[2], "%s%u", job_names[2], job->attempt) < 0)
         e[2] = NULL;
+    if (asprintf(&e[3], "%s%llu", job_names[3], (unsigned long long)job->delivery) < 0)
+        e[3] = NULL;
     for (size_t i = 0; i < n; i++) {
         bool ours = false;
-        for (size_t j = 0; j < 3; j++)
+        for (size_t j = 0; j < JOB_NAMES; j++)
             ours = ours || strncmp(environ[i], job_names[j], strlen(job_names[j])) == 0;
         if (!ours)
             e[to++] = environ[i];
@@ -67,9 +73,17 @@ static char **environment(const struct taskq_job *job)
 
 static void environment_free(char **e)
 {
-    for (size_t i = 0; e != NULL && i < 3; i++)
+    for (size_t i = 0; e != NULL && i < JOB_NAMES; i++)
         free(e[i]);
     free(e);
+}
+
+static bool environment_whole(char **e)
+{
+    for (size_t i = 0; e != NULL && i < JOB_NAMES; i++)
+        if (e[i] == NULL)
+            return false;
+    return e != NULL;
 }
 
 // In a group of its own, with signals as a command expects them. 0, or an errno.
@@ -127,28 +141,46 @@ static bool read_err(int fd, struct child_end *end)
     return n > 0;
 }
 
-// Reads until the command has ended. What it left running may hold the pipes open: that is not waited for.
-static void collect(int pidfd, int out, int err, struct child_end *end, size_t out_max)
+// Calls the hook if its descriptor is readable or it is time. Gives how many ms to wait for the next time.
+static int look(const struct child_hook *hook, bool readable, int64_t *next)
 {
-    struct pollfd p[3] = {{.fd = pidfd, .events = POLLIN},
-                          {.fd = out, .events = POLLIN},
-                          {.fd = err, .events = POLLIN}};
+    int64_t now = clock_ns();
+    if (readable || now >= *next) {
+        hook->look(hook->arg);
+        *next = now + CHILD_LOOK_MS * INT64_C(1000000);
+    }
+    return now < *next ? (int)((*next - now) / 1000000) + 1 : 0;
+}
+
+// Reads until the command has ended. What it left running may hold the pipes open: that is not waited for.
+static void collect(int pidfd, int out, int err, struct child_end *end, size_t out_max,
+                    const struct child_hook *hook)
+{
+    enum { PID, OUT, ERR, HOOK };
+    struct pollfd p[4] = {[PID] = {.fd = pidfd, .events = POLLIN},
+                          [OUT] = {.fd = out, .events = POLLIN},
+                          [ERR] = {.fd = err, .events = POLLIN},
+                          [HOOK] = {.fd = -1, .events = POLLIN}};
+    int64_t next = clock_ns() + CHILD_LOOK_MS * INT64_C(1000000);
     bool ended = false;
-    while (!ended || p[1].fd >= 0 || p[2].fd >= 0) {
-        int n = poll(p, 3, ended ? 0 : -1);
-        if (n == 0)
-            return; // ended, and nothing more is there
-        if (n < 0)
-            continue; // EINTR
-        if (p[1].revents != 0 && !read_out(out, end, out_max))
-            p[1].fd = -1;
-        if (p[2].revents != 0 && !read_err(err, end))
-            p[2].fd = -1;
-        if (p[0].revents != 0) {
+    while (!ended || p[OUT].fd >= 0 || p[ERR].fd >= 0) {
+        int wait = ended ? 0 : hook != NULL ? look(hook, p[HOOK].revents != 0, &next) : -1;
+        p[HOOK].fd = hook != NULL && !ended ? hook->fd(hook->arg) : -1;
+        for (size_t i = 0; i < 4; i++)
+            p[i].revents = 0;
+        int n = poll(p, 4, wait);
+        if (n == 0 && ended)
+            return; // nothing more is there
+        if (n <= 0)
+            continue; // EINTR, or it is time to look
+        if (p[OUT].revents != 0 && !read_out(out, end, out_max))
+            p[OUT].fd = -1;
+        if (p[ERR].revents != 0 && !read_err(err, end))
+            p[ERR].fd = -1;
+        if (p[PID].revents != 0) {
             ended = true;
-            p[0].fd = -1;
+            p[PID].fd = -1;
         }
-        p[1].revents = p[2].revents = p[0].revents = 0;
     }
 }
 
@@ -165,7 +197,7 @@ static void reap(struct child *c, struct child_end *end)
 }
 
 static enum taskq_error run(struct child *c, char **command, char **env, int in, int out[2], int err[2],
-                            size_t out_max, struct child_end *end)
+                            size_t out_max, const struct child_hook *hook, struct child_end *end)
 {
     pthread_mutex_lock(&c->lock);
     end->spawn_error = spawn(command, env, in, out[1], err[1], &c->pid);
@@ -179,7 +211,7 @@ static enum taskq_error run(struct child *c, char **command, char **env, int in,
         return TASKQ_OK;
     int pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0); // close-on-exec by itself
     if (pidfd >= 0) {
-        collect(pidfd, out[0], err[0], end, out_max);
+        collect(pidfd, out[0], err[0], end, out_max, hook);
         close(pidfd);
     } else {
         child_signal(c, SIGKILL);
@@ -189,17 +221,17 @@ static enum taskq_error run(struct child *c, char **command, char **env, int in,
 }
 
 enum taskq_error child_run(struct child *c, char **command, const struct taskq_job *job, struct slice input,
-                           size_t out_max, struct child_end *end)
+                           size_t out_max, const struct child_hook *hook, struct child_end *end)
 {
     int out[2] = {-1, -1}, err[2] = {-1, -1};
     *end = (struct child_end){0};
     char **env = environment(job);
     int in = input_file(input);
     enum taskq_error e = TASKQ_SYSTEM;
-    if (env == NULL || env[0] == NULL || env[1] == NULL || env[2] == NULL)
+    if (!environment_whole(env))
         e = TASKQ_NO_MEMORY;
     else if (in >= 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0)
-        e = run(c, command, env, in, out, err, out_max, end);
+        e = run(c, command, env, in, out, err, out_max, hook, end);
     environment_free(env);
     for (int i = 0; i < 2; i++) {
         if (out[i] >= 0)
@@ -220,4 +252,33 @@ void child_signal(struct child *c, int number)
     if (c->pid > 0)
         kill(-c->pid, number);
     pthread_mutex_unlock(&c->lock);
+}
+
+static int check_file(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return errno;
+    return !S_ISREG(st.st_mode) || access(path, X_OK) < 0 ? EACCES : 0;
+}
+
+int child_check(const char *command)
+{
+    const char *at = getenv("PATH");
+    char path[4096];
+    int error = ENOENT;
+    if (strchr(command, '/') != NULL || command[0] == '\0')
+        return check_file(command);
+    for (at = at != NULL ? at : "/bin:/usr/bin";; at++) { // as posix_spawnp()
+        size_t len = strcspn(at, ":");
+        int n = snprintf(path, sizeof(path), "%.*s%s%s", (int)len, at, len > 0 ? "/" : "", command);
+        int e = n >= 0 && (size_t)n < sizeof(path) ? check_file(path) : ENAMETOOLONG;
+        if (e == 0)
+            return 0;
+        if (e == EACCES)
+            error = e;
+        at += len;
+        if (*at == '\0')
+            return error;
+    }
 }

@@ -26,10 +26,22 @@ struct child_end {
     struct buffer tail; // the end of what it printed on standard error, which was also passed on
 };
 
+// What else is done while a command runs.
+struct child_hook {
+    int (*fd)(void *arg);    // something to look at as well; -1: nothing now
+    void (*look)(void *arg); // it is readable, or CHILD_LOOK_MS have passed
+    void *arg;
+};
+
+#define CHILD_LOOK_MS 1000
+
+// Whether there is such a command that can be run. 0, or an errno.
+int child_check(const char *command);
+
 // Runs the command to its end. The caller releases the buffers of `end`. Errors: TASKQ_NO_MEMORY,
 // TASKQ_SYSTEM.
 enum taskq_error child_run(struct child *c, char **command, const struct taskq_job *job, struct slice input,
-                           size_t out_max, struct child_end *end);
+                           size_t out_max, const struct child_hook *hook, struct child_end *end);
 
 // Signals the command's group, if one runs. Any thread.
 void child_signal(struct child *c, int number);

@@ -13,27 +13,17 @@ static const struct option options[] = {
 
 static int exec(struct cli *c)
 {
-    const struct option_value *queue = option_get(&c->args, "queue");
-    const char *state = option_get(&c->args, "state")->text;
-    uint64_t count = 0, limit = option_get(&c->args, "limit")->count;
+    const char *queue, *state;
+    uint64_t count = 0, limit;
     enum taskq_error e = TASKQ_OK;
-    int code = EXIT_DONE;
-    if (queue->given == (c->args.count > 0))
-        return cli_usage(c, "which jobs? Their ids, or -q QUEUE");
-    if (!queue->given && (state != NULL || option_given(&c->args, "limit")))
-        return cli_usage(c, "--state and --limit go with -q QUEUE");
-    if (option_given(&c->args, "limit") && limit == 0)
-        return cli_usage(c, "--limit is at least 1");
-    for (int i = 0; i < c->args.count; i++) {
-        uint64_t id; // all are looked at before the first is touched
-        if (!input_id(c->args.positional[i], &id))
-            return cli_usage(c, "`%s` is no job's id", c->args.positional[i]);
-    }
-    if (queue->given &&
-        !input_confirm(c, "Remove %s jobs of queue %s?", state != NULL ? state : "all", queue->text))
+    int code = input_jobs(c, &queue, &state, &limit);
+    if (code != EXIT_DONE)
+        return code;
+    if (queue != NULL &&
+        !input_confirm(c, "Remove %s jobs of queue %s?", state != NULL ? state : "all", queue))
         return EXIT_NO;
-    if (queue->given)
-        e = taskq_delete_many(c->q, queue->text, state, limit, &count);
+    if (queue != NULL)
+        e = taskq_delete_many(c->q, queue, state, limit, &count);
     if (e != TASKQ_OK)
         return cli_fail(c, e);
     for (int i = 0; i < c->args.count; i++) {

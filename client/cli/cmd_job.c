@@ -1,7 +1,6 @@
 #include "client/cli/commands.h"
 #include "client/cli/human.h"
 #include "client/cli/input.h"
-#include "client/cli/output.h"
 
 #include <stdio.h>
 
@@ -14,17 +13,11 @@ static int exec(struct cli *c)
         if (!input_id(c->args.positional[i], &id))
             return cli_usage(c, "`%s` is no job's id", c->args.positional[i]);
         enum taskq_error e = taskq_job_info(c->q, id, &info);
-        if (e != TASKQ_OK) {
-            code = cli_fail(c, e);
-            continue;
-        }
-        if (c->json)
-            output_json(info.data, info.len);
-        else
-            human_object(info.data, info.len);
-        if (!c->json && i + 1 < c->args.count)
+        int one = human_answer(c, e, &info);
+        if (one != EXIT_DONE)
+            code = one;
+        else if (!c->json && i + 1 < c->args.count)
             putchar('\n');
-        taskq_text_release(&info);
     }
     return code;
 }

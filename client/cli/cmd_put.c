@@ -9,6 +9,7 @@
 
 static const struct option options[] = {
     {"lines", 'l', OPTION_FLAG, NULL, "each line of @FILE or of standard input is a job"},
+    BODY_OPTIONS,
     PUT_OPTIONS,
     {NULL},
 };
@@ -23,6 +24,8 @@ static int exec(struct cli *c)
         return code;
     if (body == NULL && !option_given(&c->args, "lines") && isatty(STDIN_FILENO) == 1)
         return cli_usage(c, "what is to be put? A BODY, or - for what you type");
+    if (option_given(&c->args, "literal") && (body == NULL || option_given(&c->args, "lines")))
+        return cli_usage(c, "--literal wants a BODY, and no --lines");
     if (body == NULL || option_given(&c->args, "lines")) {
         bool file = body != NULL && body[0] == '@';
         if (body != NULL && !file && strcmp(body, "-") != 0)
@@ -32,7 +35,7 @@ static int exec(struct cli *c)
 
     struct taskq_text json;
     struct taskq_put_result result;
-    code = input_value(c, body, option_given(&c->args, "string"), &json);
+    code = input_body(c, body, &json);
     if (code != EXIT_DONE)
         return code;
     cli_interruptible(c);
@@ -48,13 +51,14 @@ const struct command command_put = {
     .name = "put",
     .usage = "QUEUE [BODY | @FILE | -] [--lines] [options]",
     .summary = "Put a job on a queue, or one for each line of the input",
-    .help =
-        "BODY is JSON, or with --string any text; @FILE and - take it from a file or from standard input.\n"
-        "Without a BODY each line of standard input is a job. Prints the job's id; with --json {\"id\"}, "
-        "and\n"
-        "`\"existing\":true` where --key found it there already. With lines, a job's key is KEY:LINE.\n\n"
-        "  taskq put emails '{\"to\":\"ann\"}'\n"
-        "  find /data -type f | taskq put --string files\n",
+    .help = "BODY is JSON, or with --string any text; @FILE and - take it from a file or from standard "
+            "input, and\n"
+            "with --literal they are text like any other.\n"
+            "Without a BODY each line of standard input is a job. Prints the job's id; with --json {\"id\"}, "
+            "and\n"
+            "`\"existing\":true` where --key found it there already. With lines, a job's key is KEY:LINE.\n\n"
+            "  taskq put emails '{\"to\":\"ann\"}'\n"
+            "  find /data -type f | taskq put --string files\n",
     .options = options,
     .min = 1,
     .max = 2,

@@ -1,19 +1,11 @@
 #include "client/cli/commands.h"
 #include "client/cli/human.h"
-#include "client/cli/output.h"
 
 static int exec(struct cli *c)
 {
     struct taskq_text answer;
     enum taskq_error e = taskq_stats(c->q, c->args.count > 0 ? c->args.positional[0] : NULL, &answer);
-    if (e != TASKQ_OK)
-        return cli_fail(c, e);
-    if (c->json)
-        output_json(answer.data, answer.len);
-    else
-        human_object(answer.data, answer.len);
-    taskq_text_release(&answer);
-    return EXIT_DONE;
+    return human_answer(c, e, &answer);
 }
 
 const struct command command_stats = {

@@ -3,11 +3,14 @@
 #include "client/cli/outcome.h"
 #include "client/cli/put_options.h"
 
+#include <stdio.h>
+
 static const struct option options[] = {
     {"wait", 'w', OPTION_FLAG, NULL, "wait for the result and print it"},
     {"wait-for", 0, OPTION_SECONDS, "TIME", "how long to wait for it; for ever unless said"},
     {"raw", 'r', OPTION_FLAG, NULL, "print a result that is a JSON string as its text"},
     {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the result is kept"},
+    BODY_OPTIONS,
     PUT_OPTIONS,
     {NULL},
 };
@@ -20,7 +23,7 @@ static int exec(struct cli *c)
     int code = put_options_read(c, &o);
     o.keep_result = option_number(&c->args, "keep-result", 0);
     if (code == EXIT_DONE)
-        code = input_value(c, c->args.positional[1], option_given(&c->args, "string"), &json);
+        code = input_body(c, c->args.positional[1], &json);
     if (code != EXIT_DONE)
         return code;
     cli_interruptible(c);
@@ -28,18 +31,24 @@ static int exec(struct cli *c)
     taskq_text_release(&json);
     if (e != TASKQ_OK)
         return cli_fail(c, e);
-    if (option_given(&c->args, "wait") || option_given(&c->args, "wait-for"))
-        return outcome_print(c, result.id, option_number(&c->args, "wait-for", TASKQ_FOREVER), false);
-    put_print(c, &result);
-    return EXIT_DONE;
+    if (!option_given(&c->args, "wait") && !option_given(&c->args, "wait-for")) {
+        put_print(c, &result);
+        return EXIT_DONE;
+    }
+    code = outcome_print(c, result.id, option_number(&c->args, "wait-for", TASKQ_FOREVER), false);
+    if (!c->json && (cli_interrupted() != 0 || taskq_error_code(c->q) == TASKQ_TIMEOUT))
+        fprintf(stderr, "taskq: the job goes on; for its result: taskq result %llu\n",
+                (unsigned long long)result.id);
+    return code;
 }
 
 const struct command command_submit = {
     .name = "submit",
     .usage = "QUEUE BODY|@FILE|- [--wait] [options]",
     .summary = "Put a job whose result is kept, and wait for it if wanted",
-    .help = "Prints the job's id, for `taskq result`; with --wait the result. A job that fails is exit code "
-            "1.\n\n"
+    .help = "Prints the job's id, for `taskq result` and `taskq watch`; with --wait the result, and on a "
+            "terminal "
+            "a\nbar of the job's own reports while it runs. A job that fails is exit code 1.\n\n"
             "  taskq submit wordcount '\"/etc/motd\"' --wait\n",
     .options = options,
     .min = 2,

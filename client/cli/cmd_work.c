@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define SLOTS_MAX 1000
+#define GRACE     10.0
 
 static const struct option options[] = {
     {"jobs", 'j', OPTION_COUNT, "N", "up to N commands at once; 1 unless said"},
@@ -19,6 +20,8 @@ static const struct option options[] = {
     {"timeout", 't', OPTION_SECONDS, "TIME",
      "end when no job came for this time; 0: when none is\nready; never unless said"},
     {"lease", 0, OPTION_SECONDS, "TIME", "the lease that is renewed while a command runs;\n60 s unless said"},
+    {"grace", 0, OPTION_SECONDS, "TIME",
+     "from TERM to KILL for the command of a cancelled job;\n10 s unless said"},
     {"raw", 'r', OPTION_FLAG, NULL, "a body that is a JSON string is given as its text"},
     {NULL},
 };
@@ -118,6 +121,11 @@ static int exec(struct cli *c)
         return cli_usage(c, "what is to be run for each job? -- COMMAND…");
     if (n < 1 || n > SLOTS_MAX)
         return cli_usage(c, "--jobs is from 1 to %d", SLOTS_MAX);
+    int missing = child_check(c->args.rest[0]);
+    if (missing != 0) { // before a job is taken for it
+        fprintf(stderr, "taskq: %s cannot be run: %s\n", c->args.rest[0], strerror(missing));
+        return EXIT_USAGE;
+    }
     if (option_given(&c->args, "once"))
         n = 1;
     struct work w = {
@@ -127,10 +135,14 @@ static int exec(struct cli *c)
         .command = c->args.rest,
         .lease = option_number(&c->args, "lease", 0),
         .timeout = option_number(&c->args, "timeout", TASKQ_FOREVER),
+        .grace = option_number(&c->args, "grace", GRACE),
         .once = option_given(&c->args, "once"),
         .json = c->json,
         .raw = option_given(&c->args, "raw"),
     };
+    if (w.address != NULL &&
+        setenv("TASKQ_ADDR", w.address, 1) < 0) // a `taskq` in the commands goes there too
+        return EXIT_BROKEN;
     // Blocked before the first thread: they all inherit it, and the commands do not.
     sigset_t stop;
     sigemptyset(&stop);
@@ -156,11 +168,17 @@ const struct command command_work = {
     .usage = "QUEUE… [-j N] [--once] [--timeout TIME] -- COMMAND…",
     .summary = "Run a command for each job",
     .help =
-        "The body is on the command's standard input; TASKQ_ID, TASKQ_QUEUE and TASKQ_ATTEMPT are in its\n"
-        "environment. Exit code 0 acknowledges the job, and what was printed is its result (as JSON if it "
-        "is\n"
-        "JSON, else as a string). Anything else is a failed attempt, with exit code, signal and the end of\n"
-        "standard error in the job's error.\n\n"
+        "The body is on the command's standard input; TASKQ_ID, TASKQ_QUEUE, TASKQ_ATTEMPT and "
+        "TASKQ_DELIVERY\n"
+        "are in its environment, so that it can say how far it is with `taskq progress`. Exit code 0\n"
+        "acknowledges the job, and what was printed is its result (as JSON if it is JSON, else as a "
+        "string).\n"
+        "Anything else is a failed attempt, with exit code, signal and the end of standard error in the "
+        "job's\n"
+        "error.\n\n"
+        "A command whose job is cancelled (`taskq cancel --running`) or deleted is ended: TERM, and KILL "
+        "after\n"
+        "--grace. A command that cannot be started ends the work, and its job is given back uncounted.\n\n"
         "The first TERM or INT ends it after the jobs under way, the second tells their commands to end and\n"
         "gives the jobs back, the third kills. While the daemon is away it waits for it. With --json a line "
         "a\n"

@@ -9,6 +9,9 @@
     X(put) \
     X(submit) \
     X(result) \
+    X(call) \
+    X(map) \
+    X(watch) \
     X(cancel) \
     X(get) \
     X(ack) \
@@ -16,6 +19,7 @@
     X(release) \
     X(bury) \
     X(touch) \
+    X(progress) \
     X(work) \
     X(job) \
     X(jobs) \

@@ -97,6 +97,18 @@ void human_object(const char *json, size_t len)
     print_object((struct slice){json, len}, 0);
 }
 
+int human_answer(const struct cli *c, enum taskq_error e, struct taskq_text *answer)
+{
+    if (e != TASKQ_OK)
+        return cli_fail(c, e);
+    if (c->json)
+        output_json(answer->data, answer->len);
+    else
+        human_object(answer->data, answer->len);
+    taskq_text_release(answer);
+    return EXIT_DONE;
+}
+
 static bool find(const char *json, size_t len, const char *name, struct json_value *key,
                  struct json_value *value)
 {

@@ -90,6 +90,13 @@ int input_value(const struct cli *c, const char *source, bool string, struct tas
     return code;
 }
 
+int input_body(const struct cli *c, const char *source, struct taskq_text *json)
+{
+    if (option_given(&c->args, "literal"))
+        return input_json(c, slice_of(source), true, "this", json);
+    return input_value(c, source, option_given(&c->args, "string"), json);
+}
+
 bool input_id(const char *text, uint64_t *id)
 {
     return value_count(text, id) && *id > 0;
@@ -102,6 +109,26 @@ int input_delivery(const struct cli *c, uint64_t *id, uint64_t *delivery)
         return cli_usage(c, "`%s` is no job's id", c->args.positional[0]);
     if (c->args.count > 1 && !input_id(c->args.positional[1], delivery))
         return cli_usage(c, "`%s` is no delivery", c->args.positional[1]);
+    return EXIT_DONE;
+}
+
+int input_jobs(const struct cli *c, const char **queue, const char **state, uint64_t *limit)
+{
+    bool limited = option_given(&c->args, "limit");
+    *queue = option_get(&c->args, "queue")->text;
+    *state = option_get(&c->args, "state")->text;
+    *limit = option_get(&c->args, "limit")->count;
+    if ((*queue != NULL) == (c->args.count > 0))
+        return cli_usage(c, "which jobs? Their ids, or -q QUEUE");
+    if (*queue == NULL && (*state != NULL || limited))
+        return cli_usage(c, "--state and --limit go with -q QUEUE");
+    if (limited && *limit == 0)
+        return cli_usage(c, "--limit is at least 1");
+    for (int i = 0; i < c->args.count; i++) {
+        uint64_t id;
+        if (!input_id(c->args.positional[i], &id))
+            return cli_usage(c, "`%s` is no job's id", c->args.positional[i]);
+    }
     return EXIT_DONE;
 }
 

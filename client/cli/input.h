@@ -11,6 +11,9 @@
 // and how to go on. The caller releases.
 int input_value(const struct cli *c, const char *source, bool string, struct taskq_text *json);
 
+// The same for the BODY of a command with BODY_OPTIONS and PUT_OPTIONS.
+int input_body(const struct cli *c, const char *source, struct taskq_text *json);
+
 // Makes JSON text of one piece of input, in the same way. `what` names it in the message.
 int input_json(const struct cli *c, struct slice text, bool string, const char *what,
                struct taskq_text *json);
@@ -20,6 +23,11 @@ bool input_id(const char *text, uint64_t *id);
 
 // The positional arguments ID [DELIVERY]; without one `*delivery` is 0. EXIT_DONE, or says what is wrong.
 int input_delivery(const struct cli *c, uint64_t *id, uint64_t *delivery);
+
+// Which jobs a command is for: the ids that are its positional arguments, or those of a queue: `*queue`
+// (NULL: ids), `*state` (NULL: any), `*limit` (0: no bound), from the options of these names. All are looked
+// at, so that nothing is done where one is wrong. EXIT_DONE, or says what is wrong.
+int input_jobs(const struct cli *c, const char **queue, const char **state, uint64_t *limit);
 
 // The value of an option that is JSON, `@FILE` or `-`, or text with --string; {NULL, 0} where it was not
 // given.

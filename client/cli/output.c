@@ -3,6 +3,7 @@
 #include "common/utf8.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,19 +64,26 @@ void output_text(struct slice text)
         fwrite(text.data, 1, text.len, stdout);
         return;
     }
+    output_text_to(stdout, text, SIZE_MAX);
+}
+
+size_t output_text_to(FILE *terminal, struct slice text, size_t columns)
+{
     const char *end = text.data + text.len;
-    for (const char *at = text.data; at < end;) {
+    size_t count = 0;
+    for (const char *at = text.data; at < end && count < columns; count++) {
         size_t n = utf8_length(at, end);
         unsigned code;
         if (n == 0 || (n <= 2 && obeyed(at, n, &code)))
-            putchar('?');
+            fputc('?', terminal);
         else
-            fwrite(at, 1, n, stdout);
+            fwrite(at, 1, n, terminal);
         at += n == 0 ? 1 : n;
     }
+    return count;
 }
 
-bool output_value(const char *json, size_t len, bool raw)
+static bool print_value(const char *json, size_t len, bool raw, bool line)
 {
     struct taskq_text text;
     enum taskq_error e = raw ? taskq_json_unstring(json, len, &text) : TASKQ_USAGE;
@@ -86,8 +94,20 @@ bool output_value(const char *json, size_t len, bool raw)
         return true;
     }
     fwrite(text.data, 1, text.len, stdout);
+    if (line)
+        putchar('\n');
     taskq_text_release(&text);
     return true;
+}
+
+bool output_value(const char *json, size_t len, bool raw)
+{
+    return print_value(json, len, raw, false);
+}
+
+bool output_value_line(const char *json, size_t len, bool raw)
+{
+    return print_value(json, len, raw, true);
 }
 
 bool output_end(void)

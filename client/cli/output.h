@@ -23,9 +23,15 @@ void output_json_to(FILE *f, struct slice json);
 // A text of any origin: on a terminal control characters become `?`. Other bytes, and elsewhere, pass.
 void output_text(struct slice text);
 
+// The same for a terminal, and not more than `columns` characters. How many they were.
+size_t output_text_to(FILE *terminal, struct slice text, size_t columns);
+
 // A result or body: JSON text and a line end, or with `raw` a JSON string's own bytes and nothing more.
 // False: no memory.
 bool output_value(const char *json, size_t len, bool raw);
+
+// The same as one of many: a line end comes behind a string's bytes too.
+bool output_value_line(const char *json, size_t len, bool raw);
 
 // Flushes. False: it could not be written; said on standard error.
 bool output_end(void);

@@ -1,4 +1,4 @@
-// The options that put and submit share.
+// The options of the commands that put jobs.
 #ifndef CLIENT_CLI_PUT_OPTIONS_H
 #define CLIENT_CLI_PUT_OPTIONS_H
 
@@ -18,6 +18,14 @@
          "how long to wait while the queue is full;\nfor ever unless said, 0: not at all"},                  \
     {                                                                                                        \
         "string", 's', OPTION_FLAG, NULL, "what is put is text, and becomes a JSON string"                   \
+    }
+
+// Of those that take one body.
+#define BODY_OPTIONS                                                                                         \
+    {                                                                                                        \
+        "literal", 0, OPTION_FLAG, NULL,                                                                     \
+            "BODY is text as it stands, also if it begins with @\nor is -; for text from elsewhere in a "    \
+            "script"                                                                                         \
     }
 
 // EXIT_DONE, or says which of them do not go together.

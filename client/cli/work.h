@@ -16,6 +16,7 @@ struct work {
     char **command; // NULL-terminated
     double lease;   // 0: the library's
     double timeout; // how long a slot waits for a job before it ends
+    double grace;   // between TERM and KILL for the command of a job that is cancelled
     bool once;      // one job, and that is all
     bool json, raw;
     atomic_bool stopping; // no new jobs
@@ -30,6 +31,12 @@ struct worker {
     struct taskq *q;
     pthread_t thread;
     struct child child;
+    // While a command runs: whether somebody wants it ended, which the answer to a touch says.
+    const struct taskq_job *job;
+    uint64_t touch;        // the request under way; 0: none
+    int64_t touch_at;      // when the next is sent; clock_ns()
+    enum taskq_error gone; // TASKQ_CANCELLED, or TASKQ_NOT_FOUND: the job was deleted; TASKQ_OK: neither
+    int64_t kill_at;       // when its command is killed
 };
 
 // A slot's life; `arg` is its struct worker, with an open handle.

@@ -15,6 +15,8 @@
 #define OUT_MAX     (1048576u) // what the daemon takes for a result, unless it is told otherwise
 #define RETRY_FIRST 100        // ms
 #define RETRY_LAST  10000
+#define TOUCH_EVERY 1000000000 // ns: how long it may take until a command hears that its job is cancelled
+#define TOUCH_AGAIN 5000000000 // where there is no daemon: trying to reach it may hold the command up
 
 // A result: JSON if that is what was printed, else a string of it without one line end at its end.
 static void write_result(struct buffer *b, struct slice printed)
@@ -54,23 +56,18 @@ static void write_signal(struct buffer *b, int number)
 static void write_error(struct buffer *b, const struct child_end *end)
 {
     json_write_raw(b, "{");
-    if (end->spawn_error != 0) {
-        json_write_key(b, "spawn");
-        json_write_bytes(b, slice_of(strerror(end->spawn_error)));
+    if (end->too_much) {
+        json_write_key(b, "output");
+        json_write_uint(b, OUT_MAX);
+    } else if (end->exited) {
+        json_write_key(b, "exit");
+        json_write_uint(b, (uint64_t)end->status);
     } else {
-        if (end->too_much) {
-            json_write_key(b, "output");
-            json_write_uint(b, OUT_MAX);
-        } else if (end->exited) {
-            json_write_key(b, "exit");
-            json_write_uint(b, (uint64_t)end->status);
-        } else {
-            json_write_key(b, "signal");
-            write_signal(b, end->status);
-        }
-        json_write_key(b, "stderr");
-        json_write_bytes(b, (struct slice){end->tail.data, end->tail.len});
+        json_write_key(b, "signal");
+        write_signal(b, end->status);
     }
+    json_write_key(b, "stderr");
+    json_write_bytes(b, (struct slice){end->tail.data, end->tail.len});
     json_write_raw(b, "}");
 }
 
@@ -168,9 +165,7 @@ static void say_failed(struct worker *w, const struct taskq_job *job, const stru
                        const struct nack_outcome *n, double seconds)
 {
     char what[128], then[64], time[VALUE_TEXT], text[256];
-    if (end->spawn_error != 0)
-        snprintf(what, sizeof(what), "the command cannot be started: %s", strerror(end->spawn_error));
-    else if (end->too_much)
+    if (end->too_much)
         snprintf(what, sizeof(what), "it printed more than %u bytes", OUT_MAX);
     else
         snprintf(what, sizeof(what), "%s %d", end->exited ? "exit code" : "signal", end->status);
@@ -192,11 +187,11 @@ static void say_undelivered(struct worker *w, const struct taskq_job *job, enum 
 
 static void finish(struct worker *w, const struct taskq_job *job, const struct child_end *end, double seconds)
 {
-    bool good = end->spawn_error == 0 && end->exited && end->status == 0 && !end->too_much;
+    bool good = end->exited && end->status == 0 && !end->too_much;
     struct buffer result = BUFFER_INIT;
     struct nack_outcome n = {.state = "ready"};
     enum taskq_error e;
-    if (atomic_load(&w->work->killed) && !good) {
+    if (w->gone != TASKQ_OK || (atomic_load(&w->work->killed) && !good)) {
         e = deliver(w, job, give_release, NULL);
         if (e == TASKQ_OK)
             say(w, job, "ready", "killed; given back", seconds);
@@ -210,14 +205,75 @@ static void finish(struct worker *w, const struct taskq_job *job, const struct c
     } else {
         write_error(&n.error, end);
         e = n.error.failed ? TASKQ_NO_MEMORY : deliver(w, job, give_nack, &n);
-        atomic_fetch_add(&w->work->failed, 1);
+        atomic_fetch_add(&w->work->failed, e != TASKQ_CANCELLED);
         if (e == TASKQ_OK)
             say_failed(w, job, end, &n, seconds);
     }
-    if (e != TASKQ_OK)
+    if (e == TASKQ_CANCELLED)
+        say(w, job, "cancelled", "it was cancelled while it ran", seconds);
+    else if (e == TASKQ_NOT_FOUND && w->gone == TASKQ_NOT_FOUND)
+        say(w, job, "deleted", "it was deleted while it ran", seconds);
+    else if (e != TASKQ_OK)
         say_undelivered(w, job, e);
     buffer_release(&result);
     buffer_release(&n.error);
+}
+
+static int command_fd(void *arg)
+{
+    const struct worker *w = arg;
+    return taskq_fd(w->q);
+}
+
+// Reads the answer to the touch under way; those of earlier jobs are passed over.
+static void read_answers(struct worker *w)
+{
+    struct taskq_reply reply;
+    while (taskq_receive(w->q, 0, &reply) == TASKQ_OK) {
+        if (reply.request != w->touch)
+            continue;
+        w->touch = 0;
+        if (w->gone == TASKQ_OK && (reply.error == TASKQ_CANCELLED || reply.error == TASKQ_NOT_FOUND)) {
+            w->gone = reply.error;
+            w->kill_at = clock_ns() + (int64_t)(w->work->grace * 1e9);
+            child_signal(&w->child, SIGTERM);
+        }
+    }
+}
+
+static void send_touch(struct worker *w)
+{
+    char params[96];
+    int len = snprintf(params, sizeof(params), "{\"id\":%llu,\"delivery\":%llu}",
+                       (unsigned long long)w->job->id, (unsigned long long)w->job->delivery);
+    w->touch_at = clock_ns() + TOUCH_EVERY;
+    if (taskq_send(w->q, "touch", params, (size_t)len, &w->touch) != TASKQ_OK ||
+        taskq_flush(w->q) != TASKQ_OK) {
+        w->touch = 0;
+        w->touch_at = clock_ns() + TOUCH_AGAIN;
+    }
+}
+
+// While a command runs: is its job still wanted?
+static void look_at_job(void *arg)
+{
+    struct worker *w = arg;
+    read_answers(w);
+    if (w->gone == TASKQ_OK) {
+        if (w->touch == 0 && clock_ns() >= w->touch_at)
+            send_touch(w);
+    } else if (clock_ns() >= w->kill_at) {
+        child_signal(&w->child, SIGKILL);
+    }
+}
+
+// This machine's fault, not the job's: it is given back, and no more are taken.
+static void give_up(struct worker *w, const struct taskq_job *job, const char *why)
+{
+    fprintf(stderr, "taskq: job %llu is given back: %s\n", (unsigned long long)job->id, why);
+    (void)deliver(w, job, give_release, NULL);
+    atomic_store(&w->work->code, EXIT_BROKEN);
+    atomic_store(&w->work->stopping, true);
 }
 
 static void run_job(struct worker *w, const struct taskq_job *job)
@@ -225,20 +281,22 @@ static void run_job(struct worker *w, const struct taskq_job *job)
     struct child_end end;
     struct slice input = {job->body, job->body_len};
     struct taskq_text string = {NULL, 0};
+    struct child_hook hook = {.fd = command_fd, .look = look_at_job, .arg = w};
     if (w->work->raw && taskq_json_unstring(job->body, job->body_len, &string) == TASKQ_OK)
         input = (struct slice){string.data, string.len};
     int64_t start = clock_ns();
-    enum taskq_error e = child_run(&w->child, w->work->command, job, input, OUT_MAX, &end);
+    w->job = job;
+    w->touch = 0;
+    w->touch_at = start + TOUCH_EVERY;
+    w->gone = TASKQ_OK;
+    enum taskq_error e = child_run(&w->child, w->work->command, job, input, OUT_MAX, &hook, &end);
     double seconds = (double)(clock_ns() - start) / 1e9;
-    if (e == TASKQ_OK) {
+    if (e != TASKQ_OK)
+        give_up(w, job, taskq_error_text(e));
+    else if (end.spawn_error != 0)
+        give_up(w, job, strerror(end.spawn_error));
+    else
         finish(w, job, &end, seconds);
-    } else { // this machine's fault, not the job's
-        fprintf(stderr, "taskq: job %llu is given back: %s\n", (unsigned long long)job->id,
-                taskq_error_text(e));
-        (void)deliver(w, job, give_release, NULL);
-        atomic_store(&w->work->code, EXIT_BROKEN);
-        atomic_store(&w->work->stopping, true);
-    }
     taskq_text_release(&string);
     buffer_release(&end.out);
     buffer_release(&end.tail);

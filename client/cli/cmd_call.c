@@ -1,0 +1,42 @@
+#include "client/cli/commands.h"
+#include "client/cli/input.h"
+#include "client/cli/outcome.h"
+#include "client/cli/put_options.h"
+
+static const struct option options[] = {
+    {"raw", 'r', OPTION_FLAG, NULL, "print a result that is a JSON string as its text"},
+    {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the result is kept if nobody is here to take it"},
+    BODY_OPTIONS,
+    PUT_OPTIONS,
+    {NULL},
+};
+
+static int exec(struct cli *c)
+{
+    struct taskq_put_options o;
+    struct taskq_text json, result;
+    int code = put_options_read(c, &o);
+    o.keep_result = option_number(&c->args, "keep-result", 0);
+    if (code == EXIT_DONE)
+        code = input_body(c, c->args.positional[1], &json);
+    if (code != EXIT_DONE)
+        return code;
+    cli_interruptible(c);
+    enum taskq_error e = taskq_call(c->q, c->args.positional[0], json.data, json.len, &o, &result);
+    taskq_text_release(&json);
+    return outcome_show_result(c, 0, e, &result);
+}
+
+const struct command command_call = {
+    .name = "call",
+    .usage = "QUEUE BODY|@FILE|- [options]",
+    .summary = "Put a job, wait for its result and print it",
+    .help = "As `taskq submit --wait`, in one request, and the daemon keeps the result no longer once it is "
+            "here.\n"
+            "--timeout is for all of it. A job that fails is exit code 1.\n\n"
+            "  taskq call wordcount --string /etc/motd\n",
+    .options = options,
+    .min = 2,
+    .max = 2,
+    .exec = exec,
+};
