@@ -146,7 +146,16 @@ static bool is_answered(const void *arg)
     return f->state != FUTURE_TO_SUBMIT && f->state != FUTURE_SUBMITTED;
 }
 
-enum taskq_error future_cancel(struct taskq_future *f, bool running, bool *cancelled)
+bool future_was_taken_back(struct taskq_future *f)
+{
+    if (f->state != FUTURE_ENDED || f->outcome.error != TASKQ_REQUEST_CANCELLED)
+        return false;
+    f->outcome.error = TASKQ_CANCELLED;
+    f->outcome.message = "it was cancelled before it was put";
+    return true;
+}
+
+enum taskq_error taskq_future_cancel(struct taskq_future *f, bool running, bool *cancelled)
 {
     struct taskq *q = f->q;
     bool done = false;
@@ -158,11 +167,7 @@ enum taskq_error future_cancel(struct taskq_future *f, bool running, bool *cance
         enum taskq_error e = futures_until(q, call_deadline(q, 0), is_answered, f);
         if (e != TASKQ_OK)
             return e;
-        done = f->state == FUTURE_ENDED && f->outcome.error == TASKQ_REQUEST_CANCELLED;
-        if (done) {
-            f->outcome.error = TASKQ_CANCELLED;
-            f->outcome.message = "it was cancelled before it was put";
-        }
+        done = future_was_taken_back(f);
     }
     if (f->state != FUTURE_ENDED) {
         enum taskq_error e =
@@ -172,14 +177,5 @@ enum taskq_error future_cancel(struct taskq_future *f, bool running, bool *cance
     }
     if (cancelled != NULL)
         *cancelled = done;
-    return TASKQ_OK;
-}
-
-enum taskq_error taskq_future_cancel(struct taskq_future *f, bool running, bool *cancelled)
-{
-    if (f->state != FUTURE_ENDED)
-        return future_cancel(f, running, cancelled);
-    if (cancelled != NULL)
-        *cancelled = false;
     return TASKQ_OK;
 }

@@ -105,7 +105,7 @@ enum taskq_error future_begin_asking(struct taskq *q, uint64_t id, const struct 
 // Ends it without the daemon's word.
 void future_end(struct taskq_future *f, enum taskq_error error, const char *message);
 
-// Asks the daemon to cancel it. Waits until it is known whether it was put.
-enum taskq_error future_cancel(struct taskq_future *f, bool running, bool *cancelled);
+// Whether its submit was taken back before there was room for it: then it is a cancelled one.
+bool future_was_taken_back(struct taskq_future *f);
 
 #endif

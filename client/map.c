@@ -223,6 +223,8 @@ static void cancel_all(struct map *m)
     // Then each is put, or was not; but nobody waits for a daemon that went away.
     if (n > 0 && q->fd >= 0)
         (void)futures_until(q, call_deadline(q, 0), none_submitted, q);
+    for (size_t i = 0; i < n; i++)
+        (void)future_was_taken_back(list[i].f);
     struct list *with_job[] = {&s->told, &s->to_ask, &s->flying};
     for (size_t i = 0; i < sizeof(with_job) / sizeof(with_job[0]); i++)
         cancel_told(m, list, gather(m, list, with_job[i]));
