@@ -12,8 +12,9 @@
 
 #define IN_FLIGHT_DEFAULT 1000
 #define IN_FLIGHT_MAX     60000 // below what the daemon tells a connection of
-#define KEY_FOR           60.0  // longer than anybody tries to reach a daemon by default
-#define KEY_NUMBER        24    // room for `:` and a number
+#define KEY_FOR           60.0  // … longer than a daemon that is away is tried for
+#define KEY_FOR_EVER      86400.0
+#define KEY_NUMBER        24 // room for `:` and a number
 
 struct map {
     struct taskq *q;
@@ -46,8 +47,9 @@ static enum taskq_error set_up(struct map *m, struct taskq *q, const struct task
         if (getrandom(run, sizeof(run), 0) != sizeof(run))
             return handle_fail(q, TASKQ_SYSTEM, "no random number for a key");
         snprintf(m->prefix, 64, "map-%016llx%016llx", (unsigned long long)run[0], (unsigned long long)run[1]);
+        double patience = q->futures.patience;
         if (m->options.put.key_for == 0)
-            m->options.put.key_for = KEY_FOR;
+            m->options.put.key_for = patience < 0 ? KEY_FOR_EVER : patience + KEY_FOR;
     }
     m->key = m->prefix != NULL ? malloc(strlen(m->prefix) + KEY_NUMBER) : NULL;
     if (m->ring == NULL || m->key == NULL)

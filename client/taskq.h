@@ -469,12 +469,13 @@ struct taskq_map_item {
 
 // Start from TASKQ_MAP_OPTIONS_INIT.
 struct taskq_map_options {
-    struct taskq_put_options put; // for each job. The key of argument N (from 0) is "KEY:N"; without a key
-                                  // one is made up for the run that holds for a minute, so that no argument
-                                  // is lost or put twice when the connection is
-    size_t in_flight;             // submitted and not given to `each` yet, at most; 0: 1000; at most 60,000
-    bool unordered;               // outcomes as they come; false: in the order of the arguments
-    bool cancel_running;          // at a stop, what runs is cancelled too
+    struct taskq_put_options
+        put;             // for each job. The key of argument N (from 0) is "KEY:N"; without a key
+                         // one is made up for the run, which holds a minute longer than options.patience,
+                         // so that no argument is lost or put twice when the connection is
+    size_t in_flight;    // submitted and not given to `each` yet, at most; 0: 1000; at most 60,000
+    bool unordered;      // outcomes as they come; false: in the order of the arguments
+    bool cancel_running; // at a stop, what runs is cancelled too
 };
 #define TASKQ_MAP_OPTIONS_INIT                                                                               \
     {                                                                                                        \

@@ -1,4 +1,5 @@
 #include "client/cli/commands.h"
+#include "client/cli/input.h"
 #include "client/cli/lines.h"
 #include "client/cli/outcome.h"
 #include "client/cli/output.h"
@@ -6,6 +7,7 @@
 #include "client/cli/put_options.h"
 #include "common/clock.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,9 +30,9 @@ static const struct option options[] = {
 
 // An argument under way.
 struct argument {
-    uint64_t line;  // its number in the input
-    uint64_t bytes; // of the input, up to its end
-    bool bad;       // it was never one, which is said already
+    uint64_t line;       // its number in the input
+    uint64_t bytes;      // of the input, up to its end
+    const char *problem; // it was never one, and this is why; NULL: it is one
 };
 
 struct mapping {
@@ -40,8 +42,7 @@ struct mapping {
     struct progress bar;
     uint64_t begun, given, done, failed, cancelled, left_running;
     uint64_t bytes;  // of the input, done with
-    bool stopping;   // what comes now was not waited for
-    bool unreadable; // the input could not be read to its end
+    bool unwritable; // nobody takes the output: what comes now was not waited for
     int code;        // EXIT_DONE, or why it was ended
 };
 
@@ -69,19 +70,23 @@ static int end_of(struct mapping *m, int code)
 // Makes an item of the line that was taken. TASKQ_MAP_LATER: it is none.
 static enum taskq_map_step make(struct mapping *m, struct slice line, struct taskq_map_item *item)
 {
+    if (!lines_argument(m->c, &line))
+        return TASKQ_MAP_LATER;
+    // What is no argument has its place among the results all the same: it fails there. But if it is the
+    // first, then --string may have been forgotten, and nothing is put.
+    const char *problem = m->begun > 0 ? input_problem(line, option_given(&m->c->args, "string")) : NULL;
+    struct argument *a = calloc(1, sizeof(*a));
     taskq_text_release(&m->json);
-    int bad = lines_json(m->c, &m->in, line, &m->json);
-    if (bad == EXIT_BROKEN || (bad != EXIT_DONE && m->begun == 0)) // of the first one nothing is put yet
-        return end_of(m, bad);
-    if (bad == EXIT_DONE && m->json.data == NULL)
-        return TASKQ_MAP_LATER; // blank
-    struct argument *a = malloc(sizeof(*a));
-    if (a == NULL)
-        return end_of(m, EXIT_BROKEN);
-    *a = (struct argument){.line = m->in.number, .bytes = m->in.bytes, .bad = bad != EXIT_DONE};
-    // What is no argument has its place among the results all the same: it fails there.
-    *item = (struct taskq_map_item){.body = a->bad ? "" : m->json.data,
-                                    .body_len = a->bad ? 0 : m->json.len,
+    int code = a == NULL         ? EXIT_BROKEN
+               : problem == NULL ? lines_json(m->c, &m->in, line, &m->json)
+                                 : EXIT_DONE;
+    if (code != EXIT_DONE) {
+        free(a);
+        return end_of(m, code);
+    }
+    *a = (struct argument){.line = m->in.number, .bytes = m->in.bytes, .problem = problem};
+    *item = (struct taskq_map_item){.body = problem != NULL ? "" : m->json.data,
+                                    .body_len = m->json.len,
                                     .tag = a};
     m->begun++;
     return TASKQ_MAP_ITEM;
@@ -94,7 +99,11 @@ static bool wait_for_input(struct mapping *m)
     int fd = taskq_fd(m->c->q);
     struct pollfd p[2] = {{.fd = m->in.ended ? -1 : m->in.fd, .events = POLLIN},
                           {.fd = fd, .events = POLLIN}};
-    draw(m);
+    if (fd >= 0)
+        draw(m);
+    else
+        progress_draw(&m->bar, -1, "%llu done; the daemon is away: trying again",
+                      (unsigned long long)m->done);
     return poll(p, 2, fd < 0 ? LOST_MS : LOOK_MS) > 0 && p[0].revents != 0;
 }
 
@@ -113,7 +122,7 @@ static enum taskq_map_step next(struct taskq_map_item *item, void *arg)
         if (!wait_for_input(m))
             return TASKQ_MAP_LATER;
         if (!lines_read(&m->in) && cli_interrupted() == 0) {
-            m->in.ended = m->unreadable = true;
+            m->in.ended = true;
             return end_of(m, EXIT_BROKEN);
         }
     }
@@ -123,13 +132,14 @@ static enum taskq_map_step next(struct taskq_map_item *item, void *arg)
 static void fail(struct mapping *m, const struct argument *a, const struct taskq_outcome *o)
 {
     char what[48];
+    struct taskq_outcome not_one = {.error = TASKQ_USAGE, .message = a->problem};
     m->failed++;
+    if (a->problem != NULL)
+        o = &not_one;
     if (m->c->json) {
         outcome_print_json(o, a->line);
         return;
     }
-    if (a->bad)
-        return; // said when it was read
     progress_end(&m->bar);
     snprintf(what, sizeof(what), "taskq: line %llu: ", (unsigned long long)a->line);
     outcome_say_error(what, o);
@@ -141,6 +151,7 @@ static bool each(size_t index, void *tag, const struct taskq_outcome *o, void *a
     (void)index;
     struct mapping *m = arg;
     struct argument *a = tag;
+    int error = 0;
     m->given++;
     m->bytes = a->bytes > m->bytes ? a->bytes : m->bytes;
     progress_give_way(&m->bar);
@@ -150,17 +161,21 @@ static bool each(size_t index, void *tag, const struct taskq_outcome *o, void *a
             outcome_print_json(o, a->line);
         else
             output_value_line(o->result, o->result_len, option_given(&m->c->args, "raw"));
+        error = errno; // lines are written as they end
     } else if (o->error == TASKQ_REQUEST_CANCELLED) {
         m->left_running++;
-    } else if (o->error == TASKQ_CANCELLED && (m->stopping || cli_interrupted() != 0)) {
+    } else if (o->error == TASKQ_CANCELLED && (m->unwritable || cli_interrupted() != 0)) {
         m->cancelled++;
     } else {
         fail(m, a, o);
     }
     free(a);
     draw(m);
-    m->stopping = m->stopping || ferror(stdout);
-    return !m->stopping;
+    if (!m->unwritable && ferror(stdout)) {
+        fprintf(stderr, "taskq: the output could not be written: %s\n", strerror(error));
+        m->unwritable = true;
+    }
+    return !m->unwritable;
 }
 
 static void sum_up(const struct mapping *m, bool ended)
@@ -189,8 +204,10 @@ static int run(struct mapping *m, const char *queue, const struct taskq_map_opti
     sum_up(m, e != TASKQ_OK && e != TASKQ_FAILED);
     if (e == TASKQ_OK || e == TASKQ_FAILED)
         return m->code != EXIT_DONE ? m->code : m->failed > 0 ? EXIT_NO : EXIT_DONE;
-    if (e == TASKQ_REQUEST_CANCELLED && m->stopping)
-        return EXIT_BROKEN; // output_end() says why
+    if (m->unwritable) {
+        clearerr(stdout); // this has been said
+        return EXIT_BROKEN;
+    }
     return cli_fail(m->c, e);
 }
 

@@ -44,17 +44,24 @@ static bool is_utf8(const char *at, size_t len)
     return n > 0;
 }
 
+const char *input_problem(struct slice text, bool string)
+{
+    const char *data = text.len > 0 ? text.data : "";
+    if (string) // JSON cannot carry it, and something else in its place would be a lie
+        return is_utf8(data, text.len) ? NULL : "not UTF-8; encode it, for instance with base64";
+    return taskq_json_valid(data, text.len)
+               ? NULL
+               : "not JSON; use --string to put it as text, or write text as '\"text\"'";
+}
+
 int input_json(const struct cli *c, struct slice text, bool string, const char *what, struct taskq_text *json)
 {
     const char *data = text.len > 0 ? text.data : "";
-    if (string &&
-        !is_utf8(data, text.len)) // JSON cannot carry it, and something else in its place would be a lie
-        return cli_usage(c, "%s is not UTF-8; encode it, for instance with base64", what);
+    const char *problem = input_problem(text, string);
+    if (problem != NULL)
+        return cli_usage(c, "%s is %s", what, problem);
     if (string)
         return taskq_json_string(data, text.len, json) == TASKQ_OK ? EXIT_DONE : no_memory();
-    if (!taskq_json_valid(data, text.len))
-        return cli_usage(c, "%s is not JSON; use --string to put it as text, or write text as '\"text\"'",
-                         what);
     struct buffer b = BUFFER_INIT;
     buffer_append(&b, data, text.len);
     buffer_append_byte(&b, '\0');

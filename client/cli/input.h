@@ -14,6 +14,9 @@ int input_value(const struct cli *c, const char *source, bool string, struct tas
 // The same for the BODY of a command with BODY_OPTIONS and PUT_OPTIONS.
 int input_body(const struct cli *c, const char *source, struct taskq_text *json);
 
+// Why a piece of input cannot be a body; NULL: it can.
+const char *input_problem(struct slice text, bool string);
+
 // Makes JSON text of one piece of input, in the same way. `what` names it in the message.
 int input_json(const struct cli *c, struct slice text, bool string, const char *what,
                struct taskq_text *json);

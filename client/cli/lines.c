@@ -85,15 +85,18 @@ static bool blank(struct slice s)
     return true;
 }
 
-int lines_json(const struct cli *c, const struct lines *l, struct slice line, struct taskq_text *json)
+bool lines_argument(const struct cli *c, struct slice *line)
 {
-    bool string = option_given(&c->args, "string");
+    if (!option_given(&c->args, "string"))
+        return !blank(*line);
+    if (line->len > 0 && line->data[line->len - 1] == '\r')
+        line->len--;
+    return true;
+}
+
+int lines_json(const struct cli *c, const struct lines *l, struct slice argument, struct taskq_text *json)
+{
     char what[64];
-    *json = (struct taskq_text){NULL, 0};
-    if (!string && blank(line))
-        return EXIT_DONE;
-    if (string && line.len > 0 && line.data[line.len - 1] == '\r')
-        line.len--;
     snprintf(what, sizeof(what), "line %llu", (unsigned long long)l->number);
-    return input_json(c, line, string, what, json);
+    return input_json(c, argument, option_given(&c->args, "string"), what, json);
 }

@@ -26,9 +26,12 @@ bool lines_take(struct lines *l, struct slice *line);
 // Reads more; waits for it. False: it could not be read, or a signal came; said, unless it was a signal.
 bool lines_read(struct lines *l);
 
-// Makes JSON text of the line that was taken last: with --string a JSON string (without a carriage return at
-// its end). A blank line is none without --string: `*json` is {NULL, 0}. EXIT_DONE, or says what is wrong.
-// The caller releases.
-int lines_json(const struct cli *c, const struct lines *l, struct slice line, struct taskq_text *json);
+// What of a line is the argument: with --string without a carriage return at its end. False: it is blank, and
+// without --string that is none.
+bool lines_argument(const struct cli *c, struct slice *line);
+
+// Makes JSON text of the argument of the line that was taken last. EXIT_DONE, or says what is wrong, with the
+// line's number. The caller releases.
+int lines_json(const struct cli *c, const struct lines *l, struct slice argument, struct taskq_text *json);
 
 #endif

@@ -16,6 +16,9 @@ const struct option options_everywhere[] = {
     {NULL},
 };
 
+// How long a daemon that went away is waited for by what waits for many jobs: long enough to start it again.
+#define PATIENCE 300.0
+
 static void print_text(const char *text)
 {
     if (text != NULL)
@@ -95,7 +98,7 @@ static int run(struct cli *c)
     if (code != EXIT_DONE)
         return code;
     if (!c->command->offline) {
-        struct taskq_options options = {.client = "taskq " TASKQ_VERSION};
+        struct taskq_options options = {.client = "taskq " TASKQ_VERSION, .patience = PATIENCE};
         const struct option_value *address = option_get(&c->args, "address");
         enum taskq_error e = taskq_open(&c->q, address->given ? address->text : NULL, &options);
         if (e != TASKQ_OK)

@@ -27,8 +27,10 @@ struct batch {
 static int add(struct batch *b, struct slice line)
 {
     size_t i = b->count;
+    if (!lines_argument(b->c, &line))
+        return EXIT_DONE;
     int code = lines_json(b->c, &b->in, line, &b->texts[i]);
-    if (code != EXIT_DONE || b->texts[i].data == NULL)
+    if (code != EXIT_DONE)
         return code;
     b->items[i] = (struct taskq_item){.body = b->texts[i].data, .body_len = b->texts[i].len};
     b->numbers[i] = b->in.number;

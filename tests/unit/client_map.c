@@ -120,7 +120,7 @@ static void hangs_up(struct server *s)
     char *at = strstr(s->line, "\"key\":\"map-");
     ck_assert_ptr_nonnull(at);
     snprintf(key, sizeof(key), "%.*s", (int)strcspn(at, ":") + 38, at); // as far as it is the same for all
-    ck_assert_ptr_nonnull(strstr(s->line, "\"key_for\":60"));
+    ck_assert_ptr_nonnull(strstr(s->line, "\"key_for\":90"));
     server_expect_method(s, "submit");
     server_hang_up(s);
     server_accept(s);
