@@ -61,7 +61,7 @@ static void draw(struct mapping *m)
                   (unsigned long long)(m->begun - m->given), seconds > 0 ? (double)m->given / seconds : 0);
 }
 
-static int end_of(struct mapping *m, int code)
+static enum taskq_map_step end_of(struct mapping *m, int code)
 {
     m->code = m->code == EXIT_DONE ? code : m->code;
     return TASKQ_MAP_END;

@@ -36,7 +36,7 @@ static int exec(struct cli *c)
         return EXIT_DONE;
     }
     code = outcome_print(c, result.id, option_number(&c->args, "wait-for", TASKQ_FOREVER), false);
-    if (!c->json && (cli_interrupted() != 0 || taskq_error_code(c->q) == TASKQ_TIMEOUT))
+    if (code != EXIT_DONE && !c->json && (cli_interrupted() != 0 || taskq_error_code(c->q) == TASKQ_TIMEOUT))
         fprintf(stderr, "taskq: the job goes on; for its result: taskq result %llu\n",
                 (unsigned long long)result.id);
     return code;

@@ -91,7 +91,7 @@ static void on_report(struct taskq_future *f, const struct taskq_report *report,
     printf("job %llu: %s", (unsigned long long)id, words);
     if (report->message != NULL) {
         fputs(words[0] != '\0' ? ": " : "", stdout);
-        output_text(slice_of(report->message));
+        output_text_to(stdout, slice_of(report->message), SIZE_MAX); // it stays one line
     }
     putchar('\n');
 }

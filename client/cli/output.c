@@ -67,7 +67,7 @@ void output_text(struct slice text)
     output_text_to(stdout, text, SIZE_MAX);
 }
 
-size_t output_text_to(FILE *terminal, struct slice text, size_t columns)
+size_t output_text_to(FILE *f, struct slice text, size_t columns)
 {
     const char *end = text.data + text.len;
     size_t count = 0;
@@ -75,9 +75,9 @@ size_t output_text_to(FILE *terminal, struct slice text, size_t columns)
         size_t n = utf8_length(at, end);
         unsigned code;
         if (n == 0 || (n <= 2 && obeyed(at, n, &code)))
-            fputc('?', terminal);
+            fputc('?', f);
         else
-            fwrite(at, 1, n, terminal);
+            fwrite(at, 1, n, f);
         at += n == 0 ? 1 : n;
     }
     return count;

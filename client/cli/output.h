@@ -23,8 +23,9 @@ void output_json_to(FILE *f, struct slice json);
 // A text of any origin: on a terminal control characters become `?`. Other bytes, and elsewhere, pass.
 void output_text(struct slice text);
 
-// The same for a terminal, and not more than `columns` characters. How many they were.
-size_t output_text_to(FILE *terminal, struct slice text, size_t columns);
+// The same to any stream, on a terminal or not: so it is one line. Not more than `columns` characters; how
+// many they were.
+size_t output_text_to(FILE *f, struct slice text, size_t columns);
 
 // A result or body: JSON text and a line end, or with `raw` a JSON string's own bytes and nothing more.
 // False: no memory.

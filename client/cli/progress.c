@@ -78,10 +78,13 @@ void progress_draw_report(struct progress *p, uint64_t id, const struct taskq_re
     double part = -1;
     const char *message = NULL;
     if (report != NULL) {
-        progress_words(report, words, sizeof(words));
         message = report->message;
-        if (report->done >= 0 && report->total > 0)
-            part = report->done / report->total;
+        if (report->done >= 0 && report->total > 0) {
+            part = report->done / report->total; // the bar says the percentage
+            snprintf(words, sizeof(words), "%.15g of %.15g", report->done, report->total);
+        } else {
+            progress_words(report, words, sizeof(words));
+        }
     }
     value_show_seconds((double)((clock_ns() - p->started) / 1000000000), time);
     progress_draw(p, part, "job %llu, %s%s%s%s%s", (unsigned long long)id, time, words[0] != '\0' ? ": " : "",

@@ -27,6 +27,14 @@ class Put(cli.CliTest):
         got = self.taskq("get", self.queue, "--auto-ack", "--timeout", 0, "--raw")
         self.assertEqual(got.out, "hello\nworld")
 
+    def test_text_that_looks_like_something_else_can_be_put_as_it_stands(self):
+        for text in ("@" + self.path("x", "1"), "-", "@", "plain"):
+            for command in ("put", "submit"):
+                self.taskq(command, self.queue, "--literal", text)
+                self.assertEqual(self.taskq("get", self.queue, "--auto-ack", "-t", 0, "--raw").out, text)
+        self.taskq("put", self.queue, "--literal", code=USAGE, input="1")
+        self.taskq("put", self.queue, "--literal", "--lines", "-", code=USAGE)
+
     def test_two_dashes_end_the_options(self):
         self.taskq("put", "-s", "--", self.queue, "--wait")
         self.taskq("put", self.queue, "-s", "--", "--")

@@ -44,8 +44,25 @@ class Work(cli.CliTest):
 
     def test_the_environment(self):
         id = self.submit()
-        self.work("sh", "-c", 'echo "$TASKQ_ID $TASKQ_QUEUE $TASKQ_ATTEMPT"')
-        self.assertEqual(self.taskq("result", id, "--raw").out, "%d %s 1" % (id, self.queue))
+        self.work("sh", "-c", 'echo "$TASKQ_ID $TASKQ_QUEUE $TASKQ_ATTEMPT $TASKQ_DELIVERY $TASKQ_ADDR"')
+        said = self.taskq("result", id, "--raw").out.split()
+        self.assertEqual(said[:3], [str(id), self.queue, "1"])
+        self.assertGreater(int(said[3]), 0)
+        other = self.submit()
+        nowhere = cli.environment("127.0.0.1:1")
+        self.work("sh", "-c", 'echo "$TASKQ_ADDR"', options=["-a", self.daemon.address], env=nowhere)
+        self.assertEqual(self.taskq("result", other, "--raw").out, self.daemon.address)
+
+    def test_a_command_can_say_how_far_it_is(self):
+        id = self.submit()
+        go = self.path("go")
+        process = self.start("work", self.queue, "--once", "--", "sh", "-c",
+                             '"$0" progress --done 1 --total 2 && until [ -e "$1" ]; do sleep 0.01; done',
+                             cli._program, go)
+        self.rpc().until(lambda job: "progress" in job, "job", id=id)
+        self.assertEqual(self.outcome(id)["progress"], {"done": 1, "total": 2})
+        self.path("go", "")
+        self.assertEqual(self.finish(process).code, DONE)
 
     def test_a_failure_is_a_nack_with_what_is_known(self):
         self.taskq("declare", self.queue, "--backoff-base", "1h")
@@ -58,14 +75,26 @@ class Work(cli.CliTest):
         self.work("sh", "-c", "kill -9 $$")
         self.assertEqual(self.outcome(id)["error"], {"signal": "SIGKILL", "stderr": ""})
         self.taskq("kick", id)
-        self.work("/no/such/command")
-        self.assertEqual(self.outcome(id)["error"], {"spawn": "No such file or directory"})
-        self.taskq("kick", id)
         self.work("sh", "-c", "head -c 10000 /dev/zero | tr '\\0' x >&2; exit 1")
         self.assertEqual(self.outcome(id)["error"]["stderr"], "x" * 4096)
         self.taskq("kick", id)
         self.work("sh", "-c", "head -c 3000000 /dev/zero")
         self.assertEqual(self.outcome(id)["error"]["output"], 1048576)
+
+    def test_a_command_that_cannot_be_run_takes_no_job(self):
+        id = self.submit()
+        for command in ("/no/such/command", "no-such-command", self.folder.name, self.path("text", "not executable")):
+            self.assertIn("cannot be run", self.work(command, code=USAGE).err)
+        self.assertEqual(self.rpc().call("stats", queue=self.queue)["counters"]["taken"], 0)
+        # One that is gone later costs the job nothing either.
+        script = self.path("script", '#!/bin/sh\nrm "$0"\n')
+        os.chmod(script, 0o700)
+        other = self.submit()
+        ran = self.work(script, code=BROKEN)
+        self.assertIn("job %d is given back: No such file" % other, ran.err)
+        self.assertEqual(self.outcome(id)["state"], "done")
+        job = self.outcome(other)
+        self.assertEqual((job["state"], job["attempt"]), ("ready", 0))
 
     def test_what_a_command_leaves_running_is_not_waited_for(self):
         id = self.submit()
@@ -113,12 +142,51 @@ class Work(cli.CliTest):
         self.taskq("work", "bad\nname", "--", "true", code=USAGE)
 
 
+class Cancelled(cli.CliTest):
+    """The command of a job that nobody wants any more is ended."""
+
+    def start_slow(self, trap="", *options):
+        return Stopping.start_slow(self, trap, *options)
+
+    def test_it_is_told_to_end(self):
+        process, pid, id = self.start_slow("", "--json")
+        self.taskq("cancel", id, "--running")
+        self.assertIn("cancelled", self.taskq("result", id, code=NO).err)
+        self.assertGone(pid)
+        self.assertEqual(json.loads(process.stdout.readline())["state"], "cancelled")
+        # It goes on with others.
+        other = self.put()
+        self.path("go", "")
+        self.assertEqual(json.loads(process.stdout.readline())["id"], other)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.finish(process).code, DONE)
+
+    def test_it_is_killed_after_the_grace(self):
+        process, pid, id = self.start_slow("trap '' TERM;", "--grace", "100ms")
+        self.taskq("cancel", id, "--running")
+        self.assertGone(pid)
+        Stopping.until_said(self, process, b"it was cancelled while it ran")
+
+    def test_that_of_a_deleted_job_too(self):
+        process, pid, id = self.start_slow()
+        self.taskq("delete", id)
+        self.assertGone(pid)
+        Stopping.until_said(self, process, b"it was deleted while it ran")
+
+    def test_a_command_that_is_done_first_does_not_make_it_done(self):
+        process, _, id = self.start_slow("trap '' TERM;")
+        self.taskq("cancel", id, "--running")
+        self.path("go", "")
+        Stopping.until_said(self, process, b"it was cancelled while it ran")
+        self.assertIn("cancelled", self.taskq("result", id, code=NO).err)
+
+
 class Stopping(cli.CliTest):
-    def start_slow(self, trap=""):
+    def start_slow(self, trap="", *options):
         """A worker whose command has begun, its process's id, and the job's."""
         id = int(self.taskq("submit", self.queue, "1").out)
         began = self.path("began")
-        process = self.start("work", self.queue, "--", "sh", "-c",
+        process = self.start("work", self.queue, *options, "--", "sh", "-c",
                              "%s echo $$ > %s; until [ -e %s ]; do sleep 0.01; done; echo finished"
                              % (trap, began, self.path("go")))
         pid = int(Work.until_written(self, began))

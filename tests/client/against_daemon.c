@@ -288,6 +288,149 @@ START_TEST(every_call_agrees_with_the_daemon)
 }
 END_TEST
 
+START_TEST(a_call_brings_its_result_and_leaves_nothing)
+{
+    struct taskq *q = client(), *other = client();
+    struct taskq_put_options o = TASKQ_PUT_OPTIONS_INIT;
+    struct taskq_text result;
+    struct taskq_job job;
+    uint64_t id;
+    const char *value;
+    size_t len;
+    o.timeout = 0;
+    ck_assert_int_eq(taskq_call(q, "called", "1", 1, &o, &result), TASKQ_TIMEOUT);
+    ck_assert(taskq_json_member(taskq_error_data(q, NULL), TASKQ_NUL, "id", &value, &len) &&
+              taskq_json_uint(value, len, &id));
+    OK(other, taskq_get(other, "called", NULL, 0, &job));
+    ck_assert_uint_eq(job.id, id); // it went on
+    OK(other, taskq_bury(other, id, job.delivery, NULL, 0));
+    taskq_job_release(&job);
+    // One that is answered: the consumer waits already.
+    struct taskq_future *f;
+    uint64_t get;
+    const char *queues[] = {"called"};
+    struct taskq_reply reply;
+    struct taskq_jobs jobs;
+    OK(other, taskq_get_send(other, queues, 1, 0, NULL, TASKQ_FOREVER, &get));
+    OK(other, taskq_flush(other));
+    OK(q, taskq_send(q, "call", "{\"queue\":\"called\",\"body\":[ 5]}", TASKQ_NUL, NULL));
+    OK(q, taskq_flush(q));
+    OK(other, taskq_receive(other, TASKQ_FOREVER, &reply));
+    OK(other, taskq_reply_jobs(other, &reply, &jobs));
+    OK(other, taskq_ack(other, jobs.jobs[0].id, 0, "[ 6]", 4));
+    OK(q, taskq_receive(q, TASKQ_FOREVER, &reply));
+    ck_assert(taskq_json_member(reply.result, reply.result_len, "result", &value, &len) && len == 4);
+    OK(q, taskq_future_of(q, jobs.jobs[0].id, NULL, &f));
+    OK(q, taskq_future_wait(f, TASKQ_FOREVER));
+    ck_assert_int_eq(taskq_future_outcome(f)->error, TASKQ_NOT_FOUND);
+    taskq_future_free(f);
+    taskq_jobs_release(&jobs);
+    taskq_close(q);
+    taskq_close(other);
+}
+END_TEST
+
+START_TEST(futures_end_in_every_way)
+{
+    enum { DONE, DEAD, CANCELLED, DELETED, RUNNING, FUTURES };
+    static const enum taskq_error errors[] = {TASKQ_OK, TASKQ_FAILED, TASKQ_CANCELLED, TASKQ_NOT_FOUND,
+                                              TASKQ_CANCELLED};
+    struct taskq *q = client(), *worker = client();
+    struct taskq_future *f[FUTURES];
+    struct taskq_job jobs[2], held;
+    struct taskq_report report = {.done = 1, .total = 3, .message = "so far"};
+    bool cancelled;
+    for (int i = 0; i < FUTURES; i++)
+        OK(q, taskq_future_submit(q, "ways", "0", 1, NULL, &(struct taskq_future_options){.progress = true},
+                                  &f[i]));
+    ck_assert_int_eq(taskq_future_wait(f[DONE], 0.001), TASKQ_TIMEOUT);
+    OK(q, taskq_ping(q)); // they are all put
+    OK(worker, taskq_get(worker, "ways", NULL, 0, &jobs[DONE]));
+    OK(worker, taskq_get(worker, "ways", NULL, 0, &jobs[DEAD]));
+    ck_assert_uint_eq(jobs[DEAD].id, taskq_future_id(f[DEAD]));
+    OK(worker, taskq_progress(worker, jobs[DONE].id, jobs[DONE].delivery, &report));
+    OK(worker, taskq_ack(worker, jobs[DONE].id, 0, "[1, 2]", 6));
+    OK(worker, taskq_bury(worker, jobs[DEAD].id, 0, "\"why\"", TASKQ_NUL));
+    OK(q, taskq_future_cancel(f[CANCELLED], false, &cancelled));
+    ck_assert(cancelled);
+    OK(worker, taskq_delete(worker, taskq_future_id(f[DELETED])));
+    OK(worker, taskq_get(worker, "ways", NULL, 0, &held));
+    ck_assert_uint_eq(held.id, taskq_future_id(f[RUNNING]));
+    OK(q, taskq_future_cancel(f[RUNNING], false, &cancelled));
+    ck_assert(!cancelled);
+    OK(q, taskq_future_cancel(f[RUNNING], true, &cancelled));
+    ck_assert(cancelled);
+    ck_assert_int_eq(taskq_touch(worker, held.id, held.delivery, 0, NULL), TASKQ_CANCELLED);
+    ck_assert_int_eq(taskq_progress(worker, held.id, held.delivery, &report), TASKQ_CANCELLED);
+    enum taskq_error error;
+    ck_assert_int_eq(taskq_ack_many(worker, &held.id, 1, &error), TASKQ_CANCELLED);
+    ck_assert_int_eq(error, TASKQ_CANCELLED);
+    for (int i = 0; i < FUTURES; i++) {
+        OK(q, taskq_future_wait(f[i], TASKQ_FOREVER));
+        ck_assert_int_eq(taskq_future_outcome(f[i])->error, errors[i]);
+    }
+    ck_assert_str_eq(taskq_future_outcome(f[DONE])->result, "[1, 2]");
+    ck_assert_str_eq(taskq_future_outcome(f[DEAD])->job_error, "\"why\"");
+    ck_assert(taskq_future_report(f[DONE], &report));
+    ck_assert_double_eq(report.total, 3);
+    ck_assert_str_eq(report.message, "so far");
+    for (int i = 0; i < FUTURES; i++)
+        taskq_future_free(f[i]);
+    taskq_job_release(&jobs[DONE]);
+    taskq_job_release(&jobs[DEAD]);
+    taskq_job_release(&held);
+    taskq_close(q);
+    taskq_close(worker);
+}
+END_TEST
+
+// Takes as many jobs as it is told to, and acknowledges them in another order.
+static void *serve(void *arg)
+{
+    struct taskq *q = client();
+    const char *queues[] = {"many futures"};
+    for (size_t left = *(size_t *)arg; left > 0;) {
+        struct taskq_jobs jobs;
+        OK(q, taskq_get_many(q, queues, 1, TASKQ_MAX_JOBS, NULL, TASKQ_FOREVER, &jobs));
+        for (size_t i = jobs.count; i-- > 0;)
+            OK(q, taskq_ack_send(q, jobs.jobs[i].id, 0, jobs.jobs[i].body, jobs.jobs[i].body_len, NULL));
+        left -= jobs.count;
+        taskq_jobs_release(&jobs);
+        struct taskq_reply reply;
+        while (taskq_in_flight(q) > 0)
+            OK(q, taskq_receive(q, TASKQ_FOREVER, &reply));
+    }
+    taskq_close(q);
+    return NULL;
+}
+
+START_TEST(tens_of_thousands_of_futures_are_open_on_one_handle)
+{
+    size_t count = 20000;
+    struct taskq *q = client();
+    struct taskq_future *f;
+    pthread_t thread;
+    for (size_t i = 0; i < count; i++) {
+        char body[32];
+        snprintf(body, sizeof(body), "%zu", i);
+        OK(q, taskq_future_submit(q, "many futures", body, TASKQ_NUL, NULL, NULL, &f));
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, serve, &count), 0);
+    size_t n = 0;
+    double sum = 0;
+    while (taskq_future_next(q, TASKQ_FOREVER, &f) == TASKQ_OK) {
+        ck_assert_int_eq(taskq_future_outcome(f)->error, TASKQ_OK);
+        sum += strtod(taskq_future_outcome(f)->result, NULL);
+        taskq_future_free(f);
+        n++;
+    }
+    ck_assert_uint_eq(n, count);
+    ck_assert_double_eq(sum, (double)count * (double)(count - 1) / 2);
+    pthread_join(thread, NULL);
+    taskq_close(q);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("client against a daemon");
@@ -300,6 +443,9 @@ int main(void)
     tcase_add_test(c, many_are_put_taken_and_acknowledged);
     tcase_add_test(c, an_interrupted_get_takes_no_job);
     tcase_add_test(c, every_call_agrees_with_the_daemon);
+    tcase_add_test(c, a_call_brings_its_result_and_leaves_nothing);
+    tcase_add_test(c, futures_end_in_every_way);
+    tcase_add_test(c, tens_of_thousands_of_futures_are_open_on_one_handle);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
