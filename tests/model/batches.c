@@ -77,9 +77,11 @@ bool storage_rewrite(void *arg, uint8_t kind, uint64_t id, uint32_t segment)
 {
     struct world *w = arg;
     bool marked = journal_rewrite(w->e, kind, id, segment);
-    REQUIRE(!marked || storage_waits(w),
-            "record %" PRIu64 " of kind %d is to be written again, and no mark waits", id, kind);
-    w->s->totals.rewritten += marked;
+    struct storage *s = w->s;
+    const struct kept_record *r = marked ? kept_find(&s->kept, kind, id) : NULL;
+    if (r && s->asked_count < CHANGES)
+        s->asked[s->asked_count++] = (struct asked){kind, id, r->order};
+    s->totals.rewritten += marked;
     return marked;
 }
 
@@ -104,6 +106,16 @@ void storage_commit(struct world *w, uint64_t most)
         CHECKED(store_clean_next(s->store, rewrite_all, w));
 }
 
+static void asked_done(struct storage *s)
+{
+    for (unsigned i = 0; i < s->asked_count; i++) {
+        const struct kept_record *r = kept_find(&s->kept, s->asked[i].kind, s->asked[i].id);
+        REQUIRE(!r || r->order > s->asked[i].order, "record %" PRIu64 " of kind %d was not written again",
+                r->id, r->kind);
+    }
+    s->asked_count = 0;
+}
+
 // All that is marked, and all the cleaning there is: it has to come to an end.
 void storage_settle(struct world *w)
 {
@@ -115,6 +127,7 @@ void storage_settle(struct world *w)
     if (!s || !store_keeps(s->store))
         return;
     kept_complete(&s->kept, w->m);
+    asked_done(s);
     struct store_stats stats = store_stats(s->store);
     REQUIRE(stats.disk_bytes <= 2 * stats.live_bytes + SLACK + SEGMENT,
             "%" PRIu64 " bytes of files in %" PRIu64 " segments of %" PRIu64 " bytes for %" PRIu64

@@ -85,6 +85,7 @@ void kept_put(struct kept *k, const struct model *m, uint8_t kind, uint64_t id, 
     r->kind = kind;
     r->id = id;
     r->place = place;
+    r->order = ++k->order;
     r->shift = m->now.wall - m->now.mono;
     switch (kind) {
     case RECORD_META:

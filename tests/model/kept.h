@@ -14,6 +14,7 @@ struct kept_record {
     uint8_t kind;
     uint64_t id;
     struct journal_place place;
+    uint64_t order;  // counted up with each that is written
     uint64_t number; // of the queue that it names
     int64_t shift;
     int queue; // RECORD_QUEUE: which it is, and
@@ -26,6 +27,7 @@ struct kept {
     bool saving;     // the next start finds the detached leases
     int64_t started; // when the present engine was
     uint32_t start_number;
+    uint64_t order;
     struct kept_record records[2 * MODEL_JOBS];
     unsigned count;
 };

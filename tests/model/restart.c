@@ -76,6 +76,7 @@ void storage_start(struct world *w)
     open_store(w->s);
     load(w);
     promises_init(&w->s->promises);
+    w->s->asked_count = 0;
     for (int c = 0; c < CLIENTS; c++)
         REQUIRE((w->clients[c] = engine_client_new(w->e, (struct mailbox *)w)), "no memory");
     compare(w, true);

@@ -44,6 +44,12 @@ struct change {
     const void *bytes;
 };
 
+// A record that the journal said is to be written again; how it was written until then.
+struct asked {
+    uint8_t kind;
+    uint64_t id, order;
+};
+
 struct storage {
     enum storage_kind kind;
     struct engine_config config;
@@ -55,6 +61,8 @@ struct storage {
     struct change changes[CHANGES];
     unsigned change_count;
     uint32_t segment; // of the batch
+    struct asked asked[CHANGES];
+    unsigned asked_count;
     struct storage_totals totals;
 };
 
