@@ -13,7 +13,7 @@ static double any_priority(struct world *w)
 static void any_put_options(struct world *w, struct put_options *o, struct mjob *j)
 {
     *o = (struct put_options){.priority = any_priority(w), .keep_result = -1};
-    j->key = one_in(w, 5) ? (int)any(w, KEYS) : NONE;
+    j->key = one_in(w, 3) ? (int)any(w, KEYS) : NONE;
     if (one_in(w, 8))
         o->delay = any_duration(w);
     else if (one_in(w, 12))

@@ -20,7 +20,7 @@ static void any_settings(struct world *w, struct queue_settings *s, int dead_let
     snprintf(s->dead_letter, sizeof s->dead_letter, "%s",
              dead_letter == NONE ? "" : queue_text(dead_letter).data);
     s->concurrency = one_in(w, 2) ? 0 : 1 + any(w, 3);
-    s->durable = !one_in(w, 8);
+    s->durable = !one_in(w, 4);
     s->keep_result = keeps[any(w, 5)];
     s->keep_dead = keeps[any(w, 5)];
     s->keep_result_bytes = one_in(w, 8) ? 0 : 1 << 20;
