@@ -233,13 +233,21 @@ static uint64_t job_cost(const struct engine *e, const struct job *j, uint32_t h
     return bytes;
 }
 
-static uint64_t mark_cost(const struct engine *e, const struct mark *m, uint32_t head)
+// A job that moved while its mark waited may stand before its new queue's name, without which it is nothing:
+// the name goes with it.
+static bool queue_follows(const struct job *j, uint64_t number)
+{
+    return !leaves_disk(j) && job_queue(j)->marked > number && !job_queue(j)->place.segment;
+}
+
+static uint64_t mark_cost(const struct engine *e, const struct mark *m, uint64_t number, uint32_t head)
 {
     if (!m->object)
         return m->place.segment ? cost(head, 0) : 0;
     switch (m->kind) {
     case RECORD_BODY:
-        return job_cost(e, m->object, head);
+        return job_cost(e, m->object, head) +
+               (queue_follows(m->object, number) ? cost(head, queue_length(job_queue(m->object))) : 0);
     case RECORD_QUEUE:
         return cost(head, queue_length(m->object));
     case RECORD_KEY:
@@ -271,7 +279,8 @@ uint64_t journal_measure(struct engine *e, struct moment now, uint64_t most, uin
     for (n->batch = 0; n->batch < n->count; n->batch++) {
         if (n->batch % TOGETHER == 0)
             prefetch_marks(n, n->batch);
-        uint64_t more = mark_cost(e, &n->marks[(n->first + n->batch) & (n->room - 1)], head);
+        uint64_t more =
+            mark_cost(e, &n->marks[(n->first + n->batch) & (n->room - 1)], n->taken + n->batch + 1, head);
         if (n->batch && bytes + more > most)
             break;
         bytes += more;
@@ -366,6 +375,10 @@ static void take(struct engine *e, const struct journal_sink *sink, const struct
         if (m->place.segment)
             sink->remove(sink->arg, m->kind, m->id, m->place);
     } else if (m->kind == RECORD_BODY) {
+        if (queue_follows(m->object, e->journal->taken + 1)) {
+            mark_clear(e, job_queue(m->object)->marked);
+            take_queue(sink, job_queue(m->object));
+        }
         take_job(e, sink, m->object, removed);
     } else if (m->kind == RECORD_QUEUE) {
         take_queue(sink, m->object);

@@ -14,14 +14,23 @@ static int64_t mono_of(const struct engine *e, int64_t wall)
 
 // ---- queues
 
+// Of two of one name the older was being dropped, as nothing else makes room for another: the newer counts.
+static enum error name_queue(struct engine *e, struct staged_queue *s)
+{
+    enum error error = queue_get(e, (struct slice){s->name, s->name_len}, &s->queue);
+    if (error == ERROR_NONE && s->queue->number < s->number)
+        s->queue->number = s->number;
+    return error;
+}
+
 static enum error place_queue(struct engine *e, struct staged_queue *s)
 {
-    struct queue *q;
-    enum error error = queue_get(e, (struct slice){s->name, s->name_len}, &q);
-    if (error != ERROR_NONE)
-        return error;
-    if (q->number) // of two of one name the other was dropped; its record is on its way out
+    struct queue *q = s->queue;
+    if (q->number != s->number) {
+        mark_orphan(e, RECORD_QUEUE, s->number, s->place);
+        s->queue = NULL;
         return ERROR_NONE;
+    }
     if (s->flags & QUEUE_DECLARED) {
         struct queue_settings *own = malloc(sizeof *own);
         if (!own)
@@ -37,16 +46,16 @@ static enum error place_queue(struct engine *e, struct staged_queue *s)
     q->shut_down_hard = s->flags & QUEUE_SHUT_HARD;
     if (q->shut_down_hard)
         work_begin(e, q, QUEUE_WORK_EMPTY);
-    s->queue = q;
     return ERROR_NONE;
 }
 
-static enum error place_queues(struct journal_load *l)
+static enum error each_queue(struct journal_load *l,
+                             enum error (*each)(struct engine *, struct staged_queue *))
 {
     enum error error = ERROR_NONE;
     for (size_t i = 0; error == ERROR_NONE && i < l->names.buckets; i++)
         for (struct table_node *n = table_chain(&l->names, i); error == ERROR_NONE && n; n = n->next)
-            error = place_queue(l->e, OWNER_OF(struct staged_queue, by_number, n));
+            error = each(l->e, OWNER_OF(struct staged_queue, by_number, n));
     return error;
 }
 
@@ -203,7 +212,10 @@ enum error journal_load_end(struct journal_load *l, struct moment now, struct jo
     enum error error = journal_begin(e) ? ERROR_NONE : ERROR_OVERLOADED;
     if (error == ERROR_NONE) {
         e->journal->meta = l->meta_place;
-        error = place_queues(l);
+        error = each_queue(l, name_queue);
+    }
+    if (error == ERROR_NONE) {
+        error = each_queue(l, place_queue);
     }
     if (error == ERROR_NONE)
         error = place_jobs(l, out);

@@ -164,6 +164,12 @@ void mark_key_gone(struct engine *e, struct key *k)
         gone(e, RECORD_KEY, k->id, &k->marked, &k->place);
 }
 
+void mark_clear(struct engine *e, uint64_t number)
+{
+    struct mark *m = mark_at(e->journal, number);
+    *m = (struct mark){.kind = m->kind, .bytes = m->bytes, .id = m->id};
+}
+
 void mark_orphan(struct engine *e, uint8_t kind, uint64_t id, struct journal_place place)
 {
     push(e, (struct mark){.kind = kind, .id = id, .place = place}, RECORD_COST);

@@ -56,6 +56,9 @@ void mark_queue_gone(struct engine *e, struct queue *q);
 void mark_key(struct engine *e, struct key *k);
 void mark_key_gone(struct engine *e, struct key *k);
 
+// The mark of this number is done with before its turn.
+void mark_clear(struct engine *e, uint64_t number);
+
 // A record that belongs to nothing is to be removed.
 void mark_orphan(struct engine *e, uint8_t kind, uint64_t id, struct journal_place place);
 

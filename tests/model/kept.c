@@ -16,7 +16,12 @@ struct kept_record *kept_find(struct kept *k, uint8_t kind, uint64_t id)
 
 struct kept_record *kept_queue(struct kept *k, uint64_t number)
 {
-    return kept_find(k, RECORD_QUEUE, number);
+    struct kept_record *r = kept_find(k, RECORD_QUEUE, number);
+    for (unsigned i = 0; r && i < k->count; i++)
+        if (k->records[i].kind == RECORD_QUEUE && k->records[i].queue == r->queue &&
+            k->records[i].id > number)
+            return NULL;
+    return r;
 }
 
 uint64_t kept_bytes(const struct kept *k)
@@ -94,10 +99,6 @@ void kept_put(struct kept *k, const struct model *m, uint8_t kind, uint64_t id, 
     case RECORD_QUEUE:
         r->queue = queue_named(bytes);
         r->settings = m->queues[r->queue];
-        for (unsigned i = 0; i < k->count; i++)
-            REQUIRE(&k->records[i] == r || k->records[i].kind != RECORD_QUEUE ||
-                        k->records[i].queue != r->queue,
-                    "queue %d is written twice", r->queue);
         break;
     case RECORD_BODY:
     case RECORD_HEAD:
@@ -202,7 +203,8 @@ void kept_shows_queue(struct kept *k, const struct model *m, int queue)
     struct mqueue is = {.settings = queue_settings_default};
     const struct mqueue none = is, *now = m->queues[queue].owner ? &none : &m->queues[queue];
     for (unsigned i = 0; i < k->count; i++)
-        if (k->records[i].kind == RECORD_QUEUE && k->records[i].queue == queue)
+        if (k->records[i].kind == RECORD_QUEUE && k->records[i].queue == queue &&
+            kept_queue(k, k->records[i].id))
             is = k->records[i].settings;
     REQUIRE(is.declared == now->declared && is.paused == now->paused && is.shut_down == now->shut_down &&
                 is.hard == now->hard,
@@ -248,7 +250,9 @@ void kept_complete(struct kept *k, struct model *m)
             compare_key(k, &m->keys[i]);
     for (unsigned i = 0; i < k->count; i++) {
         const struct kept_record *r = &k->records[i];
-        bool lives = r->kind == RECORD_META || r->kind == RECORD_QUEUE || !kept_queue(k, r->number);
+        bool lives = r->kind == RECORD_META || !kept_queue(k, r->number);
+        if (r->kind == RECORD_QUEUE)
+            lives = kept_queue(k, r->id);
         if (r->kind == RECORD_BODY || r->kind == RECORD_HEAD)
             lives = lives || model_job(m, r->id);
         for (unsigned n = 0; r->kind == RECORD_KEY && n < m->key_count; n++)

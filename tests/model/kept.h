@@ -56,6 +56,7 @@ void kept_restore(struct kept *k, struct model *m, struct moment now);
 
 // The job as its records have it; false: there is none, or its queue is gone.
 bool kept_job(struct kept *k, uint64_t id, struct mjob *out);
-struct kept_record *kept_queue(struct kept *k, uint64_t number); // NULL: it is gone
+// NULL: it is gone, or another of its name came after it: then it was being dropped.
+struct kept_record *kept_queue(struct kept *k, uint64_t number);
 
 #endif

@@ -26,14 +26,14 @@ static int64_t not_before(int64_t time, int64_t now)
     return time > now ? time : now;
 }
 
-static void restore_queues(const struct kept *k, struct model *m)
+static void restore_queues(struct kept *k, struct model *m)
 {
     memset(&m->counters, 0, sizeof m->counters);
     memset(m->queues, 0, sizeof m->queues);
     for (int q = 0; q < QUEUES; q++)
         m->queues[q].settings = queue_settings_default;
     for (unsigned i = 0; i < k->count; i++)
-        if (k->records[i].kind == RECORD_QUEUE)
+        if (k->records[i].kind == RECORD_QUEUE && kept_queue(k, k->records[i].id))
             m->queues[k->records[i].queue] = k->records[i].settings;
     for (int q = 0; q < QUEUES; q++)
         memset(&m->queues[q].counters, 0, sizeof m->queues[q].counters);
