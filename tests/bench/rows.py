@@ -14,6 +14,9 @@ METRICS = {
     "quiet_max_us": ("longest before, us", "{:,.0f}", True),
     "bytes_each": ("bytes each", "{:.0f}", True),
     "seconds": ("seconds", "{:.2f}", True),
+    "replay": ("loading, of plain reading", "{:.2f}", True),
+    "replay_s": ("loading, CPU s", "{:.2f}", True),
+    "plain_s": ("plain reading, CPU s", "{:.2f}", True),
     "lock_ns": ("locked, ns/request", "{:.0f}", True),
 }
 
@@ -110,7 +113,8 @@ ROWS = [
         [Goal("max_us", 20_000, best=True)], ["taskq"], rounds=3, more=["quiet_max_us", "p50_us", "p99_us"]),
     Row("start", "start with {jobs:,} durable jobs", "seconds",
         {"work": "put", "connections": 4, "depth": 8, "count": 100, "queues": 4, "jobs": (100_000, 1_000_000, 10_000_000)},
-        [Goal("seconds", 8, full=True)], ["taskq"], durable=True, rounds=1, start=True),
+        [Goal("seconds", 8, full=True), Goal("replay", 2)], ["taskq"], durable=True, rounds=1, start=True,
+        more=["replay", "replay_s", "plain_s"]),
     Row("bulk-put", "put in batches of 100, 16 x 4", "jobs_per_s",
         {"work": "put", "connections": 16, "depth": 4, "queues": 16, "count": 100, "jobs": (500_000, 2_000_000, 5_000_000)},
         [Goal("jobs_per_s", 1_500_000)], ["taskq"], more=["cpu_us"]),
