@@ -5,6 +5,7 @@
 #include "server/engine/prefetch.h"
 
 #include <assert.h>
+#include <string.h>
 
 struct id_page {
     struct table_node node;
@@ -47,6 +48,8 @@ void id_map_release(struct id_map *m)
 
 static struct id_page *find_page(const struct id_map *m, uint64_t number)
 {
+    if (m->newest && m->newest->number == number)
+        return m->newest;
     struct table_node *n = table_chain(&m->pages, hash_number(number));
     while (n && OWNER_OF(struct id_page, node, n)->number != number)
         n = n->next;
@@ -71,6 +74,7 @@ void id_map_insert(struct id_map *m, uint64_t id, struct job *j)
         p->number = number & ((UINT64_C(1) << 59) - 1);
         table_insert(&m->pages, &p->node);
     }
+    m->newest = p;
     assert(!p->jobs[id % ID_PAGE]);
     p->jobs[id % ID_PAGE] = j;
     p->count++;
@@ -119,6 +123,14 @@ void id_map_find_together(const struct id_map *m, const uint64_t *ids, unsigned 
         jobs[i] = id_map_find(m, ids[i]);
 }
 
+bool id_map_page(const struct id_map *m, uint64_t number, struct job *jobs[ID_PAGE])
+{
+    const struct id_page *p = find_page(m, number);
+    if (p)
+        memcpy(jobs, p->jobs, sizeof p->jobs);
+    return p;
+}
+
 void id_map_remove(struct id_map *m, uint64_t id)
 {
     struct id_page *p = find_page(m, id / ID_PAGE);
@@ -128,6 +140,8 @@ void id_map_remove(struct id_map *m, uint64_t id)
     if (--p->count > 0)
         return;
     table_remove(&m->pages, &p->node);
+    if (m->newest == p)
+        m->newest = NULL;
     if (!m->spare)
         m->spare = p; // all places are empty, as the next insert wants it
     else

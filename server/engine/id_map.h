@@ -17,8 +17,9 @@ struct id_page;
 
 struct id_map {
     struct table pages;
-    struct id_page *spare; // for the next insert that needs one
-    size_t count;          // of jobs
+    struct id_page *spare;  // for the next insert that needs one
+    struct id_page *newest; // where the last insert was: the next is most likely there, too
+    size_t count;           // of jobs
 };
 
 bool id_map_init(struct id_map *m) __attribute__((warn_unused_result)); // false: no memory
@@ -41,6 +42,10 @@ struct job *id_map_step(const struct id_map *m, uint64_t *id, bool down);
 // the other. At most ID_MAP_TOGETHER of them.
 #define ID_MAP_TOGETHER 64
 void id_map_find_together(const struct id_map *m, const uint64_t *ids, unsigned count, struct job **jobs);
+
+// The jobs of ids ID_PAGE * number to ID_PAGE * number + ID_PAGE - 1, NULL where there is none. False: none
+// of them is.
+bool id_map_page(const struct id_map *m, uint64_t number, struct job *jobs[ID_PAGE]);
 
 // The id must be in the map.
 void id_map_remove(struct id_map *m, uint64_t id);

@@ -29,6 +29,7 @@ struct journal_load *journal_load_begin(struct engine *e, struct moment now)
     }
     engine_begin(e, now);
     l->e = e;
+    l->lowest = UINT64_MAX;
     return l;
 }
 
@@ -111,6 +112,13 @@ static enum error body_fields_read(struct bytes *b, const struct body_record *r,
     return take_bytes(b, NULL, r->key_len) ? ERROR_NONE : ERROR_INTERNAL;
 }
 
+static void insert(struct journal_load *l, uint64_t id, struct job *j)
+{
+    id_map_insert(&l->e->jobs, id, j);
+    l->lowest = id < l->lowest ? id : l->lowest;
+    l->highest = id > l->highest ? id : l->highest;
+}
+
 // A head that came before its body was staged in a job without one: what it said moves over.
 static void adopt_head(struct engine *e, struct job *j, struct job *stub)
 {
@@ -181,7 +189,7 @@ static enum error load_body(struct journal_load *l, uint64_t id, struct bytes b,
     j->body_segment = segment;
     if (known)
         adopt_head(e, j, known);
-    id_map_insert(&e->jobs, id, j);
+    insert(l, id, j);
     return ERROR_NONE;
 }
 
@@ -216,7 +224,7 @@ static enum error load_head(struct journal_load *l, uint64_t id, struct bytes b,
         if (!j)
             return ERROR_OVERLOADED;
         j->id = id;
-        id_map_insert(&e->jobs, id, j);
+        insert(l, id, j);
     }
     if (j->head_segment)
         *old = (struct journal_place){j->head_segment, j->extra ? j->extra->head_length : (uint32_t)sizeof r};

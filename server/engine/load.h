@@ -12,8 +12,9 @@ struct journal_load {
     struct engine *e;
     struct meta_record meta;
     struct journal_place meta_place;
-    struct table names; // struct staged_queue by number
-    struct table keys;  // struct staged_key by job id
+    struct table names;       // struct staged_queue by number
+    struct table keys;        // struct staged_key by job id
+    uint64_t lowest, highest; // of the ids of staged jobs, or of some that are gone again
 };
 
 struct staged_queue {

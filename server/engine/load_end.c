@@ -160,45 +160,46 @@ static int by_id(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-// All staged jobs in the order of their ids. Where the ids are dense they are looked up one after the other,
-// which is quicker than sorting ten millions.
-static struct job **jobs_by_id(const struct engine *e, size_t *count)
+// Those of ids that are dense are met page by page: quicker than sorting ten millions.
+static enum error place_dense(struct journal_load *l, struct journal_loaded *out)
 {
-    struct job **list = malloc((e->jobs.count + 1) * sizeof(struct job *));
-    uint64_t lowest = UINT64_MAX, highest = 0;
-    *count = 0;
-    if (!list)
-        return NULL;
-    struct id_cursor c = {0};
-    for (struct job *j; (j = id_map_next(&e->jobs, &c));) {
-        lowest = j->id < lowest ? j->id : lowest;
-        highest = j->id > highest ? j->id : highest;
-        list[(*count)++] = j;
+    enum error error = ERROR_NONE;
+    for (uint64_t number = l->lowest / ID_PAGE; error == ERROR_NONE && number <= l->highest / ID_PAGE;
+         number++) {
+        struct job *jobs[ID_PAGE];
+        if (!id_map_page(&l->e->jobs, number, jobs))
+            continue;
+        for (unsigned i = 0; error == ERROR_NONE && i < ID_PAGE; i++)
+            if (jobs[i])
+                error = place_job(l, jobs[i], out);
     }
-    if (*count && highest - lowest < 4 * (uint64_t)*count) {
-        *count = 0;
-        for (uint64_t id = lowest; id <= highest; id++) {
-            struct job *j = staged_job(e, id);
-            if (j)
-                list[(*count)++] = j;
-        }
-    } else {
-        qsort(list, *count, sizeof *list, by_id);
-    }
-    return list;
+    return error;
 }
 
-static enum error place_jobs(struct journal_load *l, struct journal_loaded *out)
+static enum error place_sparse(struct journal_load *l, struct journal_loaded *out)
 {
-    size_t count;
-    struct job **list = jobs_by_id(l->e, &count);
+    size_t count = 0;
+    struct job **list = malloc((l->e->jobs.count + 1) * sizeof(struct job *));
     if (!list)
         return ERROR_OVERLOADED;
+    struct id_cursor c = {0};
+    for (struct job *j; (j = id_map_next(&l->e->jobs, &c));)
+        list[count++] = j;
+    qsort(list, count, sizeof *list, by_id);
     enum error error = ERROR_NONE;
     for (size_t i = 0; error == ERROR_NONE && i < count; i++)
         error = place_job(l, list[i], out);
     free(list);
     return error;
+}
+
+// In the order of their ids.
+static enum error place_jobs(struct journal_load *l, struct journal_loaded *out)
+{
+    uint64_t count = l->e->jobs.count;
+    if (!count)
+        return ERROR_NONE;
+    return l->highest - l->lowest < 4 * count ? place_dense(l, out) : place_sparse(l, out);
 }
 
 enum error journal_load_end(struct journal_load *l, struct moment now, struct journal_loaded *out)

@@ -48,7 +48,7 @@ START_TEST(what_is_in_use_stays_as_it_is)
     static char *things[MANY];
     static size_t sizes[MANY];
     uint32_t x = 1;
-    for (unsigned step = 0; step < 20 * MANY; step++) {
+    for (unsigned step = 0; step < 6 * MANY; step++) {
         x = x * 1664525 + 1013904223;
         unsigned n = (x >> 8) % MANY;
         if (things[n]) {
@@ -134,7 +134,7 @@ static void *come_and_go(void *arg)
     unsigned n = *(unsigned *)arg;
     enum { SOME = 300 };
     char *things[SOME];
-    for (unsigned round = 0; round < 200; round++) {
+    for (unsigned round = 0; round < 60; round++) {
         for (unsigned i = 0; i < SOME; i++) {
             things[i] = slab_alloc(100 + n);
             if (!things[i])

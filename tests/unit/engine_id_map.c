@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// As ck_assert, for what is done very often.
+#define MUST(condition) ((condition) ? (void)0 : ck_abort_msg("not so: %s", #condition))
+
 static struct id_map map;
 
 static void setup(void)
@@ -72,6 +75,31 @@ START_TEST(steps_meet_all_in_order_and_pass_over_gaps)
     }
     for (int i = 0; i < N; i++)
         id_map_remove(&map, ids[i]);
+}
+END_TEST
+
+START_TEST(a_page_holds_neighbours)
+{
+    struct job *jobs[ID_PAGE];
+    for (uint64_t id = 20; id < 1000; id += 3)
+        insert(id);
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t number = 0; number < 70; number++) {
+            bool any = id_map_page(&map, number, jobs), some = false;
+            for (uint64_t i = 0; i < ID_PAGE; i++) {
+                struct job *one = id_map_find(&map, number * ID_PAGE + i);
+                some = some || one;
+                MUST(!any || jobs[i] == one);
+            }
+            ck_assert_int_eq(any, some);
+        }
+        for (uint64_t id = 500; id < 1000 && !round; id++) // the newest page, too
+            if (id_map_find(&map, id))
+                id_map_remove(&map, id);
+    }
+    insert(999); // whose page went
+    ck_assert_ptr_eq(id_map_find(&map, 999), job(999));
+    ck_assert_ptr_null(id_map_find(&map, 998));
 }
 END_TEST
 
@@ -172,6 +200,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, what_is_in_is_found);
     tcase_add_test(c, steps_meet_all_in_order_and_pass_over_gaps);
+    tcase_add_test(c, a_page_holds_neighbours);
     tcase_add_test(c, several_are_found_as_one_is);
     tcase_add_test(c, all_are_walked_through_once);
     tcase_add_test(c, against_an_array);
