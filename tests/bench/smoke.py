@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import chart  # noqa: E402
+import pool  # noqa: E402
 import report  # noqa: E402
 from rows import METRICS, ROWS  # noqa: E402
 from servers import SERVERS, Server  # noqa: E402
@@ -54,6 +55,24 @@ def works(binaries, folder):
             assert seen["jobs"] == 300 and seen["cpu_us"] > 0 and seen["resident"] > 0, seen
             assert seen["p50_us"] <= seen["p99_us"] <= seen["max_us"], seen
             print(f"{name}: {' '.join(options)}: {seen['cpu_us']:.1f} us a job")
+
+
+class PoolOptions:
+    def __init__(self, binaries, folder):
+        self.binaries, self.data = binaries, folder
+
+
+def workers(binaries, folder):
+    options = PoolOptions(binaries, folder)
+    for row in pool.POOL_ROWS[:-1]:
+        print(f"{row.name}: {100 / row.measure(100, options):,.0f} jobs/s")
+    with Server("taskq, handlers", binaries, folder) as server:
+        try:
+            pool.drive(options, server, "bad\\n", 1, "call")
+        except pool.BenchError as error:
+            print(f"a bad queue is noticed: {error}")
+        else:
+            raise AssertionError("an error was taken for an outcome")
 
 
 def wrong_answers(binaries, folder):
@@ -99,6 +118,7 @@ def main():
     drawing()
     with tempfile.TemporaryDirectory() as folder:
         works(binaries, folder)
+        workers(binaries, folder)
         wrong_answers(binaries, folder)
     return 0
 
