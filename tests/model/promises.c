@@ -75,8 +75,12 @@ void promises_end(struct promises *p, struct model *m, uint64_t marks)
         if (queues_differ(&p->queues[q], &m->queues[q]) &&
             !m->queues[q].owner) // of such a one nothing is kept
             p->open_queues[q] = marks;
-    for (unsigned i = 0; i < p->told_count; i++)
-        promise(p, p->told[i].id, p->told[i].marks);
+    for (unsigned i = 0; i < p->told_count; i++) {
+        // How a job ends that is not kept is nothing to rely on, though it may move to a queue that is.
+        const struct mjob *was = before(p, p->told[i].id);
+        if (!was || was->stored)
+            promise(p, p->told[i].id, p->told[i].marks);
+    }
 }
 
 void promises_check(struct promises *p, struct kept *k, struct model *m, uint64_t marks)
