@@ -150,6 +150,7 @@ static void stop(struct world *w)
         world_drain(w);
     journal_save_leases(w->e, w->now);
     w->s->kept.saving = true;
+    promises_init(&w->s->promises); // what counts is how it ends, lease for lease
     storage_settle(w);
     forget(w);
 }
