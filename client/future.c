@@ -159,11 +159,12 @@ enum taskq_error taskq_future_cancel(struct taskq_future *f, bool running, bool 
 {
     struct taskq *q = f->q;
     bool done = false;
-    if (f->state == FUTURE_TO_SUBMIT) {
+    if (f->state == FUTURE_TO_SUBMIT && !f->maybe_put) {
         future_end(f, TASKQ_CANCELLED, "it was cancelled before it was submitted");
         done = true;
-    } else if (f->state == FUTURE_SUBMITTED) { // it may wait for room in its queue
-        call_cancel(q, f->request);
+    } else if (!is_answered(f)) {
+        if (f->state == FUTURE_SUBMITTED)
+            call_cancel(q, f->request); // it may wait for room in its queue
         enum taskq_error e = futures_until(q, call_deadline(q, 0), is_answered, f);
         if (e != TASKQ_OK)
             return e;

@@ -42,6 +42,7 @@ struct taskq_future {
 
     struct buffer submit; // the request, until it is answered
     bool repeatable;      // it may be sent twice: it has a key
+    bool maybe_put;       // it was sent once, and its reply was lost
     uint64_t request;     // in flight
 
     struct taskq_report report;

@@ -118,10 +118,24 @@ static void count(struct future_set *s, enum future_state state, size_t n)
     s->unfinished += state == FUTURE_ASKED || state == FUTURE_TO_ASK ? n : 0;
 }
 
-// Takes it out of all but its sink's count, when it ends or is freed while it is open.
+// Whatever is still in flight for it, nobody wants the reply.
+static void abandon_request(struct taskq_future *f)
+{
+    struct taskq *q = f->q;
+    bool in_flight = f->state == FUTURE_SUBMITTED || f->state == FUTURE_ASKED;
+    struct flight_entry *e = in_flight ? flight_find(&q->flight, f->request) : NULL;
+    if (e == NULL) // it is this very reply that it ends of
+        return;
+    e->future = NULL;
+    if (f->state == FUTURE_ASKED && e->fate == TASKQ_OK)
+        call_cancel(q, f->request); // a submit is left: its job goes on
+}
+
+// It ends, or is freed while it is open: it leaves every place that it has.
 static void forget(struct taskq_future *f)
 {
     struct future_set *s = &f->q->futures;
+    abandon_request(f);
     count(s, f->state, (size_t)-1);
     table_remove(s, f);
     list_leave(&f->news);
@@ -136,13 +150,6 @@ void taskq_future_free(struct taskq_future *f)
 {
     if (f == NULL)
         return;
-    struct taskq *q = f->q;
-    if (f->state == FUTURE_SUBMITTED || f->state == FUTURE_ASKED) {
-        struct flight_entry *e = flight_find(&q->flight, f->request);
-        e->future = NULL;
-        if (f->state == FUTURE_ASKED && e->fate == TASKQ_OK)
-            call_cancel(q, f->request); // nobody waits any more; a job goes on
-    }
     if (f->state != FUTURE_ENDED)
         forget(f);
     list_leave(&f->link);
@@ -337,6 +344,7 @@ static void submit_answered(struct taskq_future *f, const struct taskq_reply *re
     case TASKQ_LOST:
         if (!f->repeatable)
             break;
+        f->maybe_put = true;
         move(f, FUTURE_TO_SUBMIT);
         return;
     case TASKQ_UNSENT:

@@ -217,7 +217,8 @@ static void cancel_all(struct map *m)
         return;
     size_t n = gather(m, list, &s->to_submit);
     for (size_t i = 0; i < n; i++)
-        future_end(list[i].f, TASKQ_CANCELLED, "it was cancelled before it was submitted");
+        if (!list[i].f->maybe_put)
+            future_end(list[i].f, TASKQ_CANCELLED, "it was cancelled before it was submitted");
     n = gather(m, list, &s->flying);
     for (size_t i = 0; i < n; i++)
         if (list[i].f->state == FUTURE_SUBMITTED)

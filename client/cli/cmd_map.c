@@ -181,12 +181,10 @@ static bool each(size_t index, void *tag, const struct taskq_outcome *o, void *a
 static void sum_up(const struct mapping *m, bool ended)
 {
     if (ended)
-        fprintf(
-            stderr,
-            "taskq: ended: %llu done, %llu cancelled before they %s, %llu that had begun were left to run\n",
-            (unsigned long long)m->done, (unsigned long long)m->cancelled,
-            option_given(&m->c->args, "cancel-running") ? "were done" : "began",
-            (unsigned long long)m->left_running);
+        fprintf(stderr, "taskq: ended: %llu done, %llu cancelled before they %s, %llu left to the daemon\n",
+                (unsigned long long)m->done, (unsigned long long)m->cancelled,
+                option_given(&m->c->args, "cancel-running") ? "were done" : "began",
+                (unsigned long long)m->left_running);
     else if (m->failed > 0 && !m->c->json)
         fprintf(stderr, "taskq: %llu of %llu failed\n", (unsigned long long)m->failed,
                 (unsigned long long)m->given);

@@ -189,7 +189,7 @@ class Map(FuturesTest):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(cli.PATIENCE), -signal.SIGINT)
         said = process.stderr.read().decode()
-        self.assertIn("1 done, 3 cancelled before they began, 1 that had begun were left to run", said)
+        self.assertIn("1 done, 3 cancelled before they began, 1 left to the daemon", said)
         self.taskq("ack", id, delivery)
         self.taskq("get", self.queue, "-t", 0, code=NO)
 

@@ -153,6 +153,49 @@ START_TEST(a_lost_submit_is_sent_again_if_it_has_a_key)
 }
 END_TEST
 
+#define BOUND 400 // how many submits may be unanswered
+#define OVER  10
+
+static void loses_the_first_lot(struct server *s)
+{
+    char text[64];
+    server_accept(s);
+    for (int i = 0; i < BOUND; i++)
+        server_expect_method(s, "submit");
+    server_hang_up(s);
+    server_accept(s);
+    for (int i = 0; i < BOUND + OVER; i++) {
+        unsigned long request = server_expect_method(s, "submit");
+        snprintf(text, sizeof(text), "\"body\":%d,", i);
+        ck_assert_msg(strstr(s->line, text) != NULL, "%s comes as number %d", s->line, i);
+        snprintf(text, sizeof(text), "{\"id\":%d}", i + 1);
+        server_result(s, request, text);
+        finish(s, (unsigned)i + 1, "0");
+    }
+}
+
+START_TEST(what_is_sent_again_goes_before_what_was_not_sent)
+{
+    struct server *s = server_start(loses_the_first_lot, NULL);
+    struct taskq *q = server_client(s, NULL);
+    struct taskq_put_options o = TASKQ_PUT_OPTIONS_INIT;
+    struct taskq_future *f;
+    o.key = "k";
+    for (int i = 0; i < BOUND + OVER; i++) {
+        char body[16];
+        snprintf(body, sizeof(body), "%d", i);
+        ck_assert_int_eq(taskq_future_submit(q, "q", body, TASKQ_NUL, &o, NULL, &f), TASKQ_OK);
+    }
+    for (int i = 0; i < BOUND + OVER; i++) {
+        ck_assert_int_eq(taskq_future_next(q, TASKQ_FOREVER, &f), TASKQ_OK);
+        ck_assert_int_eq(taskq_future_outcome(f)->error, TASKQ_OK);
+        taskq_future_free(f);
+    }
+    taskq_close(q);
+    server_end(s);
+}
+END_TEST
+
 #define MANY 1000
 
 // Answers each question for a job only the second time it is asked, and counts how many wait.
@@ -375,6 +418,36 @@ START_TEST(a_future_can_be_cancelled_wherever_it_is)
 }
 END_TEST
 
+static void answers_a_question_late(struct server *s)
+{
+    server_accept(s);
+    server_result(s, server_expect_method(s, "submit"), "{\"id\":3}");
+    unsigned long result = server_expect_method(s, "result");
+    finish(s, 3, "1");
+    ck_assert(server_read(s));
+    ck_assert_ptr_nonnull(strstr(s->line, "$/cancelRequest"));
+    server_result(s, result, "{\"id\":3,\"state\":\"done\",\"result\":1}");
+    server_result(s, server_expect_method(s, "ping"), "{}");
+}
+
+START_TEST(one_notification_ends_all_futures_of_a_job)
+{
+    struct server *s = server_start(answers_a_question_late, NULL);
+    struct taskq *q = server_client(s, NULL);
+    struct taskq_future *told = submit(q, NULL, NULL), *asked;
+    while (taskq_future_id(told) == 0)
+        ck_assert_int_eq(taskq_future_wait(told, 0.001), TASKQ_TIMEOUT);
+    ck_assert_int_eq(taskq_future_of(q, 3, NULL, &asked), TASKQ_OK);
+    ck_assert_int_eq(taskq_future_wait(asked, TASKQ_FOREVER), TASKQ_OK);
+    ck_assert_int_eq(taskq_future_wait(told, 0), TASKQ_OK);
+    taskq_future_free(asked);
+    ck_assert_int_eq(taskq_ping(q), TASKQ_OK); // and what comes late for one that is gone is passed over
+    taskq_future_free(told);
+    taskq_close(q);
+    server_end(s);
+}
+END_TEST
+
 static void answers_what_nobody_wants(struct server *s)
 {
     server_accept(s);
@@ -416,11 +489,13 @@ int main(void)
     tcase_add_test(c, futures_get_their_outcomes);
     tcase_add_test(c, after_a_loss_the_results_are_asked_for);
     tcase_add_test(c, a_lost_submit_is_sent_again_if_it_has_a_key);
+    tcase_add_test(c, what_is_sent_again_goes_before_what_was_not_sent);
     tcase_add_test(c, many_are_asked_for_in_turns);
     tcase_add_test(c, what_is_refused_for_now_is_submitted_again);
     tcase_add_test(c, patience_has_an_end_and_a_future_outlives_it);
     tcase_add_test(c, callbacks_are_called_by_dispatch_alone);
     tcase_add_test(c, a_future_can_be_cancelled_wherever_it_is);
+    tcase_add_test(c, one_notification_ends_all_futures_of_a_job);
     tcase_add_test(c, what_comes_for_a_freed_future_is_passed_over);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
