@@ -75,7 +75,8 @@ static enum taskq_error start(struct map *m, const struct taskq_map_item *item)
 {
     struct taskq_future *f;
     sprintf(m->key, "%s:%zu", m->prefix, m->begun);
-    produce_request(m->q, "submit", m->queue, item->body, item->body_len, &m->options.put, m->key);
+    produce_request(m->q, "submit", m->queue, item->body, item->body_len, &m->options.put,
+                    item->key != NULL ? item->key : m->key);
     enum taskq_error e = future_begin(m->q, true, NULL, &m->sink, &f);
     if (e == TASKQ_USAGE) {
         struct taskq_outcome o = {.error = e, .message = taskq_error_message(m->q)};

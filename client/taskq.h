@@ -464,7 +464,8 @@ enum taskq_map_step {
 struct taskq_map_item {
     const char *body; // JSON text; copied
     size_t body_len;
-    void *tag; // the caller's, given back with the outcome
+    const char *key; // copied; NULL: as options.put.key says
+    void *tag;       // the caller's, given back with the outcome
 };
 
 // Start from TASKQ_MAP_OPTIONS_INIT.

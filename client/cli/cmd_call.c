@@ -8,6 +8,8 @@ static const struct option options[] = {
     {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the result is kept if nobody is here to take it"},
     BODY_OPTIONS,
     PUT_OPTIONS,
+    {"timeout", 't', OPTION_SECONDS, "TIME",
+     "how long to wait, for room in the queue and for the result;\nfor ever unless said"},
     {NULL},
 };
 
@@ -32,8 +34,8 @@ const struct command command_call = {
     .usage = "QUEUE BODY|@FILE|- [options]",
     .summary = "Put a job, wait for its result and print it",
     .help = "As `taskq submit --wait`, in one request, and the daemon keeps the result no longer once it is "
-            "here.\n"
-            "--timeout is for all of it. A job that fails is exit code 1.\n\n"
+            "here. If\n"
+            "it is not waited for to the end, the job goes on. A job that fails is exit code 1.\n\n"
             "  taskq call wordcount --string /etc/motd\n",
     .options = options,
     .min = 2,

@@ -25,6 +25,7 @@ static const struct option options[] = {
     {"cancel-running", 0, OPTION_FLAG, NULL, "at ^C, what runs is ended as well"},
     {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the daemon keeps the results as well"},
     PUT_OPTIONS,
+    PUT_TIMEOUT,
     {NULL},
 };
 
@@ -39,6 +40,8 @@ struct mapping {
     struct cli *c;
     struct lines in;
     struct taskq_text json; // the argument that was made last
+    const char *key;        // what the arguments' keys begin with; NULL: taskq_map() makes them
+    char item_key[300];
     struct progress bar;
     uint64_t begun, given, done, failed, cancelled, left_running;
     uint64_t bytes;  // of the input, done with
@@ -88,6 +91,10 @@ static enum taskq_map_step make(struct mapping *m, struct slice line, struct tas
     *item = (struct taskq_map_item){.body = problem != NULL ? "" : m->json.data,
                                     .body_len = m->json.len,
                                     .tag = a};
+    if (m->key != NULL) { // as `taskq put` makes them
+        snprintf(m->item_key, sizeof(m->item_key), "%s:%llu", m->key, (unsigned long long)m->in.number);
+        item->key = m->item_key;
+    }
     m->begun++;
     return TASKQ_MAP_ITEM;
 }
@@ -222,6 +229,7 @@ static int exec(struct cli *c)
         return cli_usage(c, "--in-flight is from 1 to %d", IN_FLIGHT_MAX);
     if (strcmp(source, "-") != 0 && source[0] != '@')
         return cli_usage(c, "the arguments come from @FILE, or from standard input");
+    m.key = o.put.key;
     o.put.keep_result = option_number(&c->args, "keep-result", 0);
     o.in_flight = in_flight->count;
     o.unordered = option_given(&c->args, "unordered");
@@ -238,19 +246,19 @@ const struct command command_map = {
     .name = "map",
     .usage = "QUEUE [@FILE | -] [--string] [-j N] [--unordered] [options]",
     .summary = "Run a job for each line of the input and print the results",
-    .help = "Each line is a job's body: JSON, or with --string any text. Results are printed in the order of "
-            "the\n"
-            "input; jobs that fail are named on standard error with their line, and make exit code 1. With "
-            "--json a\n"
-            "line of input is one of output: {\"line\",\"id\",\"state\",\"result\"}, with \"reason\", "
-            "\"attempts\" and\n"
-            "\"error\" where it is dead.\n\n"
-            "If the daemon is started again meanwhile, nothing is lost and no line put twice. With --key KEY "
-            "the job\n"
-            "of line N, from 0, has the key KEY:N, so that the same map can be begun again. ^C, and an "
-            "output that\n"
-            "nobody reads, cancel what was not begun.\n\n"
-            "  find . -name '*.jpg' | taskq map thumbnails --string --raw\n",
+    .help =
+        "Each line is a job's body: JSON, or with --string any text. Results are printed in the order of "
+        "the\n"
+        "input; jobs that fail are named on standard error with their line, and make exit code 1. With "
+        "--json a\n"
+        "line of input is one of output: {\"line\",\"id\",\"state\",\"result\"}, with \"reason\", "
+        "\"attempts\" and\n"
+        "\"error\" where the job is dead, and with no more than an \"error\" where it was never put.\n\n"
+        "If the daemon is started again meanwhile, nothing is lost and no line put twice. With --key KEY a\n"
+        "line's job has the key KEY:LINE, so that the same map can be begun again. ^C, and an output that "
+        "nobody\n"
+        "reads, cancel what was not begun.\n\n"
+        "  find . -name '*.jpg' | taskq map thumbnails --string --raw\n",
     .options = options,
     .min = 1,
     .max = 2,

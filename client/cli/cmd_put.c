@@ -11,6 +11,7 @@ static const struct option options[] = {
     {"lines", 'l', OPTION_FLAG, NULL, "each line of @FILE or of standard input is a job"},
     BODY_OPTIONS,
     PUT_OPTIONS,
+    PUT_TIMEOUT,
     {NULL},
 };
 

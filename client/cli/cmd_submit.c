@@ -12,6 +12,7 @@ static const struct option options[] = {
     {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the result is kept"},
     BODY_OPTIONS,
     PUT_OPTIONS,
+    PUT_TIMEOUT,
     {NULL},
 };
 

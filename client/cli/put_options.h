@@ -1,4 +1,4 @@
-// The options of the commands that put jobs.
+// The options of the commands that put jobs, beside --timeout.
 #ifndef CLIENT_CLI_PUT_OPTIONS_H
 #define CLIENT_CLI_PUT_OPTIONS_H
 
@@ -14,10 +14,15 @@
         {"key", 'k', OPTION_TEXT, "KEY",                                                                     \
          "while a job of the queue has this key, nothing more\nis put: safe to repeat"},                     \
         {"key-for", 0, OPTION_SECONDS, "TIME", "the key holds for this time after the job is finished"},     \
-        {"timeout", 't', OPTION_SECONDS, "TIME",                                                             \
-         "how long to wait while the queue is full;\nfor ever unless said, 0: not at all"},                  \
     {                                                                                                        \
         "string", 's', OPTION_FLAG, NULL, "what is put is text, and becomes a JSON string"                   \
+    }
+
+// Of those that wait for nothing but room.
+#define PUT_TIMEOUT                                                                                          \
+    {                                                                                                        \
+        "timeout", 't', OPTION_SECONDS, "TIME",                                                              \
+            "how long to wait while the queue is full;\nfor ever unless said, 0: not at all"                 \
     }
 
 // Of those that take one body.

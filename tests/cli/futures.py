@@ -225,6 +225,8 @@ class Map(FuturesTest):
         first = self.taskq("map", self.queue, "--key", "run", "--key-for", "1h", "--json", input="1\n2\n").lines()
         again = self.taskq("map", self.queue, "--key", "run", "--key-for", "1h", "--json", input="1\n2\n3\n").lines()
         self.assertEqual(again[:2], first)
+        told = self.taskq("put", self.queue, "0", "--key", "run:2", "--json").json()  # as `put` with lines makes them
+        self.assertEqual(told, {"id": first[1]["id"], "existing": True})
         self.assertEqual(again[2]["result"], 9)
 
     def test_on_a_terminal_a_bar(self):
