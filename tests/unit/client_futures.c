@@ -264,15 +264,21 @@ static void is_overloaded_once(struct server *s)
     server_error(s, server_expect_method(s, "submit"), -32010, "not now");
     server_result(s, server_expect_method(s, "submit"), "{\"id\":3}");
     finish(s, 3, "true");
+    server_error(s, server_expect_method(s, "result"), -32010, "not now");
+    server_result(s, server_expect_method(s, "result"), "{\"id\":5,\"state\":\"done\",\"result\":5}");
 }
 
-START_TEST(what_is_refused_for_now_is_submitted_again)
+START_TEST(what_is_refused_for_now_is_tried_again)
 {
     struct server *s = server_start(is_overloaded_once, NULL);
     struct taskq *q = server_client(s, NULL);
     struct taskq_future *f = submit(q, NULL, NULL);
     ck_assert_int_eq(taskq_future_wait(f, TASKQ_FOREVER), TASKQ_OK);
     ck_assert_int_eq(taskq_future_outcome(f)->error, TASKQ_OK);
+    taskq_future_free(f);
+    ck_assert_int_eq(taskq_future_of(q, 5, NULL, &f), TASKQ_OK);
+    ck_assert_int_eq(taskq_future_wait(f, TASKQ_FOREVER), TASKQ_OK);
+    ck_assert_str_eq(taskq_future_outcome(f)->result, "5");
     taskq_future_free(f);
     taskq_close(q);
     server_end(s);
@@ -491,7 +497,7 @@ int main(void)
     tcase_add_test(c, a_lost_submit_is_sent_again_if_it_has_a_key);
     tcase_add_test(c, what_is_sent_again_goes_before_what_was_not_sent);
     tcase_add_test(c, many_are_asked_for_in_turns);
-    tcase_add_test(c, what_is_refused_for_now_is_submitted_again);
+    tcase_add_test(c, what_is_refused_for_now_is_tried_again);
     tcase_add_test(c, patience_has_an_end_and_a_future_outlives_it);
     tcase_add_test(c, callbacks_are_called_by_dispatch_alone);
     tcase_add_test(c, a_future_can_be_cancelled_wherever_it_is);
