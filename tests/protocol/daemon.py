@@ -142,6 +142,13 @@ class Signals(Case):
         daemon.terminate()
         daemon.wait()
 
+    def test_a_stop_is_not_held_up_by_sighup(self):
+        daemon, connection, id, job = self.held("3600")
+        os.kill(daemon.pid, signal.SIGHUP)
+        daemon._wait_for("(SIGHUP: the daemon stops)")
+        self.assertEqual(connection.call("ack", id=id, delivery=job["delivery"]), {})
+        daemon.wait()
+
     def test_sighup_does_not_end_it(self):
         daemon = self.start()
         os.kill(daemon.pid, signal.SIGHUP)

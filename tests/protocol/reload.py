@@ -195,9 +195,10 @@ class Workers(Reloading):
         text = 'handler "h" { kind = sleep workers = 1 }\n'
         connection = self.configured(text)
         ids = [connection.call("submit", queue="h", body=1)["id"] for _ in range(3)]
-        shown = connection.call("pool", handler="h", workers=40)["handlers"][0]
-        self.assertEqual(shown["workers"], 40)
-        connection.until(lambda pool: pool["handlers"][0]["running"] == 3, "pool")
+        shown = connection.call("pool", handler="h", workers=3)["handlers"][0]
+        self.assertEqual(shown["workers"], 3)
+        shown = connection.until(lambda pool: pool["handlers"][0]["running"] == 3, "pool")["handlers"][0]
+        self.assertEqual([job["worker"] for job in shown["jobs"]], [0, 1, 2])
         shown = connection.call("pool", handler="h", workers=1)["handlers"][0]
         self.assertEqual((shown["workers"], shown["running"], len(shown["jobs"])), (1, 3, 3))
         for id in ids:

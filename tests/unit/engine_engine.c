@@ -125,6 +125,32 @@ START_TEST(a_look_ahead_changes_nothing)
 }
 END_TEST
 
+START_TEST(limits_may_change_and_what_is_over_them_stays)
+{
+    struct engine_config c = engine_config_usual;
+    struct put_result out;
+    uint64_t first = put("a", 0);
+    get_waits("empty");
+    engine_set_limits(e, 1, c.max_queues, 1);
+    struct job *j = job_prepare(&(struct put_options){0}, SLICE("1"));
+    ck_assert_int_eq(engine_put(e, now, SLICE("a"), j, NULL, 0, NULL, &out), ERROR_OVERLOADED);
+    struct slice queue = SLICE("empty");
+    struct get_options get_options = {.queues = &queue, .queue_count = 1, .max = 1, .timeout = FOREVER};
+    struct taken t;
+    struct waiter *w;
+    unsigned count;
+    ck_assert_int_eq(engine_get(e, now, client, &get_options, &t, &count, &w), ERROR_OVERLOADED);
+    ck_assert_int_eq(state_of(first), JOB_READY);
+    ck_assert_uint_eq(totals().max_bytes, 1);
+    engine_set_limits(e, c.max_bytes, 2, 2);
+    ck_assert_int_eq(engine_put(e, now, SLICE("b"), j, NULL, 0, NULL, &out), ERROR_OVERLOADED);
+    ck_assert_int_eq(engine_get(e, now, client, &get_options, &t, &count, &w), ERROR_NONE);
+    engine_set_limits(e, c.max_bytes, 3, 2);
+    ck_assert_int_eq(engine_put(e, now, SLICE("b"), j, NULL, 0, NULL, &out), ERROR_NONE);
+    ck_assert_int_eq(get_id("a"), first);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("engine/engine");
@@ -135,6 +161,7 @@ int main(void)
     tcase_add_test(c, a_drain_ends_all_waits_and_takes_acks);
     tcase_add_test(c, a_look_ahead_changes_nothing);
     tcase_add_test(c, removed_jobs_are_the_callers_to_free);
+    tcase_add_test(c, limits_may_change_and_what_is_over_them_stays);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

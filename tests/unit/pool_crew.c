@@ -108,6 +108,51 @@ START_TEST(who_is_still_leaving_is_called_back)
 }
 END_TEST
 
+// A child that does not end by itself, and would be given an hour.
+static void start_with_a_child_that_stays(void)
+{
+    struct handler_settings *s = handler_add("h", HANDLER_PROCESS);
+    static const char *const stays[] = {
+        "sh", "-c",
+        "read -r line; id=${line#*:}; id=${id%%,*};"
+        "echo \"{\\\"id\\\":$id,\\\"result\\\":$$}\"; trap '' TERM; sleep 1000"};
+    for (int i = 0; i < 3; i++)
+        ck_assert(handler_texts_add(&s->command, stays[i]));
+    s->workers = 2;
+    s->grace = 3600000;
+    handlers_start();
+    struct outcome o = wait_outcome(put("h", "1"));
+    ck_assert_int_eq(o.state, JOB_DONE);
+    outcome_release(&o);
+}
+
+static void expect_a_hurried_end(void)
+{
+    pool_drain(pool, 1000000);
+    ck_assert(!pool_drained(pool));
+    pool_hurry(pool);
+    wait_drained();
+    pool_end();
+    expect_no_children_of_spawner();
+}
+
+START_TEST(a_stop_hurries_those_who_wait_for_their_childs_end)
+{
+    start_with_a_child_that_stays();
+    expect_a_hurried_end();
+}
+END_TEST
+
+START_TEST(a_stop_hurries_those_of_a_retired_handler)
+{
+    start_with_a_child_that_stays();
+    handlers_forget();
+    handlers_apply();
+    WAIT_UNTIL(clients() < 3); // the one without a child
+    expect_a_hurried_end();
+}
+END_TEST
+
 // ---- jobs while everything about the pool changes
 
 enum { PUTTERS = 2, EACH = SANITIZED ? 3000 : 10000, CHANGES = SANITIZED ? 200 : 400 };
@@ -208,6 +253,8 @@ int main(void)
                                   a_worker_that_is_taken_away_finishes_its_job,
                                   idle_workers_go_first,
                                   who_is_still_leaving_is_called_back,
+                                  a_stop_hurries_those_who_wait_for_their_childs_end,
+                                  a_stop_hurries_those_of_a_retired_handler,
                                   each_job_ends_once_whatever_is_changed_meanwhile,
                                   NULL};
     return pool_test_main("pool/crew", tests);

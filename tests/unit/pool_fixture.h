@@ -111,7 +111,7 @@ const char *
 scratch(const char *name); // a path in a folder that goes after the test; valid until the next eight calls
 
 size_t count_descriptors(int pid);
-void expect_no_children_of_spawner(void);
+void expect_no_children_of_spawner(void); // soon: who was killed is reaped a moment later
 
 int pool_test_main(const char *name, const TTest *const *tests);
 
