@@ -237,6 +237,33 @@ START_TEST(one_share_is_bounded)
 }
 END_TEST
 
+START_TEST(what_lives_ends_a_share_earlier_than_what_is_walked_over)
+{
+    uint32_t long_lived = 300, last = 0;
+    while (store_stats(store).segments < 12) {
+        if (store_stats(store).segments > last) // one in each
+            owner_put(&owner, long_lived++, 84);
+        last = (uint32_t)store_stats(store).segments;
+        for (uint32_t i = 1; i <= 100; i++)
+            owner_put(&owner, i, 84);
+        ck_assert_int_eq(owner_commit(&owner, false), STORE_OK);
+    }
+    uint64_t first = store_stats(store).cleaned_segments, before = 0;
+    while (store_stats(store).cleaned_segments == first) { // with it goes the credit of all that was written
+        before = store_stats(store).bytes;
+        ck_assert_int_eq(owner_clean(&owner), STORE_OK);
+        owner_put(&owner, 200, 84);
+        ck_assert_int_eq(owner_commit(&owner, false), STORE_OK);
+    }
+    ck_assert(store_clean_wanted(store));
+    uint64_t credit = store_stats(store).bytes - before;
+    struct count count = {0};
+    ck_assert_int_eq(store_clean_next(store, lives_always, &count), STORE_OK);
+    ck_assert_uint_gt(count.records, 20);
+    ck_assert_uint_le(count.records, 1 + (4096 + 2 * credit) / 100);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store/clean");
@@ -252,6 +279,7 @@ int main(void)
     tcase_add_test(c, an_idle_store_comes_to_rest);
     tcase_add_test(c, what_died_under_a_snapshot_goes_when_it_ends);
     tcase_add_test(c, one_share_is_bounded);
+    tcase_add_test(c, what_lives_ends_a_share_earlier_than_what_is_walked_over);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
