@@ -46,6 +46,7 @@ struct client {
     const char *address; // HOST:PORT or unix:PATH
     uint32_t depth;
     uint32_t queues; // how many in all
+    bool aside;      // all goes to a queue of its own instead
     uint32_t count_max;
     size_t body;
     int64_t deadline; // clock_ns() at which the run has failed

@@ -23,6 +23,7 @@ static const struct number_option {
     {"jobs", 1, 1e9, 100000, "how many are measured"},
     {"warm", 0, 1e9, 1000, "jobs done before"},
     {"preload", 0, 1e9, 0, "jobs that are there before"},
+    {"aside", 0, 1e9, 0, "jobs that are there before and stay"},
     {"body", BODY_MIN, 1e6, 100, "bytes of a job's body"},
     {"queues", 1, 1e9, 1, "over how many queues"},
     {"count", 1, 1000, 1, "jobs in a request"},
@@ -33,7 +34,7 @@ static const struct number_option {
 };
 #define NUMBERS (sizeof numbers / sizeof *numbers)
 
-enum { CONNECTIONS, DEPTH, JOBS, WARM, PRELOAD, BODY, QUEUES, COUNT, SHUFFLED, AFTER, SECONDS, PID };
+enum { CONNECTIONS, DEPTH, JOBS, WARM, PRELOAD, ASIDE, BODY, QUEUES, COUNT, SHUFFLED, AFTER, SECONDS, PID };
 
 struct options {
     const struct protocol *protocol;
@@ -125,7 +126,7 @@ static void print(const struct run *r, const struct options *o)
 static uint64_t numbers_needed(const struct run *r)
 {
     uint64_t busy = ((uint64_t)r->connections + 100) * r->client.depth * 20;
-    return r->warm + r->preload + r->jobs + busy;
+    return r->warm + r->preload + r->aside + r->jobs + busy;
 }
 
 int main(int argc, char **argv)
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
     r.jobs = (uint64_t)o.numbers[JOBS];
     r.warm = (uint64_t)o.numbers[WARM];
     r.preload = (uint64_t)o.numbers[PRELOAD];
+    r.aside = (uint64_t)o.numbers[ASIDE];
     r.count = (uint32_t)o.numbers[COUNT];
     r.shuffled = o.numbers[SHUFFLED] > 0;
     r.after = o.numbers[AFTER];

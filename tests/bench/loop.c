@@ -8,7 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define EVENTS 256
+#define EVENTS      256
+#define QUEUE_ASIDE 999999999
 
 static struct request request_of(const struct client *c, const struct connection *conn,
                                  const struct slot *slot)
@@ -38,6 +39,8 @@ static bool slot_ask(struct client *c, struct connection *conn, struct slot *slo
 // connections, they take turns, job by job.
 static uint32_t queue_of(const struct client *c, const struct connection *conn, uint64_t turn)
 {
+    if (c->aside)
+        return QUEUE_ASIDE;
     return c->queues > c->connected ? (uint32_t)(turn % c->queues) : conn->index % c->queues;
 }
 

@@ -26,7 +26,7 @@ def ratio_of(goal, row, result):
     if goal.against in rounds:
         return paired(ours, rounds[goal.against], goal.metric)
     other = next((r for r in result["rows"] if r["name"] == goal.against), None)
-    return other and paired(ours, other["rounds"]["taskq"], goal.metric)
+    return other and paired(ours, other["rounds"][BY_NAME[other["name"]].servers[0]], goal.metric)
 
 
 def judge(result):

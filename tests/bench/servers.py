@@ -53,6 +53,7 @@ SERVERS = {
     "taskq": {"protocol": "taskq", "command": taskqd_command, "settings": {}},
     "taskq, 1 thread": {"protocol": "taskq", "command": taskqd_command, "settings": {"threads": 1}},
     "taskq, 2 threads": {"protocol": "taskq", "command": taskqd_command, "settings": {"threads": 2}},
+    "taskq, small segments": {"protocol": "taskq", "command": taskqd_command, "settings": {"segment_size": 4 << 20, "max_body": 1 << 16}},
     "redis": {"protocol": "redis", "command": redis_command},
     "beanstalkd": {"protocol": "beanstalkd", "command": beanstalkd_command},
     "floor": {"protocol": "taskq", "command": floor_command},

@@ -6,6 +6,8 @@
 
 #define FILL_COUNT 100
 
+static bool lay_aside(struct run *r);
+
 // Warms up, lays the backlog down, and then measures the workload.
 static bool steady(struct run *r, const struct work *w)
 {
@@ -16,7 +18,7 @@ static bool steady(struct run *r, const struct work *w)
     if (w->load.steps[0] == STEP_GET && c->queues > 1 && c->queues <= r->connections)
         return client_fail(c,
                            "what connections put and get would not come out even: one queue, or very many");
-    if (!client_connect(c, r->connections))
+    if (!client_connect(c, r->connections) || !lay_aside(r))
         return false;
     if (r->warm > 0 && !client_run(c, &load, r->warm, 0, r->connections))
         return false;
@@ -40,6 +42,18 @@ bool run_fill(struct run *r, uint64_t jobs)
                                   .step_count = 1,
                                   .count = r->client.queues <= r->client.connected ? FILL_COUNT : 1};
     return jobs == 0 || client_run(&r->client, &fill, jobs, 0, r->client.connected);
+}
+
+// They stay, so cleaning the log has to carry them along.
+static bool lay_aside(struct run *r)
+{
+    const struct workload fill = {.steps = {STEP_PUT},
+                                  .step_count = 1,
+                                  .count = r->client.protocol->bulk ? FILL_COUNT : 1};
+    r->client.aside = true;
+    bool laid = r->aside == 0 || client_run(&r->client, &fill, r->aside, 0, r->client.connected);
+    r->client.aside = false;
+    return laid;
 }
 
 const struct work works[] = {

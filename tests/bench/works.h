@@ -12,6 +12,7 @@ struct run {
     uint32_t connections;
     uint64_t jobs;
     uint64_t warm;    // jobs done before anything is measured
+    uint64_t aside;   // jobs that lie in a queue of their own, which nobody gets
     uint64_t preload; // jobs that lie in the queues while the work is done
     uint32_t count;   // jobs in one request (bulk)
     bool shuffled;    // jobs of the backlog go in random order, not in theirs
