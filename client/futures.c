@@ -1,28 +1,15 @@
-// The futures of a handle: what is sent for them, what comes, and what a lost connection does.
+// The futures of a handle: where they are, and what a lost connection does to them.
 #include "client/call.h"
-#include "client/future.h"
-#include "client/link.h"
+#include "client/future_state.h"
 #include "client/outcome.h"
 #include "client/receive.h"
-#include "client/text.h"
 #include "common/clock.h"
-#include "common/json_reader.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-// A connection may have 1024 requests that wait (a submit waits while its queue is full); some are the
-// caller's.
-#define SUBMITTING_MAX 400
-#define ASKING_MAX     400
-#define ASK_TIMEOUT    10.0 // of a `result` while there is one for each that is asked for
-#define ASK_ROUND      2.0  // in which each has its turn where there are more
-#define PAUSE_FIRST    50000000
-#define PAUSE_LAST     2000000000
+#define PAUSE_FIRST 50000000 // ns
+#define PAUSE_LAST  2000000000
 
 void futures_init(struct future_set *s)
 {
@@ -63,7 +50,7 @@ static bool table_reserve(struct future_set *s)
     return true;
 }
 
-static void table_add(struct future_set *s, struct taskq_future *f)
+void future_known(struct future_set *s, struct taskq_future *f)
 {
     struct taskq_future **b = bucket(s, f->outcome.id);
     f->beside = *b;
@@ -82,8 +69,7 @@ static void table_remove(struct future_set *s, struct taskq_future *f)
     f->in_table = false;
 }
 
-// The first of a job's futures behind `after` (NULL: of all).
-static struct taskq_future *find(struct future_set *s, uint64_t id, struct taskq_future *after)
+struct taskq_future *future_find(struct future_set *s, uint64_t id, struct taskq_future *after)
 {
     struct taskq_future *f = after != NULL ? after->beside : s->buckets > 0 ? *bucket(s, id) : NULL;
     while (f != NULL && f->outcome.id != id)
@@ -158,7 +144,7 @@ void taskq_future_free(struct taskq_future *f)
     free(f);
 }
 
-static void move(struct taskq_future *f, enum future_state state)
+void future_move(struct taskq_future *f, enum future_state state)
 {
     struct future_set *s = &f->q->futures;
     assert(f->state != FUTURE_ENDED);
@@ -197,7 +183,7 @@ static enum taskq_error begin(struct taskq *q, enum future_state state,
     return TASKQ_OK;
 }
 
-static bool wants_progress(const struct taskq_future_options *o)
+bool future_wants_progress(const struct taskq_future_options *o)
 {
     return o != NULL && (o->progress || o->progressed != NULL);
 }
@@ -206,7 +192,7 @@ enum taskq_error future_begin(struct taskq *q, bool repeatable, const struct tas
                               struct future_sink *sink, struct taskq_future **out)
 {
     request_true(q, "notify");
-    if (wants_progress(options))
+    if (future_wants_progress(options))
         request_true(q, "progress");
     enum taskq_error e = request_end(q);
     struct buffer submit = BUFFER_INIT;
@@ -232,14 +218,14 @@ enum taskq_error future_begin_asking(struct taskq *q, uint64_t id, const struct 
     if (e != TASKQ_OK)
         return e;
     (*out)->outcome.id = id;
-    table_add(&q->futures, *out);
+    future_known(&q->futures, *out);
     return TASKQ_OK;
 }
 
-static void end_with(struct taskq_future *f, const struct taskq_outcome *o, char *memory)
+void future_end_with(struct taskq_future *f, const struct taskq_outcome *o, char *memory)
 {
     uint64_t id = f->outcome.id; // the table's key until it is out of it
-    move(f, FUTURE_ENDED);
+    future_move(f, FUTURE_ENDED);
     f->outcome = *o;
     f->memory = memory;
     if (f->outcome.id == 0)
@@ -251,12 +237,12 @@ void future_end(struct taskq_future *f, enum taskq_error error, const char *mess
     struct taskq_outcome o;
     char *memory;
     (void)outcome_of_error(f->outcome.id, error, message, &o, &memory); // without memory: the error's text
-    end_with(f, &o, memory);
+    future_end_with(f, &o, memory);
 }
 
 // ---- trouble with the daemon
 
-static void trouble(struct taskq *q, enum taskq_error error)
+void futures_trouble(struct taskq *q, enum taskq_error error)
 {
     struct future_set *s = &q->futures;
     int64_t now = clock_ns();
@@ -274,18 +260,10 @@ static void trouble(struct taskq *q, enum taskq_error error)
     }
 }
 
-static void all_is_well(struct future_set *s)
+void futures_all_is_well(struct future_set *s)
 {
     s->trouble_since = s->retry_at = 0;
     s->given_up = TASKQ_OK;
-}
-
-// Patience is counted while somebody waits: what was long before is forgotten.
-static void begin_waiting(struct future_set *s)
-{
-    if (s->trouble_since == 0 || clock_ns() < s->retry_at + PAUSE_LAST)
-        return;
-    all_is_well(s);
 }
 
 void futures_lost(struct taskq *q)
@@ -297,9 +275,9 @@ void futures_lost(struct taskq *q)
     receive_fated(q);
     list_splice(&s->to_submit, &later);
     while (!list_empty(&s->told))
-        move(list_entry(s->told.next, struct taskq_future, link), FUTURE_TO_ASK);
+        future_move(list_entry(s->told.next, struct taskq_future, link), FUTURE_TO_ASK);
     if (!list_empty(&s->to_submit) || !list_empty(&s->to_ask))
-        trouble(q, TASKQ_LOST);
+        futures_trouble(q, TASKQ_LOST);
 }
 
 void futures_close(struct taskq *q)
@@ -318,278 +296,4 @@ void futures_close(struct taskq *q)
             f->q = NULL;
         }
     free(s->table);
-}
-
-// ---- what comes
-
-static void submit_answered(struct taskq_future *f, const struct taskq_reply *reply)
-{
-    struct taskq *q = f->q;
-    const char *value;
-    size_t len;
-    uint64_t id;
-    switch (reply->error) {
-    case TASKQ_OK:
-        all_is_well(&q->futures);
-        if (!taskq_json_member(reply->result, reply->result_len, "id", &value, &len) ||
-            !taskq_json_uint(value, len, &id) || id == 0) {
-            future_end(f, TASKQ_PROTOCOL, "the daemon's result is not what this method gives");
-            return;
-        }
-        buffer_release(&f->submit);
-        f->outcome.id = id;
-        table_add(&q->futures, f);
-        move(f, FUTURE_TOLD);
-        return;
-    case TASKQ_LOST:
-        if (!f->repeatable)
-            break;
-        f->maybe_put = true;
-        move(f, FUTURE_TO_SUBMIT);
-        return;
-    case TASKQ_UNSENT:
-        move(f, FUTURE_TO_SUBMIT);
-        return;
-    case TASKQ_OVERLOADED:
-    case TASKQ_DRAINING:
-        move(f, FUTURE_TO_SUBMIT);
-        trouble(q, reply->error);
-        return;
-    default:
-        break;
-    }
-    future_end(f, reply->error, reply->message);
-}
-
-static void ask_answered(struct taskq_future *f, const struct taskq_reply *reply)
-{
-    struct slice text = reply->error == TASKQ_OK ? (struct slice){reply->result, reply->result_len}
-                                                 : (struct slice){reply->data, reply->data_len};
-    struct taskq_outcome o;
-    char *memory;
-    switch (reply->error) {
-    case TASKQ_OK:
-    case TASKQ_FAILED:
-    case TASKQ_CANCELLED:
-        all_is_well(&f->q->futures);
-        if (text.data != NULL && outcome_parse(text, &o, &memory) == TASKQ_OK)
-            end_with(f, &o, memory);
-        else
-            future_end(f, reply->error == TASKQ_OK ? TASKQ_PROTOCOL : reply->error,
-                       reply->error == TASKQ_OK ? "the daemon's outcome is not one" : reply->message);
-        return;
-    case TASKQ_TIMEOUT:
-        all_is_well(&f->q->futures);
-        move(f, FUTURE_TO_ASK);
-        return;
-    case TASKQ_LOST:
-    case TASKQ_UNSENT:
-        move(f, FUTURE_TO_ASK);
-        return;
-    case TASKQ_OVERLOADED:
-    case TASKQ_DRAINING:
-        move(f, FUTURE_TO_ASK);
-        trouble(f->q, reply->error);
-        return;
-    default:
-        future_end(f, reply->error, reply->message);
-    }
-}
-
-void futures_answered(struct taskq *q, struct flight_entry *e, const struct taskq_reply *reply)
-{
-    struct taskq_future *f = e->future;
-    flight_remove(&q->flight, e);
-    if (f == NULL)
-        return;
-    if (f->state == FUTURE_SUBMITTED)
-        submit_answered(f, reply);
-    else
-        ask_answered(f, reply);
-}
-
-static void finished(struct taskq *q, struct slice params)
-{
-    struct taskq_outcome o;
-    struct taskq_future *f = NULL;
-    do {
-        char *memory = NULL;
-        enum taskq_error e = outcome_parse(params, &o, &memory);
-        if (e == TASKQ_NO_MEMORY) // it is asked for again
-            link_lose(q, "there is no memory for an outcome");
-        if (e != TASKQ_OK)
-            return;
-        all_is_well(&q->futures);
-        f = find(&q->futures, o.id, NULL);
-        if (f != NULL)
-            end_with(f, &o, memory);
-        else
-            free(memory);
-    } while (f != NULL);
-}
-
-static void keep_report(struct taskq_future *f, const struct taskq_report *report, const char *message)
-{
-    char *copy = message != NULL ? strdup(message) : NULL;
-    free(f->report_message);
-    f->report_message = copy; // without memory: no message
-    f->report = *report;
-    f->report.message = copy;
-    f->reported = true;
-    if (f->options.progressed != NULL && list_empty(&f->news))
-        list_append(&f->q->futures.news, &f->news);
-}
-
-static void progress(struct taskq *q, struct slice params)
-{
-    struct json_reader r;
-    struct json_value key, value;
-    struct taskq_report report = {.done = -1, .total = -1};
-    struct taskq_text message = {NULL, 0};
-    uint64_t id = 0;
-    json_reader_init(&r, params.data, params.len);
-    if (!json_reader_object_begin(&r))
-        return;
-    while (json_reader_member(&r, &key, &value)) {
-        if (json_string_is(&key, "id"))
-            (void)json_value_uint53(&value, &id);
-        else if (json_string_is(&key, "done"))
-            (void)json_value_double(&value, &report.done);
-        else if (json_string_is(&key, "total"))
-            (void)json_value_double(&value, &report.total);
-        else if (json_string_is(&key, "message") && message.data == NULL)
-            (void)taskq_json_unstring(value.raw.data, value.raw.len, &message);
-    }
-    for (struct taskq_future *f = find(&q->futures, id, NULL); f != NULL; f = find(&q->futures, id, f))
-        keep_report(f, &report, message.data);
-    taskq_text_release(&message);
-}
-
-void futures_notified(struct taskq *q, struct slice method, struct slice params)
-{
-    if (q->futures.count == 0)
-        return;
-    if (slice_equal(method, "finished"))
-        finished(q, params);
-    else if (slice_equal(method, "progress"))
-        progress(q, params);
-}
-
-// ---- what is sent
-
-static bool may_send(const struct taskq *q)
-{
-    const struct future_set *s = &q->futures;
-    return ((!list_empty(&s->to_submit) && s->submitting < SUBMITTING_MAX) ||
-            (!list_empty(&s->to_ask) && s->asking < ASKING_MAX)) &&
-           (s->retry_at == 0 || clock_ns() >= s->retry_at);
-}
-
-static enum taskq_error send_one(struct taskq *q, struct taskq_future *f, enum future_state then)
-{
-    enum taskq_error e = link_queue(q, 0, false, &f->request);
-    if (e != TASKQ_OK)
-        return e;
-    flight_own(&q->flight, flight_find(&q->flight, f->request), f);
-    move(f, then);
-    return TASKQ_OK;
-}
-
-static enum taskq_error ask(struct taskq *q, struct taskq_future *f)
-{
-    size_t n = q->futures.unfinished;
-    request_begin(q, "result");
-    request_uint(q, "id", f->outcome.id);
-    request_timeout(q, n <= ASKING_MAX ? ASK_TIMEOUT : ASK_ROUND * ASKING_MAX / (double)n);
-    if (wants_progress(&f->options))
-        request_true(q, "progress");
-    enum taskq_error e = request_end(q);
-    return e == TASKQ_OK ? send_one(q, f, FUTURE_ASKED) : e;
-}
-
-enum taskq_error futures_send(struct taskq *q)
-{
-    struct future_set *s = &q->futures;
-    enum taskq_error e = TASKQ_OK;
-    if (!may_send(q))
-        return TASKQ_OK;
-    while (e == TASKQ_OK && q->fd >= 0 && !list_empty(&s->to_submit) && s->submitting < SUBMITTING_MAX) {
-        struct taskq_future *f = list_entry(s->to_submit.next, struct taskq_future, link);
-        buffer_clear(&q->request);
-        buffer_append(&q->request, f->submit.data, f->submit.len);
-        e = q->request.failed ? handle_fail(q, TASKQ_NO_MEMORY, "%s", taskq_error_text(TASKQ_NO_MEMORY))
-                              : send_one(q, f, FUTURE_SUBMITTED);
-    }
-    while (e == TASKQ_OK && q->fd >= 0 && !list_empty(&s->to_ask) && s->asking < ASKING_MAX)
-        e = ask(q, list_entry(s->to_ask.next, struct taskq_future, link));
-    return e;
-}
-
-// Connects if need be, and sends. Fails the call when there is no patience left.
-static enum taskq_error pump(struct taskq *q)
-{
-    struct future_set *s = &q->futures;
-    if (q->fd < 0 && may_send(q)) {
-        enum taskq_error e = link_ensure(q, true);
-        if (e != TASKQ_OK && e != TASKQ_NO_DAEMON && e != TASKQ_SYSTEM)
-            return e;
-        if (e != TASKQ_OK) {
-            trouble(q, e);
-            if (s->given_up == TASKQ_OK)
-                return TASKQ_OK;
-            s->given_up = TASKQ_OK;
-            return e;
-        }
-    }
-    if (s->given_up != TASKQ_OK) {
-        enum taskq_error e = s->given_up;
-        s->given_up = TASKQ_OK;
-        return handle_fail(q, e, "%s", taskq_error_text(e));
-    }
-    return futures_send(q);
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
-// Waits without a connection.
-static enum link_event idle(struct taskq *q, int64_t until)
-{
-    struct pollfd p = {.fd = q->wake, .events = POLLIN};
-    int64_t left = until - clock_ns();
-    uint64_t n;
-    if (poll(&p, 1, left <= 0 ? 0 : (int)((left + 999999) / 1000000)) <= 0)
-        return LINK_TIMEOUT;
-    return read(q->wake, &n, sizeof(n)) == sizeof(n) ? LINK_WOKEN : LINK_PROGRESS;
-}
-
-enum taskq_error futures_until(struct taskq *q, int64_t deadline, bool (*there)(const void *arg),
-                               const void *arg)
-{
-    struct future_set *s = &q->futures;
-    receive_forget(q);
-    begin_waiting(s);
-    for (bool waited = false;; waited = true) {
-        do {
-            enum taskq_error e = pump(q);
-            if (e != TASKQ_OK)
-                return e;
-            receive_absorb(q);
-            link_settle(q);
-            receive_fated(q);
-            if (there(arg))
-                return TASKQ_OK;
-        } while (may_send(q)); // what came made room for more, or the connection was lost
-        int64_t now = clock_ns();
-        if (waited && deadline >= 0 && now >= deadline)
-            return handle_fail(q, TASKQ_TIMEOUT, "%s", taskq_error_text(TASKQ_TIMEOUT));
-        int64_t until = earlier(deadline, s->retry_at > 0 ? s->retry_at : -1);
-        if (q->fd < 0 && until < 0)
-            return handle_fail(q, TASKQ_NOTHING, "%s", taskq_error_text(TASKQ_NOTHING));
-        enum link_event event = q->fd < 0 ? idle(q, until) : link_step(q, until, true);
-        if (event == LINK_WOKEN)
-            return handle_fail(q, TASKQ_REQUEST_CANCELLED, "%s", taskq_error_text(TASKQ_REQUEST_CANCELLED));
-    }
 }

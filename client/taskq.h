@@ -379,7 +379,8 @@ TASKQ_API void taskq_renew_stop(struct taskq *q, uint64_t id);
 // sent again where that is safe: it has a `key`; without one its future ends with TASKQ_LOST. A job that is
 // gone meanwhile (the daemon keeps an outcome for keep_result seconds) is TASKQ_NOT_FOUND.
 //
-// Bounds. The daemon tells a connection of 65,536 jobs at most; what it refuses for now (TASKQ_OVERLOADED,
+// Bounds. At most 400 submits are unanswered at a time; the rest is kept, and sent while one of those four
+// waits. The daemon tells a connection of 65,536 jobs at most; what it refuses for now (TASKQ_OVERLOADED,
 // TASKQ_DRAINING) is submitted again a little later, within options.patience.
 
 struct taskq_future;

@@ -1,11 +1,10 @@
 #include "client/cli/commands.h"
-#include "client/cli/input.h"
 #include "client/cli/outcome.h"
 #include "client/cli/put_options.h"
 
 static const struct option options[] = {
     {"raw", 'r', OPTION_FLAG, NULL, "print a result that is a JSON string as its text"},
-    {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the result is kept if nobody is here to take it"},
+    KEEP_RESULT,
     BODY_OPTIONS,
     PUT_OPTIONS,
     {"timeout", 't', OPTION_SECONDS, "TIME",
@@ -17,10 +16,7 @@ static int exec(struct cli *c)
 {
     struct taskq_put_options o;
     struct taskq_text json, result;
-    int code = put_options_read(c, &o);
-    o.keep_result = option_number(&c->args, "keep-result", 0);
-    if (code == EXIT_DONE)
-        code = input_body(c, c->args.positional[1], &json);
+    int code = put_options_read_submit(c, &o, &json);
     if (code != EXIT_DONE)
         return code;
     cli_interruptible(c);

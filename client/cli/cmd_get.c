@@ -33,11 +33,7 @@ static bool print_json(const struct taskq_job *job)
     json_write_key(&b, "body");
     json_write_slice(&b, (struct slice){job->body, job->body_len});
     json_write_raw(&b, "}");
-    bool ok = !b.failed;
-    if (ok)
-        output_json(b.data, b.len);
-    buffer_release(&b);
-    return ok;
+    return output_json_take(&b);
 }
 
 // A job that could not be printed was not handed over: it goes back, and so do those behind it.

@@ -23,7 +23,7 @@ static const struct option options[] = {
     {"unordered", 'u', OPTION_FLAG, NULL, "print results as they come, not in the order of the input"},
     {"raw", 'r', OPTION_FLAG, NULL, "print results that are JSON strings as their text"},
     {"cancel-running", 0, OPTION_FLAG, NULL, "at ^C, what runs is ended as well"},
-    {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the daemon keeps the results as well"},
+    KEEP_RESULT,
     PUT_OPTIONS,
     PUT_TIMEOUT,
     {NULL},

@@ -1,5 +1,4 @@
 #include "client/cli/commands.h"
-#include "client/cli/input.h"
 #include "client/cli/outcome.h"
 #include "client/cli/put_options.h"
 
@@ -9,7 +8,7 @@ static const struct option options[] = {
     {"wait", 'w', OPTION_FLAG, NULL, "wait for the result and print it"},
     {"wait-for", 0, OPTION_SECONDS, "TIME", "how long to wait for it; for ever unless said"},
     {"raw", 'r', OPTION_FLAG, NULL, "print a result that is a JSON string as its text"},
-    {"keep-result", 0, OPTION_SECONDS, "TIME", "how long the result is kept"},
+    KEEP_RESULT,
     BODY_OPTIONS,
     PUT_OPTIONS,
     PUT_TIMEOUT,
@@ -21,10 +20,7 @@ static int exec(struct cli *c)
     struct taskq_put_options o;
     struct taskq_text json;
     struct taskq_put_result result;
-    int code = put_options_read(c, &o);
-    o.keep_result = option_number(&c->args, "keep-result", 0);
-    if (code == EXIT_DONE)
-        code = input_body(c, c->args.positional[1], &json);
+    int code = put_options_read_submit(c, &o, &json);
     if (code != EXIT_DONE)
         return code;
     cli_interruptible(c);

@@ -70,9 +70,7 @@ static void print_report_json(uint64_t id, const struct taskq_report *report)
         json_write_bytes(&b, slice_of(report->message));
     }
     json_write_raw(&b, "}}");
-    if (!b.failed)
-        output_json(b.data, b.len);
-    buffer_release(&b);
+    output_json_take(&b);
 }
 
 static void on_report(struct taskq_future *f, const struct taskq_report *report, void *arg)

@@ -72,11 +72,7 @@ bool outcome_print_json(const struct taskq_outcome *o, uint64_t line)
     }
     write_outcome(&b, o);
     json_write_raw(&b, "}");
-    bool ok = !b.failed;
-    if (ok)
-        output_json(b.data, b.len);
-    buffer_release(&b);
-    return ok;
+    return output_json_take(&b);
 }
 
 void outcome_say_error(const char *what, const struct taskq_outcome *o)

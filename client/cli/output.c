@@ -58,6 +58,15 @@ void output_json(const char *json, size_t len)
     putchar('\n');
 }
 
+bool output_json_take(struct buffer *b)
+{
+    bool ok = !b->failed;
+    if (ok)
+        output_json(b->data, b->len);
+    buffer_release(b);
+    return ok;
+}
+
 void output_text(struct slice text)
 {
     if (!output_terminal()) {

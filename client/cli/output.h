@@ -4,6 +4,7 @@
 #define CLIENT_CLI_OUTPUT_H
 
 #include "client/taskq.h"
+#include "common/buffer.h"
 #include "common/slice.h"
 
 #include <stdbool.h>
@@ -17,7 +18,10 @@ bool output_colours(void);
 // JSON text and a line end. On a terminal, control characters that JSON allows are escaped.
 void output_json(const char *json, size_t len);
 
-// The same without the line end, to any stream.
+// The same for text that was written to a buffer, which is released. False: there was no memory for it.
+bool output_json_take(struct buffer *b);
+
+// JSON text without a line end, to any stream.
 void output_json_to(FILE *f, struct slice json);
 
 // A text of any origin: on a terminal control characters become `?`. Other bytes, and elsewhere, pass.

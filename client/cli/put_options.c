@@ -1,5 +1,7 @@
 #include "client/cli/put_options.h"
 
+#include "client/cli/input.h"
+
 #include <stdio.h>
 
 int put_options_read(const struct cli *c, struct taskq_put_options *o)
@@ -23,6 +25,13 @@ int put_options_read(const struct cli *c, struct taskq_put_options *o)
     if (option_given(a, "key-for") && o->key == NULL)
         return cli_usage(c, "--key-for wants a --key");
     return EXIT_DONE;
+}
+
+int put_options_read_submit(const struct cli *c, struct taskq_put_options *o, struct taskq_text *body)
+{
+    int code = put_options_read(c, o);
+    o->keep_result = option_number(&c->args, "keep-result", 0);
+    return code == EXIT_DONE ? input_body(c, c->args.positional[1], body) : code;
 }
 
 void put_print(const struct cli *c, const struct taskq_put_result *result)

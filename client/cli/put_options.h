@@ -33,8 +33,18 @@
             "script"                                                                                         \
     }
 
+// Of those that put jobs whose outcome is kept.
+#define KEEP_RESULT                                                                                          \
+    {                                                                                                        \
+        "keep-result", 0, OPTION_SECONDS, "TIME", "how long the daemon keeps the result"                     \
+    }
+
 // EXIT_DONE, or says which of them do not go together.
 int put_options_read(const struct cli *c, struct taskq_put_options *o);
+
+// Reads the options and the BODY of a command with KEEP_RESULT, BODY_OPTIONS and PUT_OPTIONS. The caller
+// releases the body.
+int put_options_read_submit(const struct cli *c, struct taskq_put_options *o, struct taskq_text *body);
 
 // Prints what a put came to.
 void put_print(const struct cli *c, const struct taskq_put_result *result);

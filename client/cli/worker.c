@@ -150,9 +150,7 @@ static void say(const struct worker *w, const struct taskq_job *job, const char 
         json_write_key(&b, "seconds");
         json_write_double(&b, seconds);
         json_write_raw(&b, "}");
-        if (!b.failed)
-            output_json(b.data, b.len);
-        buffer_release(&b);
+        output_json_take(&b);
         fflush(stdout);
     } else if (detail != NULL) {
         fprintf(stderr, "taskq: job %llu (%s, attempt %u): %s\n", (unsigned long long)job->id, job->queue,

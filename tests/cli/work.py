@@ -85,6 +85,9 @@ class Work(cli.CliTest):
         id = self.submit()
         for command in ("/no/such/command", "no-such-command", self.folder.name, self.path("text", "not executable")):
             self.assertIn("cannot be run", self.work(command, code=USAGE).err)
+        env = dict(self.env, PATH=self.folder.name + ":/nonexistent")
+        self.assertIn("Permission denied", self.work("text", code=USAGE, env=env).err)
+        self.assertIn("No such file", self.work("other", code=USAGE, env=env).err)
         self.assertEqual(self.rpc().call("stats", queue=self.queue)["counters"]["taken"], 0)
         # One that is gone later costs the job nothing either.
         script = self.path("script", '#!/bin/sh\nrm "$0"\n')

@@ -37,6 +37,10 @@ static void expects_everything(struct server *s)
         "\"bury\",\"params\":{\"id\":7,\"delivery\":9,\"error\":null}}",
         "\"result\",\"params\":{\"id\":7,\"timeout\":1.5,\"forget\":true}}",
         "\"cancel\",\"params\":{\"id\":7}}",
+        "\"cancel\",\"params\":{\"id\":7,\"running\":true}}",
+        "\"call\",\"params\":{\"queue\":\"q\",\"at\":1893456000.25,\"keep_result\":5,\"body\":1e400}}",
+        "\"progress\",\"params\":{\"id\":7,\"delivery\":9,\"done\":0,\"total\":2.5,\"message\":\"m\"}}",
+        "\"progress\",\"params\":{\"id\":7,\"message\":\"m\"}}",
         "\"job\",\"params\":{\"id\":7}}",
         "\"jobs\",\"params\":{\"queue\":\"q\",\"state\":\"dead\",\"after\":\"x\",\"limit\":5,\"bodies\":true}"
         "}",
@@ -109,6 +113,14 @@ START_TEST(every_method_is_a_call)
     taskq_text_release(&text);
     ck_assert_int_eq(taskq_cancel(q, 7, &cancelled), TASKQ_OK);
     ck_assert(cancelled);
+    ck_assert_int_eq(taskq_cancel_running(q, 7, &cancelled), TASKQ_OK);
+    ck_assert_int_eq(taskq_call(q, "q", "1e400", TASKQ_NUL, &p, &text), TASKQ_OK);
+    ck_assert_str_eq(text.data, "[1, 2]");
+    taskq_text_release(&text);
+    struct taskq_report report = {.done = 0, .total = 2.5, .message = "m"};
+    ck_assert_int_eq(taskq_progress(q, 7, 9, &report), TASKQ_OK);
+    report.done = report.total = -1;
+    ck_assert_int_eq(taskq_progress(q, 7, 0, &report), TASKQ_OK);
     ck_assert_int_eq(taskq_job_info(q, 7, &text), TASKQ_OK);
     ck_assert_int_eq(strncmp(text.data, "{\"id\":12,", 9), 0);
     taskq_text_release(&text);
@@ -214,6 +226,13 @@ static void loses_every_first_reply(struct server *s)
     server_hang_up(s);
     server_accept(s);
     server_result(s, server_expect_method(s, "put"), "{\"id\":5,\"existing\":true}");
+    server_expect_method(s, "call");
+    server_hang_up(s);
+    server_accept(s);
+    server_expect_method(s, "call"); // the one with a key
+    server_hang_up(s);
+    server_accept(s);
+    server_result(s, server_expect_method(s, "call"), "{\"id\":5,\"state\":\"done\",\"result\":1}");
     server_expect_method(s, "ack");
     server_hang_up(s);
     server_accept(s);
@@ -234,6 +253,8 @@ START_TEST(a_lost_reply_is_said_or_the_request_repeated)
     o.key = "k";
     ck_assert_int_eq(taskq_put(q, "q", "1", 1, &o, &put), TASKQ_OK);
     ck_assert_uint_eq(put.id, 5);
+    ck_assert_int_eq(taskq_call(q, "q", "1", 1, NULL, NULL), TASKQ_LOST);
+    ck_assert_int_eq(taskq_call(q, "q", "1", 1, &o, NULL), TASKQ_OK);
     ck_assert_int_eq(taskq_ack(q, 5, 0, NULL, 0), TASKQ_LOST);
     ck_assert_int_eq(taskq_stats(q, NULL, NULL), TASKQ_LOST); // not a third time
     taskq_close(q);

@@ -74,6 +74,35 @@ START_TEST(a_loss_tells_what_was_sent_from_what_was_not)
 }
 END_TEST
 
+START_TEST(what_is_a_futures_is_counted_apart)
+{
+    struct flight f = {0};
+    struct taskq_future *nobody = NULL;
+    for (uint64_t i = 1; i <= 4; i++)
+        add(&f, i)->end = i * 10;
+    flight_own(&f, flight_find(&f, 2), nobody);
+    flight_own(&f, flight_find(&f, 3), nobody);
+    flight_own(&f, flight_find(&f, 4), nobody);
+    flight_remove(&f, flight_find(&f, 4));
+    ck_assert_uint_eq(f.live, 3);
+    ck_assert_uint_eq(f.owned, 2);
+    ck_assert_ptr_null(flight_first_fated(&f, true));
+    flight_doom_all(&f, 20);
+    ck_assert_uint_eq(f.owned_fated, 2);
+    ck_assert_uint_eq(flight_first_fated(&f, false)->request, 1);
+    ck_assert_uint_eq(flight_first_fated(&f, true)->request, 2);
+    flight_remove(&f, flight_first_fated(&f, true));
+    ck_assert_int_eq(flight_first_fated(&f, true)->fate, TASKQ_UNSENT);
+    flight_remove(&f, flight_first_fated(&f, true));
+    ck_assert_ptr_null(flight_first_fated(&f, true));
+    ck_assert_uint_eq(f.fated, 1);
+    ck_assert_uint_eq(f.owned, 0);
+    flight_remove(&f, flight_first_fated(&f, false));
+    ck_assert_ptr_null(flight_first_fated(&f, false));
+    flight_release(&f);
+}
+END_TEST
+
 START_TEST(the_longest_line_is_found)
 {
     struct flight f = {0};
@@ -95,6 +124,7 @@ int main(void)
     tcase_add_test(c, what_was_added_is_found_until_it_is_removed);
     tcase_add_test(c, one_that_waits_does_not_make_the_rest_grow);
     tcase_add_test(c, a_loss_tells_what_was_sent_from_what_was_not);
+    tcase_add_test(c, what_is_a_futures_is_counted_apart);
     tcase_add_test(c, the_longest_line_is_found);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
