@@ -39,9 +39,10 @@ class Reloading(Case):
 
 class Handlers(Reloading):
     def test_they_come_change_and_go_and_no_job_is_lost(self):
-        connection = self.configured('handler "stays" { kind = echo }\nhandler "goes" { kind = sleep }\n'
-                                     'handler "changes" { kind = fail }\n')
-        running = connection.call("submit", queue="goes", body=1)["id"]
+        os.mkfifo(self.path("go"))
+        connection = self.configured('handler "stays" { kind = echo }\nhandler "goes" { command = {"cat", "%s"} }\n'
+                                     'handler "changes" { kind = fail }\n' % self.path("go"))
+        running = connection.call("submit", queue="goes", body=0)["id"]
         connection.until(lambda pool: pool["handlers"][1]["running"] == 1, "pool")
         next_one = connection.call("submit", queue="goes", body=0.01)["id"]
         log = self.reload('handler "comes" { command = {"cat"} workers = 2 }\nhandler "changes" { kind = echo }\n'
@@ -52,7 +53,9 @@ class Handlers(Reloading):
                          [("comes", "exec", 2), ("changes", "echo", 1), ("stays", "echo", 4)])
         # A job that ran goes on to its end; the next one has nobody who takes it, and waits.
         self.assertEqual(self.handlers(connection, "draining")["goes"]["jobs"][0]["id"], running)
-        self.assertEqual(connection.call("result", id=running, timeout=lib.PATIENCE)["state"], "done")
+        with open(self.path("go"), "w", encoding="utf-8") as go:
+            go.write("1")
+        self.assertEqual(connection.call("result", id=running, timeout=lib.PATIENCE)["result"], 1)
         connection.until(lambda pool: all(h["state"] == "running" for h in pool["handlers"]), "pool")
         self.assertEqual(connection.call("job", id=next_one)["state"], "ready")
         for queue in ("comes", "changes", "stays"):
@@ -194,7 +197,7 @@ class Workers(Reloading):
     def test_their_number_is_set_until_the_next_reload(self):
         text = 'handler "h" { kind = sleep workers = 1 }\n'
         connection = self.configured(text)
-        ids = [connection.call("submit", queue="h", body=1)["id"] for _ in range(3)]
+        ids = [connection.call("submit", queue="h", body=2)["id"] for _ in range(3)]
         shown = connection.call("pool", handler="h", workers=3)["handlers"][0]
         self.assertEqual(shown["workers"], 3)
         shown = connection.until(lambda pool: pool["handlers"][0]["running"] == 3, "pool")["handlers"][0]

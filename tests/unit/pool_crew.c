@@ -58,7 +58,7 @@ START_TEST(a_worker_that_is_taken_away_finishes_its_job)
 {
     handler_add("h", HANDLER_SLEEP)->workers = 3;
     handlers_start();
-    uint64_t a = put("h", "1"), b = put("h", "1"), c = put("h", "1");
+    uint64_t a = put("h", "2"), b = put("h", "2"), c = put("h", "2");
     wait_running("h", 3);
     resize("h", 1);
     ck_assert_uint_eq(handler_look("h").workers, 1);

@@ -372,7 +372,7 @@ START_TEST(a_stop_waits_for_who_leaves_already)
     handler_add("goes", HANDLER_SLEEP);
     handler_add("background", HANDLER_SLEEP)->daemon = true;
     handlers_start();
-    uint64_t a = put("goes", "0.5"), b = put("background", "1000");
+    uint64_t a = put("goes", "2"), b = put("background", "1000");
     wait_running("goes", 1);
     wait_running("background", 1);
     handlers_forget();
