@@ -112,10 +112,9 @@ END_TEST
 static void start_with_a_child_that_stays(void)
 {
     struct handler_settings *s = handler_add("h", HANDLER_PROCESS);
-    static const char *const stays[] = {
-        "sh", "-c",
-        "read -r line; id=${line#*:}; id=${id%%,*};"
-        "echo \"{\\\"id\\\":$id,\\\"result\\\":$$}\"; trap '' TERM; sleep 1000"};
+    static const char script[] = "read -r line; id=${line#*:}; id=${id%%,*};"
+                                 "echo \"{\\\"id\\\":$id,\\\"result\\\":$$}\"; trap '' TERM; sleep 1000";
+    static const char *const stays[] = {"sh", "-c", script};
     for (int i = 0; i < 3; i++)
         ck_assert(handler_texts_add(&s->command, stays[i]));
     s->workers = 2;
