@@ -72,12 +72,9 @@ static const char *advice(enum taskq_error error)
     }
 }
 
-int cli_fail(const struct cli *c, enum taskq_error error)
+int cli_say_error(const struct cli *c, enum taskq_error error, const char *message)
 {
-    const char *message = taskq_error_message(c->q);
     const char *more = advice(error);
-    if (error == TASKQ_REQUEST_CANCELLED && cli_interrupted() != 0)
-        return EXIT_NO; // whoever sent the signal knows
     if (c->json) {
         struct taskq_text text = {NULL, 0};
         if (taskq_json_string(message, TASKQ_NUL, &text) == TASKQ_OK)
@@ -89,6 +86,13 @@ int cli_fail(const struct cli *c, enum taskq_error error)
         fprintf(stderr, "taskq: %s%s%s\n", message, more != NULL ? between : "", more != NULL ? more : "");
     }
     return cli_exit_code(error);
+}
+
+int cli_fail(const struct cli *c, enum taskq_error error)
+{
+    if (error == TASKQ_REQUEST_CANCELLED && cli_interrupted() != 0)
+        return EXIT_NO; // whoever sent the signal knows
+    return cli_say_error(c, error, taskq_error_message(c->q));
 }
 
 static struct taskq *interrupted_handle;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define IN_FLIGHT_MAX 60000
 #define LOOK_MS       250 // how often a bar is drawn, and signals are looked at, while the input is waited for
@@ -203,6 +204,7 @@ static int run(struct mapping *m, const char *queue, const struct taskq_map_opti
     signal(SIGPIPE, SIG_IGN); // a reader that went away ends the map, as ^C does
     setvbuf(stdout, NULL, _IOLBF, 0);
     progress_start(&m->bar, m->in.size);
+    m->bar.shown = m->bar.shown && isatty(m->in.fd) != 1; // it would stand where somebody types
     enum taskq_error e = taskq_map(m->c->q, queue, o, next, each, m);
     progress_end(&m->bar);
     taskq_text_release(&m->json);
@@ -230,6 +232,8 @@ static int exec(struct cli *c)
     if (strcmp(source, "-") != 0 && source[0] != '@')
         return cli_usage(c, "the arguments come from @FILE, or from standard input");
     m.key = o.put.key;
+    if (c->args.count < 2 && isatty(STDIN_FILENO) == 1)
+        return cli_usage(c, "what are the arguments? Standard input, @FILE, or - for what you type");
     o.put.keep_result = option_number(&c->args, "keep-result", 0);
     o.in_flight = in_flight->count;
     o.unordered = option_given(&c->args, "unordered");

@@ -69,6 +69,9 @@ __attribute__((format(printf, 2, 3))) int cli_usage(const struct cli *c, const c
 // {"error":{"name","message"}}. The exit code.
 int cli_fail(const struct cli *c, enum taskq_error error);
 
+// The same for an error with its words, which no call gave.
+int cli_say_error(const struct cli *c, enum taskq_error error, const char *message);
+
 // The exit code alone.
 int cli_exit_code(enum taskq_error error);
 

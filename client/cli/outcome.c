@@ -88,7 +88,9 @@ void outcome_say_error(const char *what, const struct taskq_outcome *o)
 static int show(const struct cli *c, const struct taskq_outcome *o)
 {
     bool ok = true;
-    if (c->json && state_of(o->error) != NULL) {
+    if (state_of(o->error) == NULL)
+        return cli_say_error(c, o->error, o->message);
+    if (c->json) {
         ok = outcome_print_json(o, 0);
     } else if (o->error == TASKQ_OK) {
         ok = output_value(o->result, o->result_len, option_given(&c->args, "raw"));
@@ -142,43 +144,39 @@ int outcome_show_result(const struct cli *c, uint64_t id, enum taskq_error e, st
     return code;
 }
 
-// Waits and draws a bar.
-static enum taskq_error wait_and_draw(struct taskq_future *f, struct progress *bar, double timeout)
+// Waits, and draws a bar if there is somebody to see it.
+static enum taskq_error await(struct taskq_future *f, double timeout)
 {
     struct taskq_report report;
+    struct progress bar;
     enum taskq_error e;
+    progress_start(&bar, 0);
     for (;;) {
-        double passed = (double)(clock_ns() - bar->started) / 1e9;
+        double passed = (double)(clock_ns() - bar.started) / 1e9;
         double left = timeout < 0 ? TASKQ_FOREVER : timeout > passed ? timeout - passed : 0;
-        e = taskq_future_wait(f, left < 0 || left > REDRAW ? REDRAW : left);
+        e = taskq_future_wait(f, bar.shown && (left < 0 || left > REDRAW) ? REDRAW : left);
         if (e != TASKQ_TIMEOUT || left == 0)
             break;
-        progress_draw_report(bar, taskq_future_id(f), taskq_future_report(f, &report) ? &report : NULL);
+        progress_draw_report(&bar, taskq_future_id(f), taskq_future_report(f, &report) ? &report : NULL);
     }
-    progress_end(bar);
+    progress_end(&bar);
     return e;
-}
-
-static int print_with_bar(struct cli *c, uint64_t id, double timeout, struct progress *bar)
-{
-    struct taskq_future *f;
-    enum taskq_error e = taskq_future_of(c->q, id, &(struct taskq_future_options){.progress = true}, &f);
-    if (e != TASKQ_OK)
-        return cli_fail(c, e);
-    e = wait_and_draw(f, bar, timeout);
-    int code = e == TASKQ_OK ? show(c, taskq_future_outcome(f)) : cli_fail(c, e);
-    taskq_future_free(f);
-    return code;
 }
 
 int outcome_print(struct cli *c, uint64_t id, double timeout, bool forget)
 {
-    struct progress bar;
+    struct taskq_future *f;
     struct taskq_text result;
     cli_interruptible(c);
-    progress_start(&bar, 0);
-    if (bar.shown && timeout != 0 && !forget)
-        return print_with_bar(c, id, timeout, &bar);
-    enum taskq_error e = taskq_result(c->q, id, timeout, forget, &result);
-    return outcome_show_result(c, id, e, &result);
+    if (timeout == 0 || forget) { // one question, one answer
+        enum taskq_error e = taskq_result(c->q, id, timeout, forget, &result);
+        return outcome_show_result(c, id, e, &result);
+    }
+    enum taskq_error e = taskq_future_of(c->q, id, &(struct taskq_future_options){.progress = true}, &f);
+    if (e != TASKQ_OK)
+        return cli_fail(c, e);
+    e = await(f, timeout);
+    int code = e == TASKQ_OK ? show(c, taskq_future_outcome(f)) : cli_fail(c, e);
+    taskq_future_free(f);
+    return code;
 }

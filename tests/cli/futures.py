@@ -229,6 +229,19 @@ class Map(FuturesTest):
         self.assertEqual(told, {"id": first[1]["id"], "existing": True})
         self.assertEqual(again[2]["result"], 9)
 
+    def test_typed_arguments(self):
+        self.serve_squares()
+        ran = self.terminal("map", self.queue).end()
+        self.assertEqual(ran.code, USAGE)
+        self.assertIn("what are the arguments", ran.out)
+        typed = self.terminal("map", self.queue, "-")
+        typed.type("12\n")
+        typed.until("144\r\n")
+        typed.type("\004")
+        ran = typed.end()
+        self.assertEqual(ran.code, DONE)
+        self.assertNotIn("%", ran.out)  # no bar where somebody types
+
     def test_on_a_terminal_a_bar(self):
         self.serve_squares()
         with open(self.path("in", "2\n3\n")) as lines:
@@ -350,6 +363,25 @@ class Watch(FuturesTest):
         ran = waiting.end()
         self.assertEqual(ran.code, DONE)
         self.assertTrue(ran.out.endswith('\r\033[K{"n":2}\n'), ran)
+
+    def test_a_wait_goes_on_through_a_restart(self):
+        address = "unix:" + os.path.join(self.folder.name, "socket")
+        data = os.path.join(self.folder.name, "data")
+        env = cli.environment(address)
+        daemon = cli.protocol.Daemon(data=data, listen=(address,))
+        try:
+            with daemon.connect() as c:
+                id = c.call("submit", queue="q", body=1)["id"]
+                process = self.start("watch", id, env=env)
+                c.call("get", queue="q")
+                c.call("progress", id=id, message="waited for")
+                self.assertIn(b"waited for", process.stdout.readline())
+        finally:
+            daemon.kill()
+        with cli.protocol.Daemon(data=data, listen=(address,)) as daemon, daemon.connect() as c:
+            c.call("get", queue="q")
+            c.call("ack", id=id, result="after all")
+            self.assertEqual(self.finish(process).out, 'job %d is done: "after all"\n' % id)
 
     def test_submit_says_that_the_job_goes_on(self):
         ran = self.taskq("submit", self.queue, "1", "--wait-for", "20ms", code=NO)
