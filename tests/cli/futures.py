@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 
 import cli
@@ -284,6 +285,75 @@ class ThroughARestart(cli.CliTest):
                 self.assertEqual(c.call("stats", queue="q")["gauges"]["ready"], 0)
         self.assertEqual(ran.code, DONE, ran)
         self.assertEqual(ran.out, "".join("%d\n" % n for n in range(count)))
+
+
+class Cutter:
+    """Stands between clients and the daemon, and cuts each connection after some bytes in one direction or the other.
+    The last of `after` is for ever."""
+
+    def __init__(self, path, address, after):
+        self.address, self.after, self.cut = address, list(after), 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(16)
+        self.thread = threading.Thread(target=self._accept)
+        self.thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            host, port = self.address.rsplit(":", 1)
+            daemon = socket.create_connection((host, int(port)))
+            up, down = self.after.pop(0) if len(self.after) > 1 else self.after[0]
+            pumps = [threading.Thread(target=self._pump, args=way) for way in
+                     ((client, daemon, up), (daemon, client, down))]
+            for pump in pumps:
+                pump.start()
+            for pump in pumps:
+                pump.join()
+            client.close()
+            daemon.close()
+
+    def _pump(self, source, sink, left):
+        try:
+            while left != 0:
+                data = source.recv(65536 if left is None else left)
+                if not data:
+                    break
+                sink.sendall(data)
+                left = None if left is None else left - len(data)
+        except OSError:
+            pass
+        self.cut += left == 0
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(cli.PATIENCE)
+
+
+class ThroughCutConnections(FuturesTest):
+    def test_each_line_is_put_once(self):
+        count = 3000
+        path = self.path("cut")
+        # Some are cut in the middle of requests, some in the middle of replies and outcomes.
+        after = [(n, None) if i % 2 else (None, n) for i, n in enumerate((5000, 40001, 1, 70002, 30003, 500, 60004))]
+        cutter = Cutter(path, self.daemon.address, after + [(None, None)])
+        self.addCleanup(cutter.close)
+        self.serve_echo()
+        lines = "".join("%d\n" % n for n in range(count))
+        ran = self.taskq("map", self.queue, input=lines, env=cli.environment("unix:" + path))
+        self.assertEqual(ran.out, lines)
+        self.assertEqual(cutter.cut, len(after))
+        self.assertEqual(self.rpc().call("stats", queue=self.queue)["counters"]["put"], count)
 
 
 class Watch(FuturesTest):
