@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define YIELD_MS   1  // that the ticker leaves the lock to others while more is due
 #define TIMED_EACH 31 // every 31st lock is timed: a prime, so that it does not keep step with what clients do
 
 struct hub {
@@ -25,6 +26,7 @@ struct hub {
     unsigned turn;
     pthread_mutex_t quiescing; // one at a time
 
+    atomic_uint waiting;             // for the lock, now
     uint64_t locks, waits, requests; // see struct hub_load
     int64_t timed_from;              // when this lock was taken, if it is timed; else 0
     int64_t timed_ns;                // of all that were
@@ -79,8 +81,11 @@ struct moment hub_lock(struct hub *h)
 {
     struct moment now = clock_now(); // not under the lock, which others want
     bool waited = pthread_mutex_trylock(&h->lock) != 0;
-    if (waited)
+    if (waited) {
+        atomic_fetch_add_explicit(&h->waiting, 1, memory_order_relaxed);
         pthread_mutex_lock(&h->lock);
+        atomic_fetch_sub_explicit(&h->waiting, 1, memory_order_relaxed);
+    }
     if (now.mono < h->now.mono)
         now.mono = h->now.mono;
     h->now = now;
@@ -184,7 +189,11 @@ int64_t hub_tick(struct hub *h)
     hub_unlock(h);
     if (due == INT64_MAX)
         return -1;
-    return due > now.mono ? due - now.mono : 0;
+    if (due > now.mono)
+        return due - now.mono;
+    // More is due at once. Whoever waits for the lock takes longer to wake than the ticker to be back for it:
+    // it would get it when all is done.
+    return atomic_load_explicit(&h->waiting, memory_order_relaxed) > 0 ? YIELD_MS : 0;
 }
 
 uint64_t hub_durable(struct hub *h)

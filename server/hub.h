@@ -47,7 +47,8 @@ struct engine *hub_engine(struct hub *h);
 // became earlier than it knows. Set before other threads start.
 void hub_set_ticker(struct hub *h, struct mailbox *mailbox);
 
-// Does what is due and returns in how many ms (0: at once; -1: never) to call again. The ticker only.
+// Does what is due, a slice of it, and returns in how many ms (0: at once; -1: never) to call again: not at
+// once where others wait for the lock. The ticker only.
 int64_t hub_tick(struct hub *h);
 
 // The number of the newest batch that is on disk: a promise up to it is kept. UINT64_MAX where nothing is

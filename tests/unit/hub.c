@@ -418,6 +418,46 @@ START_TEST(a_mailbox_may_go_once_nobody_posts_to_it)
 }
 END_TEST
 
+static void *want_the_lock(void *context)
+{
+    while (!atomic_load((atomic_bool *)context)) {
+        hub_lock(hub);
+        hub_unlock(hub);
+    }
+    return NULL;
+}
+
+// While more is due the ticker would have the lock again before anybody who waits for it is awake.
+START_TEST(the_ticker_leaves_the_lock_to_those_who_wait)
+{
+    enum { MANY_DUE = 5000, TRIES = 300 };
+    atomic_bool seen = false;
+    pthread_t other;
+    bool left = false;
+    ck_assert_int_eq(pthread_create(&other, NULL, want_the_lock, &seen), 0);
+    for (unsigned round = 0; round < TRIES && !left; round++) {
+        for (unsigned i = 0; i < MANY_DUE; i++)
+            put(1);
+        for (int64_t all_due = clock_now().mono + 2; clock_now().mono < all_due;)
+            continue;
+        uint64_t ready = 0;
+        while (ready < MANY_DUE * (round + 1)) {
+            int64_t ms = hub_tick(hub);
+            struct engine_info info;
+            hub_lock(hub);
+            engine_info(hub_engine(hub), &info);
+            hub_unlock(hub);
+            left =
+                left || (ms == 1 && info.gauges.ready > ready && info.gauges.ready < MANY_DUE * (round + 1));
+            ready = info.gauges.ready;
+        }
+    }
+    atomic_store(&seen, true);
+    pthread_join(other, NULL);
+    ck_assert(left);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("hub");
@@ -428,6 +468,7 @@ int main(void)
     tcase_add_test(c, it_says_how_long_a_request_holds_it);
     tcase_add_test(c, what_completed_is_in_its_mailbox_after_unlocking);
     tcase_add_test(c, the_ticker_is_told_when_something_is_due_earlier);
+    tcase_add_test(c, the_ticker_leaves_the_lock_to_those_who_wait);
     tcase_add_test(c, without_a_journal_all_promises_are_kept);
     tcase_add_test(c, the_committer_is_woken_by_marks_and_gathers_as_many_as_it_wants);
     tcase_add_test(c, each_job_is_done_once_by_one_of_several_threads);
