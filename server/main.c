@@ -1,6 +1,7 @@
 // taskqd: the command line.
 #include "common/log.h"
 #include "server/daemon.h"
+#include "server/new_token.h"
 #include "server/pool/module_host.h"
 #include "server/settings.h"
 #include "server/settings_table.h"
@@ -18,6 +19,7 @@
 static const char usage[] =
     "usage: taskqd [-c FILE] [-l HOST:PORT | unix:PATH]... [-d DATADIR | -m] [--recover]\n"
     "       taskqd -t [-c FILE] | --help-config\n"
+    "       taskqd --new-token NAME\n"
     "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
     "\n"
     "Named priority, FIFO and LIFO job queues behind JSON-RPC 2.0 over TCP, with a worker pool.\n"
@@ -33,6 +35,8 @@ static const char usage[] =
     "      --check DIR      verify a data folder without changing anything\n"
     "      --dump DIR       print its queues and jobs as JSON lines\n"
     "      --load DIR FILE  put the lines of a dump (-: standard input) into an empty data folder\n"
+    "      --new-token NAME print a new token, which is kept nowhere, and the configuration's section for "
+    "it\n"
     "      --help-config    print the reference of all settings and exit\n"
     "  -h, --help           print this and exit\n"
     "  -V, --version        print the version and exit\n";
@@ -41,11 +45,11 @@ struct arguments {
     const char *config;
     struct handler_texts listen;
     const char *data_dir;
-    const char *check, *dump, *load;
+    const char *check, *dump, *load, *new_token;
     bool memory_only, test, recover;
 };
 
-enum { OPTION_RECOVER = 256, OPTION_CHECK, OPTION_DUMP, OPTION_LOAD, OPTION_HELP_CONFIG };
+enum { OPTION_RECOVER = 256, OPTION_CHECK, OPTION_DUMP, OPTION_LOAD, OPTION_NEW_TOKEN, OPTION_HELP_CONFIG };
 
 static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                         {"listen", required_argument, NULL, 'l'},
@@ -56,6 +60,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"check", required_argument, NULL, OPTION_CHECK},
                                         {"dump", required_argument, NULL, OPTION_DUMP},
                                         {"load", required_argument, NULL, OPTION_LOAD},
+                                        {"new-token", required_argument, NULL, OPTION_NEW_TOKEN},
                                         {"help-config", no_argument, NULL, OPTION_HELP_CONFIG},
                                         {"help", no_argument, NULL, 'h'},
                                         {"version", no_argument, NULL, 'V'},
@@ -105,6 +110,9 @@ static int parse(int argc, char **argv, struct arguments *a)
         case OPTION_LOAD:
             a->load = optarg;
             break;
+        case OPTION_NEW_TOKEN:
+            a->new_token = optarg;
+            break;
         case OPTION_HELP_CONFIG:
             settings_help(stdout);
             return EXIT_SUCCESS;
@@ -121,8 +129,8 @@ static int parse(int argc, char **argv, struct arguments *a)
     }
     if (a->data_dir && a->memory_only)
         return wrong("-d and -m exclude each other");
-    if (!!a->check + !!a->dump + !!a->load + a->test > 1)
-        return wrong("-t, --check, --dump and --load exclude each other");
+    if (!!a->check + !!a->dump + !!a->load + !!a->new_token + a->test > 1)
+        return wrong("-t, --check, --dump, --load and --new-token exclude each other");
     if (!a->load && optind < argc)
         return wrong("there is an argument too many");
     if (a->load && optind + 1 != argc)
@@ -206,6 +214,8 @@ int main(int argc, char **argv)
         status = tools_dump(a.dump);
     else if (status == -1 && a.load)
         status = tools_load(a.load, argv[optind]);
+    else if (status == -1 && a.new_token)
+        status = new_token(a.new_token);
     else if (status == -1)
         status = serve(&a);
     for (size_t i = 0; i < a.listen.count; i++)

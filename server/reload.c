@@ -81,6 +81,8 @@ static void apply_handlers(struct daemon *d, const struct settings *next)
 static void apply(struct daemon *d, struct settings *next)
 {
     take_values(d->settings, next);
+    if (!access_equal(&d->settings->access, &next->access))
+        log_warning("tokens, users, groups or their grants changed: takes effect at the next start");
     exchange_sections(d->settings, next);
     apply_limits(d);
     declare_queues(d); // before a handler takes from them

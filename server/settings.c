@@ -1,6 +1,7 @@
 #include "server/settings.h"
 
 #include "common/log.h"
+#include "server/settings_access.h"
 #include "server/settings_table.h"
 
 #include <confuse.h>
@@ -43,6 +44,7 @@ static void sections_release(struct settings *s)
     for (size_t i = 0; i < s->handler_count; i++)
         handler_settings_release(&s->handlers[i]);
     free(s->handlers);
+    access_release(&s->access);
     s->queues = NULL;
     s->handlers = NULL;
     s->queue_count = s->handler_count = 0;
@@ -100,6 +102,8 @@ static int check_value(const struct setting_row *rows, cfg_t *cfg, cfg_opt_t *op
         char name[QUEUE_NAME_MAX + 1];
         char *text;
         struct handler_texts texts;
+        struct token_hash hash;
+        unsigned roles;
     } scratch = {0};
     bool ok = row->kind->read(row, text, &scratch, why, sizeof why);
     if (row->kind == &setting_kind_text)
@@ -107,7 +111,9 @@ static int check_value(const struct setting_row *rows, cfg_t *cfg, cfg_opt_t *op
     if (row->kind == &setting_kind_texts)
         texts_release(&scratch.texts);
     free(texts);
-    if (!ok)
+    if (!ok && row->kind->secret)
+        cfg_error(cfg, "%s: %s", row->name, why);
+    else if (!ok)
         cfg_error(cfg, "%s = \"%s\": %s", row->name, text, why);
     return ok ? 0 : -1;
 }
@@ -127,10 +133,18 @@ static int check_handler(cfg_t *cfg, cfg_opt_t *opt)
     return check_value(handler_rows, cfg, opt);
 }
 
-#define ROWS_MAX 64
+static int check_token(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_value(token_rows, cfg, opt);
+}
+
+static int check_grant(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_value(grant_rows, cfg, opt);
+}
 
 // Every setting is a string to libConfuse: it is our rows that say what it may be.
-static unsigned options_of(const struct setting_row *rows, cfg_opt_t *out)
+unsigned settings_options(const struct setting_row *rows, cfg_opt_t *out)
 {
     unsigned n = 0;
     for (; rows->name; rows++, n++) {
@@ -142,12 +156,12 @@ static unsigned options_of(const struct setting_row *rows, cfg_opt_t *out)
     return n;
 }
 
-static bool apply(const struct setting_row *rows, cfg_t *cfg, void *into, unsigned *named, char *why)
+bool settings_apply(const struct setting_row *rows, cfg_t *cfg, void *into, unsigned *named, char *why)
 {
     for (unsigned i = 0; rows[i].name; i++) {
         unsigned count = cfg_size(cfg, rows[i].name);
         char *field = (char *)into + rows[i].offset;
-        if (count && rows[i].kind->list)
+        if (count && rows[i].kind == &setting_kind_texts)
             texts_release((struct handler_texts *)(void *)field);
         for (unsigned v = 0; v < count; v++) {
             char reason[200];
@@ -163,7 +177,7 @@ static bool apply(const struct setting_row *rows, cfg_t *cfg, void *into, unsign
     return true;
 }
 
-static bool name_is_fine(const char *name)
+bool settings_name_is_fine(const char *name)
 {
     size_t len = strlen(name);
     for (size_t i = 0; i < len; i++)
@@ -182,14 +196,14 @@ static bool read_queues(struct settings *s, cfg_t *cfg, char *why)
         cfg_t *section = cfg_getnsec(cfg, "queue", (unsigned)s->queue_count);
         struct queue_section *q = &s->queues[s->queue_count];
         const char *name = cfg_title(section);
-        if (!name_is_fine(name)) {
+        if (!settings_name_is_fine(name)) {
             cfg_error(section, "queue \"%.100s\": a name has 1 to %d bytes and no control characters", name,
                       QUEUE_NAME_MAX);
             return false;
         }
         strcpy(q->name, name);
         q->settings = queue_settings_default;
-        if (!apply(queue_rows, section, &q->settings, &q->named, why))
+        if (!settings_apply(queue_rows, section, &q->settings, &q->named, why))
             return false;
         if (strcmp(q->settings.dead_letter, name) == 0) {
             cfg_error(section, "queue \"%.100s\": dead_letter = \"%.100s\" is the queue itself", name, name);
@@ -230,7 +244,7 @@ static bool read_handlers(struct settings *s, cfg_t *cfg, char *why)
         if (!handler_settings_init(h, cfg_title(section)))
             return false;
         s->handler_count++;
-        if (!apply(handler_rows, section, h, NULL, why))
+        if (!settings_apply(handler_rows, section, h, NULL, why))
             return false;
     }
     return check_handlers(s, cfg);
@@ -239,6 +253,7 @@ static bool read_handlers(struct settings *s, cfg_t *cfg, char *why)
 static void set_checks(cfg_t *cfg)
 {
     char path[80];
+    settings_access_checks(cfg, check_token, check_grant);
     for (const struct setting_row *r = daemon_rows; r->name; r++)
         cfg_set_validate_func(cfg, r->name, check_daemon);
     for (const struct setting_row *r = queue_rows; r->name; r++) {
@@ -284,8 +299,8 @@ static bool apply_all(struct settings *s, cfg_t *cfg, const char *path, char *wh
 {
     char reason[SETTINGS_WHY_MAX] = "out of memory";
     sections_release(s);
-    if (apply(daemon_rows, cfg, s, NULL, reason) && read_queues(s, cfg, reason) &&
-        read_handlers(s, cfg, reason))
+    if (settings_apply(daemon_rows, cfg, s, NULL, reason) && read_queues(s, cfg, reason) &&
+        read_handlers(s, cfg, reason) && settings_access_read(&s->access, cfg, reason))
         return true;
     if (why[0])
         return false;
@@ -304,14 +319,15 @@ static void make_one_line(char *why)
 
 bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_MAX])
 {
-    static cfg_opt_t queue_options[ROWS_MAX], handler_options[ROWS_MAX],
-        options[ROWS_MAX]; // libConfuse keeps pointers to them
-    options_of(queue_rows, queue_options);
-    options_of(handler_rows, handler_options);
-    unsigned n = options_of(daemon_rows, options);
+    static cfg_opt_t queue_options[SETTINGS_ROWS_MAX], handler_options[SETTINGS_ROWS_MAX],
+        options[SETTINGS_ROWS_MAX]; // libConfuse keeps pointers to them
+    settings_options(queue_rows, queue_options);
+    settings_options(handler_rows, handler_options);
+    unsigned n = settings_options(daemon_rows, options);
     options[n++] = (cfg_opt_t)CFG_SEC("queue", queue_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
     options[n++] =
         (cfg_opt_t)CFG_SEC("handler", handler_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+    n += settings_access_options(options + n);
     options[n++] = (cfg_opt_t)CFG_FUNC("include", include);
     options[n] = (cfg_opt_t)CFG_END();
 

@@ -3,6 +3,7 @@
 #ifndef SERVER_SETTINGS_H
 #define SERVER_SETTINGS_H
 
+#include "server/access/identity.h"
 #include "server/engine/settings.h"
 #include "server/pool/handler_settings.h"
 
@@ -82,6 +83,7 @@ struct settings {
     size_t queue_count;
     struct handler_settings *handlers;
     size_t handler_count;
+    struct access access; // none: whoever reaches the daemon may do everything
 };
 
 enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL };
@@ -92,8 +94,8 @@ enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL };
 void settings_init(struct settings *s);
 void settings_release(struct settings *s);
 
-// Reads a configuration file over what is in s; queues and handlers are those of the file alone. False: `why`
-// is one line that names file, line and the wrong word.
+// Reads a configuration file over what is in s; queues, handlers and identities are those of the file alone.
+// False: `why` is one line that names file, line and the wrong word.
 bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_MAX])
     __attribute__((warn_unused_result));
 

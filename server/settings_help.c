@@ -51,6 +51,8 @@ void settings_help(FILE *out)
 {
     struct settings daemon;
     struct handler_settings handler;
+    const struct identity identity = {0};
+    const struct grant grant = {0};
     settings_init(&daemon);
     fprintf(out,
             "The settings of taskqd with their defaults. Times are seconds, or 100ms, 5m, 2h, 1d; sizes are\n"
@@ -64,6 +66,12 @@ void settings_help(FILE *out)
         print_rows(out, handler_rows, &handler, 4);
         handler_settings_release(&handler);
     }
-    fprintf(out, "}\n");
+    fprintf(out, "}\n\ntoken \"NAME\" {\n");
+    print_rows(out, token_rows, &identity, 4);
+    fprintf(out, "    grant \"PATTERN\" {\n");
+    print_rows(out, grant_rows, &grant, 8);
+    fprintf(out, "    }\n}\n\nuser \"NAME\" and group \"NAME\" have grants, too, and tell clients of a Unix "
+                 "socket by who "
+                 "runs\nthem.\n");
     settings_release(&daemon);
 }

@@ -71,7 +71,7 @@ static void print_words(struct buffer *out, const char *words)
 // ---- the types
 
 // Numbers: READ, WRITE and EXPECT are about `row`, `text`, `*field`, `why`, `size` and `out`.
-#define KIND(type, ctype, READ, WRITE, EXPECT)                                                               \
+#define FUNCTIONS(type, ctype, READ, WRITE, EXPECT)                                                          \
     static bool read_##type(const struct setting_row *row, const char *text, void *to, char *why,            \
                             size_t size)                                                                     \
     {                                                                                                        \
@@ -89,7 +89,9 @@ static void print_words(struct buffer *out, const char *words)
     {                                                                                                        \
         (void)row;                                                                                           \
         EXPECT;                                                                                              \
-    }                                                                                                        \
+    }
+#define KIND(type, ctype, READ, WRITE, EXPECT)                                                               \
+    FUNCTIONS(type, ctype, READ, WRITE, EXPECT)                                                              \
     static const struct setting_kind kind_##type = {.size = sizeof(ctype),                                   \
                                                     .read = read_##type,                                     \
                                                     .write = write_##type,                                   \
@@ -167,6 +169,62 @@ static bool read_input(const char *text, enum handler_input *input, char *why, s
 }
 KIND(INPUT, enum handler_input, read_input(text, field, why, size),
      print(out, "%s", handler_input_name(*field)), print_words(out, input_words))
+
+static bool read_hash(const char *text, struct token_hash *hash, char *why, size_t size)
+{
+    if (token_hash_parse(text, hash))
+        return true;
+    if (strncmp(text, TOKEN_PREFIX, sizeof TOKEN_PREFIX - 1) == 0)
+        snprintf(why, size, "this is a token, which nobody should read here; its SHA-256 is expected");
+    else
+        snprintf(why, size, "a SHA-256 as %d hexadecimal digits is expected", 2 * TOKEN_HASH_BYTES);
+    return false;
+}
+
+static void write_hash(const struct token_hash *hash, struct buffer *out)
+{
+    static const struct token_hash none;
+    char text[2 * TOKEN_HASH_BYTES + 1];
+    if (token_hash_equal(hash, &none))
+        return;
+    token_hash_print(hash, text);
+    write_quoted(text, out);
+}
+FUNCTIONS(HASH, struct token_hash, read_hash(text, field, why, size), write_hash(field, out),
+          print(out, "%d hexadecimal digits", 2 * TOKEN_HASH_BYTES))
+static const struct setting_kind kind_HASH = {.secret = true, // a token may stand there by mistake
+                                              .size = sizeof(struct token_hash),
+                                              .read = read_HASH,
+                                              .write = write_HASH,
+                                              .expect = expect_HASH};
+
+static bool read_role(const char *text, unsigned *roles, char *why, size_t size)
+{
+    unsigned n;
+    if (!read_word(text, role_words(), &n, why, size))
+        return false;
+    *roles |= 1u << n;
+    return true;
+}
+
+static void write_roles(unsigned roles, struct buffer *out)
+{
+    bool first = true;
+    buffer_append_byte(out, '{');
+    for (unsigned i = 0; i < ROLE_COUNT; i++) {
+        if (!(roles & (1u << i)))
+            continue;
+        print(out, first ? "\"" : ", \"");
+        write_word(role_words(), i, out);
+        print(out, "\"");
+        first = false;
+    }
+    buffer_append_byte(out, '}');
+}
+FUNCTIONS(ROLES, unsigned, read_role(text, field, why, size), write_roles(*field, out),
+          (print(out, "a list of "), print_words(out, role_words())))
+static const struct setting_kind kind_ROLES = {
+    .list = true, .size = sizeof(unsigned), .read = read_ROLES, .write = write_ROLES, .expect = expect_ROLES};
 
 struct name {
     char text[QUEUE_NAME_MAX + 1];
@@ -270,6 +328,20 @@ const struct setting_row handler_rows[] = {
 #define X(field, type, low, high, value, text)                                                               \
     {#field, &kind_##type, low, high, NULL, offsetof(struct handler_settings, field), LIVE, text},
     HANDLER_SETTINGS(X)
+#undef X
+        END};
+
+const struct setting_row token_rows[] = {
+#define X(field, type, low, high, value, text)                                                               \
+    {#field, &kind_##type, low, high, NULL, offsetof(struct identity, field), START, text},
+    TOKEN_SETTINGS(X)
+#undef X
+        END};
+
+const struct setting_row grant_rows[] = {
+#define X(field, type, low, high, value, text)                                                               \
+    {#field, &kind_##type, low, high, NULL, offsetof(struct grant, field), START, text},
+    GRANT_SETTINGS(X)
 #undef X
         END};
 

@@ -1,4 +1,4 @@
-// The three tables of settings as rows for loops: how a setting's text becomes a field, and a field text
+// The tables of settings as rows for loops: how a setting's text becomes a field, and a field text
 // again; its help.
 #ifndef SERVER_SETTINGS_TABLE_H
 #define SERVER_SETTINGS_TABLE_H
@@ -15,6 +15,7 @@ struct setting_row;
 // What a type of setting is to the file and to a person.
 struct setting_kind {
     bool list;   // of texts: each is read by itself
+    bool secret; // what was given is not to be repeated in a message
     size_t size; // of a field that may be copied as it is; 0: it points to something
     // Checks the range and writes the field. False: `why` says what is expected.
     bool (*read)(const struct setting_row *row, const char *text, void *field, char *why, size_t size);
@@ -35,8 +36,9 @@ struct setting_row {
     const char *text;
 };
 
-// Each ends with a row without a name. Objects: struct settings, queue_settings, handler_settings.
-extern const struct setting_row daemon_rows[], queue_rows[], handler_rows[];
+// Each ends with a row without a name. Objects: struct settings, queue_settings, handler_settings, identity
+// and grant.
+extern const struct setting_row daemon_rows[], queue_rows[], handler_rows[], token_rows[], grant_rows[];
 
 static inline void *setting_field(const struct setting_row *row, const void *object)
 {

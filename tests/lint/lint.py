@@ -15,13 +15,14 @@ MAY_INCLUDE = {
     "common": [],
     "client": ["common"],
     "client/cli": ["common", "client"],
+    "server/access": ["common"],
     "server/engine": ["common"],
     "server/store": ["common"],
     "server/pool": ["common", "server/engine", "server"],
-    "server/rpc": ["common", "server/engine", "server/pool", "server"],
-    "server/net": ["common", "server/engine", "server/rpc", "server"],
+    "server/rpc": ["common", "server/access", "server/engine", "server/pool", "server"],
+    "server/net": ["common", "server/access", "server/engine", "server/rpc", "server"],
     "server/admin": ["common", "server/engine", "server/rpc", "server"],
-    "server": ["common", "server/engine", "server/store", "server/pool", "server/rpc", "server/net", "server/admin"],
+    "server": ["common", "server/access", "server/engine", "server/store", "server/pool", "server/rpc", "server/net", "server/admin"],
 }
 # Of the files right in server/ those that join the parts; the others are what the parts stand on.
 JOINS = {"main", "settings", "config", "options"}
@@ -116,6 +117,8 @@ def settings_documented():
     example = (ROOT / "conf" / "taskqd.conf").read_text()
     for path, table in [("server/engine/settings.h", "QUEUE_SETTINGS"),
                         ("server/pool/handler_settings.h", "HANDLER_SETTINGS"),
+                        ("server/access/identity.h", "TOKEN_SETTINGS"),
+                        ("server/access/identity.h", "GRANT_SETTINGS"),
                         ("server/settings.h", "SETTINGS")]:
         text = (ROOT / path).read_text()
         found = re.search(r"#define " + table + r"\(X\)(.*?[^\\])\n", text, re.S)
