@@ -256,6 +256,8 @@ static bool start_loops(struct daemon *d)
                           .output_limit = s->output_limit,
                           .max_waits = (unsigned)s->max_waits,
                           .max_subscriptions = (unsigned)s->max_subscriptions,
+                          .access = s->access.count ? &s->access : NULL,
+                          .auth_failures = &d->auth_failures,
                           .pool_report = pool_report,
                           .pool_resize = resize_pool,
                           .pool_context = d,
@@ -336,7 +338,10 @@ static bool listen_to_all(struct daemon *d)
                                      .unix_mode = (mode_t)s->unix_mode};
     d->listeners = listeners_new(d->base, &config);
     if (s->insecure)
-        log_warning("insecure = true: whoever can reach the daemon's addresses may do everything");
+        log_warning("insecure = true: %s",
+                    s->access.count
+                        ? "tokens and jobs travel in clear text on the way to the daemon's addresses"
+                        : "whoever can reach the daemon's addresses may do everything");
     if (!d->listeners)
         return false;
     // Sockets that were passed on stand for the addresses of the settings.

@@ -22,6 +22,7 @@ struct daemon {
     struct backups *backups;
     struct pool *pool;
     struct rpc rpc;
+    _Atomic uint64_t auth_failures;
     struct loop *loops;
     unsigned loop_count; // initialised
     struct event_base *base;

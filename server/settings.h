@@ -45,8 +45,8 @@
     X(shutdown_timeout, SECONDS, 0, 86400000, 30000, NULL, LIVE,                                             \
       "how long running jobs may go on when the daemon is stopped")                                          \
     X(insecure, FLAG, 0, 1, 0, NULL, START,                                                                  \
-      "true: addresses that other machines can reach may be listened on, though everybody may then do "      \
-      "everything")                                                                                          \
+      "true: addresses that other machines can reach may be listened on, though jobs and tokens travel in "  \
+      "clear text, and without tokens everybody may do everything")                                          \
     X(unix_mode, MODE, 0, 511, 432, NULL, START, "permissions of Unix sockets, such as 0660")                \
     X(segment_size, BYTES, 0, 268435456, 0, NULL, START, "size of the store's files; 0: by max_body")        \
     X(log_level, CHOICE, 0, 3, 1, "debug info warning error", LIVE,                                          \

@@ -404,6 +404,9 @@ struct job_info {
 };
 enum error engine_job_info(struct engine *e, struct moment now, uint64_t id, struct job_info *out) MUST_CHECK;
 
+// The queue that a job is in; the name is valid until the lock is released. False: there is no such job.
+bool engine_job_queue(const struct engine *e, uint64_t id, struct slice *name) MUST_CHECK;
+
 // Jobs of one state of one queue: ready ones in the order in which they will be taken, others by id. `cursor`
 // starts zeroed and remembers the place, also when the job it stands at is gone. Calls back for at most
 // `limit` jobs, and looks at no more than 1,000 for that; *more is false at the end.

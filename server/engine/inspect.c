@@ -94,6 +94,14 @@ static void fill(const struct engine *e, const struct job *j, struct job_info *i
     explain(j, info, info->why, sizeof info->why);
 }
 
+bool engine_job_queue(const struct engine *e, uint64_t id, struct slice *name)
+{
+    const struct job *j = id_map_find(&e->jobs, id);
+    if (j)
+        *name = queue_name(job_queue(j));
+    return j;
+}
+
 enum error engine_job_info(struct engine *e, struct moment now, uint64_t id, struct job_info *out)
 {
     engine_begin(e, now);

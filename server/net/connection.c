@@ -1,7 +1,9 @@
 #include "server/net/connection.h"
 
+#include "common/log.h"
 #include "server/hub.h"
 #include "server/net/loop.h"
+#include "server/net/peer.h"
 #include "server/net/stream.h"
 
 #include <assert.h>
@@ -17,9 +19,10 @@
 // buffer that grows.
 #define JOIN_MAX (LOOP_BUFFER - LOOP_READ)
 
-#define FLUSH_SECONDS   30 // to take its last output has a client that sends no more
-#define DISCARD_SECONDS 1
-#define DISCARDS_MAX    64
+#define FLUSH_SECONDS    30 // to take its last output has a client that sends no more
+#define DISCARD_SECONDS  1
+#define DISCARDS_MAX     64
+#define PATIENCE_SECONDS 10 // to say who it is has a client where that matters
 
 struct leftover {
     size_t len, cap;
@@ -163,7 +166,12 @@ static void op_unblocked(struct session *s)
     make_pending(connection_of(s));
 }
 
-const struct dispatch_ops connection_ops = {.send = op_send, .unblocked = op_unblocked};
+static void op_peer(const struct session *s, char text[DISPATCH_PEER_MAX])
+{
+    peer_print(connection_of((struct session *)(uintptr_t)s)->fd, text);
+}
+
+const struct dispatch_ops connection_ops = {.send = op_send, .unblocked = op_unblocked, .peer = op_peer};
 
 // ---- input
 
@@ -323,6 +331,38 @@ void connection_finish(struct connection *c)
 
 // ---- its beginning and end
 
+// Somebody who has not said who it is has had the time to do so.
+static void on_patience(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = context;
+    char peer[PEER_TEXT_MAX];
+    event_free(c->patience);
+    c->patience = NULL;
+    if (c->session.who || c->dead)
+        return;
+    peer_print(c->fd, peer);
+    log_info("a connection is closed that has not said who it is peer=%s", peer);
+    die(c);
+}
+
+// False: no memory.
+static bool identify(struct connection *c, const struct access *access)
+{
+    struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
+    if (!access || (c->session.who = peer_identity(c->fd, access)))
+        return true;
+    c->patience = event_new(c->loop->base, -1, 0, on_patience, c);
+    return c->patience && event_add(c->patience, &patience) == 0;
+}
+
+static void stop_patience(struct connection *c)
+{
+    if (c->patience)
+        event_free(c->patience);
+}
+
 bool connection_open(struct loop *l, int fd_take)
 {
     struct connection *c = calloc(1, sizeof *c);
@@ -334,7 +374,9 @@ bool connection_open(struct loop *l, int fd_take)
     c->fd = fd_take;
     c->session.dispatch = &l->dispatch;
     if (event_assign(&c->read_event, l->base, c->fd, EV_READ | EV_PERSIST, on_readable, c) ||
-        event_add(&c->read_event, NULL)) {
+        event_add(&c->read_event, NULL) || !identify(c, l->dispatch.rpc->access)) {
+        stop_patience(c);
+        event_del(&c->read_event);
         close(c->fd);
         free(c);
         return false;
@@ -350,6 +392,7 @@ void connection_close(struct connection *c)
     if (c->reading)
         event_del(&c->read_event);
     stop_writing(c);
+    stop_patience(c);
     dispatch_close(c->session.dispatch, &c->session);
     close(c->fd);
     stream_free(c->stream);

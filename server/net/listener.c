@@ -220,8 +220,9 @@ static bool may_listen(const struct listeners *l, const struct address *a, char 
         return true;
     address_print(a, text);
     snprintf(why, why_size,
-             "others can reach %s, and there are no passwords yet: set insecure = true if that is what "
-             "you want, or listen on 127.0.0.1",
+             "others can reach %s, and there is no TLS yet: jobs and tokens would travel in clear text, and "
+             "without tokens everybody could do everything; set insecure = true if that is what you want, or "
+             "listen on 127.0.0.1",
              text);
     errno = EACCES;
     return false;

@@ -2,6 +2,7 @@
 
 #include "server/net/connection.h"
 
+#include "common/clock.h"
 #include "server/hub.h"
 
 #include <event2/event.h>
@@ -165,6 +166,24 @@ static bool has_work(struct loop *l)
            mailbox_has(&l->mailbox);
 }
 
+// Tasks that rest go on when it is time, for which the thread is woken.
+static void see_to_resting(struct loop *l)
+{
+    int64_t now = clock_ns() / 1000000;
+    dispatch_rested(&l->dispatch, now);
+    int64_t left = dispatch_rests_until(&l->dispatch) - now;
+    struct timeval time = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
+    if (l->dispatch.resting && event_add(&l->rest_event, &time))
+        dispatch_rested(&l->dispatch, INT64_MAX); // no memory to wait
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context; // the end of the turn sees to it
+}
+
 // What events left to be done. A thread posts to its own mailbox without waking itself, so it is always
 // looked into.
 static void end_turn(struct loop *l)
@@ -172,6 +191,8 @@ static void end_turn(struct loop *l)
     if (dispatch_uncrowd(&l->dispatch))
         resume_all(l);
     dispatch_completions(&l->dispatch);
+    if (l->dispatch.resting)
+        see_to_resting(l);
     if (l->held)
         run_held(l);
     if (l->dispatch.asleep)
@@ -217,6 +238,7 @@ bool loop_init(struct loop *l, const struct rpc *rpc)
     if (l->buffer && l->base &&
         event_assign(&l->mailbox_event, l->base, l->mailbox.fd, EV_READ | EV_PERSIST, on_mailbox, l) == 0 &&
         event_assign(&l->stop_event, l->base, -1, 0, on_stop_time, l) == 0 &&
+        event_assign(&l->rest_event, l->base, -1, 0, on_rested, l) == 0 &&
         event_add(&l->mailbox_event, NULL) == 0 &&
         dispatch_init(&l->dispatch, rpc, &connection_ops, &l->mailbox))
         return true;
@@ -294,6 +316,7 @@ void loop_release(struct loop *l)
     dispatch_completions(&l->dispatch);
     event_del(&l->mailbox_event);
     event_del(&l->stop_event);
+    event_del(&l->rest_event);
     event_base_free(l->base);
     free(l->buffer);
     free(l->given);

@@ -24,6 +24,7 @@ struct loop {
     struct mailbox mailbox;
     struct event mailbox_event;
     struct event stop_event; // the time to finish is up
+    struct event rest_event; // the first of the tasks that rest goes on
     char *buffer;            // LOOP_BUFFER
     struct connection *connections;
     struct connection *pending, *pending_last;

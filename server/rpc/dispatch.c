@@ -7,6 +7,7 @@
 #include "server/rpc/method.h"
 #include "server/rpc/output.h"
 #include "server/rpc/parse.h"
+#include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/task.h"
 
@@ -32,6 +33,7 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
 void dispatch_release(struct dispatch *d)
 {
     dispatch_rouse(d);
+    dispatch_rested(d, INT64_MAX);
     while (d->tasks) {
         struct task *t = d->tasks;
         d->tasks = t->next;
@@ -93,6 +95,8 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
             return;
         }
     }
+    if (d->rpc->access && !permit_job(call->session, call->engine, call->arena, r))
+        return;
     call->promise = 0;
     r->method->exec(call, r);
     call_promise(call);
@@ -101,7 +105,7 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
 
 static_assert(offsetof(struct held_params, id) == 0 && offsetof(struct result_params, id) == 0 &&
                   offsetof(struct queue_params, id) == 0,
-              "METHOD_BY_ID says so");
+              "METHOD_BY_ID and SCOPE_JOB say so");
 
 // The jobs that the round names by their ids may be anywhere in memory.
 static void prefetch(const struct dispatch *d, const struct engine *e)
@@ -159,6 +163,14 @@ static void finish_task(struct dispatch *d, struct task *t)
 
 static void queue_task(struct dispatch *d, struct task *t)
 {
+    if (t->rests_until) {
+        if (d->resting_last)
+            d->resting_last->next = t;
+        else
+            d->resting = t;
+        d->resting_last = t;
+        return;
+    }
     if (t->asleep) {
         t->next = d->asleep;
         d->asleep = t;
@@ -181,6 +193,23 @@ void dispatch_rouse(struct dispatch *d)
         t->asleep = false;
         queue_task(d, t);
     }
+}
+
+void dispatch_rested(struct dispatch *d, int64_t now_ms)
+{
+    for (struct task *t; (t = d->resting) && t->rests_until <= now_ms;) {
+        d->resting = t->next;
+        if (!d->resting)
+            d->resting_last = NULL;
+        t->next = NULL;
+        t->rests_until = 0;
+        queue_task(d, t);
+    }
+}
+
+int64_t dispatch_rests_until(const struct dispatch *d)
+{
+    return d->resting ? d->resting->rests_until : -1;
 }
 
 static void begin_task(struct dispatch *d, struct session *s, const char *text, size_t len)

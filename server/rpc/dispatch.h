@@ -28,13 +28,17 @@ struct mark {
     uint64_t promise;
 };
 
-// What the dispatcher wants of a connection. Neither may call back into the dispatcher.
+#define DISPATCH_PEER_MAX 160
+
+// What the dispatcher wants of a connection. None may call back into the dispatcher.
 struct dispatch_ops {
     // Sends output, in order, or keeps it and sends it when it can be; keeps session.unsent up to date.
     void (*send)(struct session *s, const char *data, size_t len, const struct mark *marks,
                  unsigned mark_count);
     // The session is not blocked any more: what was not consumed of its input may be given again.
     void (*unblocked)(struct session *s);
+    // Writes the address of the other end, for the log. NULL: nobody knows.
+    void (*peer)(const struct session *s, char text[DISPATCH_PEER_MAX]);
 };
 
 #define DISPATCH_ROUND   64  // requests in a round
@@ -82,7 +86,8 @@ struct dispatch {
     unsigned piece_marks;            // the first mark of the present session
     struct task *tasks, *tasks_last; // under way, in turn
     bool crowded; // the store has too much to write for more to be read; dispatch_uncrowd takes it back
-    struct task *asleep; // under way, with nothing to do until they are roused
+    struct task *resting, *resting_last; // under way, until a time that has to come: the first first
+    struct task *asleep;                 // under way, with nothing to do until they are roused
     struct waiter *late,
         *late_last; // completed ones that had to wait for a batch, or whose session was closed
     uint32_t tags;  // the last that was given to a batch
@@ -127,6 +132,11 @@ bool dispatch_has_late(const struct dispatch *d);
 
 // Much of the output was sent: answers what was kept back for that.
 void dispatch_drained(struct dispatch *d, struct session *s);
+
+// When the first of the tasks that rest goes on, in ms as clock_ns() has it; -1: none rests. By then, or
+// later, dispatch_rested() is to be called, and dispatch_work().
+int64_t dispatch_rests_until(const struct dispatch *d);
+void dispatch_rested(struct dispatch *d, int64_t now_ms);
 
 // One slice of all the slow work there is. True: there is more.
 bool dispatch_work(struct dispatch *d);

@@ -4,7 +4,8 @@
 
 // The busiest first: that is how they are looked up.
 static const struct method *const groups[] = {
-    methods_produce, methods_consume, methods_queue, methods_sweep, methods_look, methods_admin,
+    methods_produce, methods_consume, methods_queue,  methods_sweep,
+    methods_look,    methods_admin,   methods_access,
 };
 
 const struct method *method_find(struct slice name)

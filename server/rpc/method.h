@@ -4,6 +4,7 @@
 #define RPC_METHOD_H
 
 #include "common/buffer.h"
+#include "server/access/role.h"
 #include "server/rpc/params.h"
 #include "server/rpc/request.h"
 #include "server/rpc/rpc.h"
@@ -44,9 +45,24 @@ enum method_flag {
     METHOD_BY_ID = 32,      // its params begin with the id of a job, 0 where none was given
 };
 
+// What a method's roles have to be held on.
+enum method_scope {
+    SCOPE_OPEN = 1,        // nothing: also for a client that has not said who it is
+    SCOPE_OWN,             // nothing: it is about the connection's own matters
+    SCOPE_QUEUE,           // each queue that the params name
+    SCOPE_JOB,             // the queue of the job whose id its params begin with
+    SCOPE_QUEUE_OR_JOB,    // either, by what is given
+    SCOPE_QUEUE_OR_DAEMON, // the queue if one is named, else all
+    SCOPE_DAEMON,          // all queues there can be
+    SCOPE_LIST,            // nothing: it shows what may be read and leaves out the rest
+};
+
 struct method {
     const char *name;
     uint8_t name_len;
+    uint8_t scope;         // enum method_scope
+    uint8_t roles;         // of which one is needed; server/rpc/permit.h
+    uint8_t roles_to_tell; // instead of them where a param is given; 0: no others
     uint8_t flags;
     uint8_t param_count;
     uint32_t required; // bits of `seen` that must be set
@@ -75,7 +91,8 @@ const struct method *method_find(struct slice name);
 const struct method *method_at(unsigned n);
 
 // For the rows.
-#define METHOD_NAME(text) .name = "" text, .name_len = sizeof(text) - 1
+#define METHOD(text, scope_, roles_)                                                                         \
+    .name = "" text, .name_len = sizeof(text) - 1, .scope = SCOPE_##scope_, .roles = (roles_)
 #define METHOD_PARAMS(rows_, member)                                                                         \
     .params = (rows_), .param_count = sizeof(rows_) / sizeof *(rows_),                                       \
     .in_size = sizeof(((struct request *)0)->in.member)
@@ -89,5 +106,6 @@ extern const struct method methods_queue[];   // declare, pause, resume, join
 extern const struct method methods_sweep[];   // delete, kick, shutdown, drop
 extern const struct method methods_look[];    // job, jobs, queues, stats
 extern const struct method methods_admin[];   // hello, ping, pool, backup, $/cancelRequest
+extern const struct method methods_access[];  // auth
 
 #endif

@@ -188,12 +188,13 @@ static void take_back_exec(struct call *call, struct request *r)
 }
 
 const struct method methods_admin[] = {
-    {METHOD_NAME("ping"), .exec = nothing_exec, .reply = empty_reply},
-    {METHOD_NAME("hello"), METHOD_PARAMS(hello_rows, queue), .flags = METHOD_LOOKS, .step = hello_step},
-    {METHOD_NAME("pool"), METHOD_PARAMS(pool_rows, pool), .check = pool_check, .step = pool_step},
-    {METHOD_NAME("backup"), METHOD_PARAMS(backup_rows, backup), .required = PARAM_BIT(0), .step = backup_step,
-     .release = backup_release},
-    {METHOD_NAME("$/cancelRequest"), METHOD_PARAMS(take_back_rows, take_back), .flags = METHOD_TAKES_BACK,
+    {METHOD("ping", OPEN, 0), .exec = nothing_exec, .reply = empty_reply},
+    {METHOD("hello", OPEN, 0), METHOD_PARAMS(hello_rows, queue), .flags = METHOD_LOOKS, .step = hello_step},
+    {METHOD("pool", DAEMON, ROLE_READ), .roles_to_tell = ROLE_ADMIN, METHOD_PARAMS(pool_rows, pool),
+     .check = pool_check, .step = pool_step},
+    {METHOD("backup", DAEMON, ROLE_ADMIN), METHOD_PARAMS(backup_rows, backup), .required = PARAM_BIT(0),
+     .step = backup_step, .release = backup_release},
+    {METHOD("$/cancelRequest", OWN, 0), METHOD_PARAMS(take_back_rows, take_back), .flags = METHOD_TAKES_BACK,
      .required = PARAM_BIT(0), .exec = take_back_exec, .reply = empty_reply},
     {0},
 };

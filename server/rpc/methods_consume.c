@@ -1,6 +1,7 @@
 // get, ack, nack, release, bury, touch, progress.
 #include "server/engine/blob.h"
 #include "server/rpc/method.h"
+#include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/session.h"
 
@@ -274,7 +275,9 @@ static void ack_exec(struct call *call, struct request *r)
         unsigned left = in->ids.count - i;
         if (i % PREFETCHED == 0)
             engine_prefetch(call->engine, &in->ids.items[i], left < PREFETCHED ? left : PREFETCHED);
-        enum error error = engine_ack(call->engine, call->now, call->client, in->ids.items[i], 0, NULL);
+        enum error error = permit_job_id(call->session, call->engine, r, in->ids.items[i]);
+        if (!error)
+            error = engine_ack(call->engine, call->now, call->client, in->ids.items[i], 0, NULL);
         call_promise(call);
         r->out.ack.errors[i] = error;
         if (error)
@@ -394,21 +397,22 @@ static void progress_exec(struct call *call, struct request *r)
 }
 
 const struct method methods_consume[] = {
-    {METHOD_NAME("get"), METHOD_PARAMS(get_rows, get), .flags = METHOD_CLIENT | METHOD_SILENT,
+    {METHOD("get", QUEUE, ROLE_TAKE), METHOD_PARAMS(get_rows, get), .flags = METHOD_CLIENT | METHOD_SILENT,
      .check = get_check, .exec = get_exec, .reply = get_reply, .release = get_release},
-    {METHOD_NAME("ack"), METHOD_PARAMS(ack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
+    {METHOD("ack", JOB, ROLE_TAKE), METHOD_PARAMS(ack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .check = ack_check, .exec = ack_exec, .reply = ack_reply, .release = held_release},
-    {METHOD_NAME("nack"), METHOD_PARAMS(nack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
+    {METHOD("nack", JOB, ROLE_TAKE), METHOD_PARAMS(nack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = nack_exec, .reply = nack_reply,
      .release = held_release},
-    {METHOD_NAME("release"), METHOD_PARAMS(release_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
-     .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = release_exec, .reply = empty_reply},
-    {METHOD_NAME("bury"), METHOD_PARAMS(bury_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
+    {METHOD("release", JOB, ROLE_TAKE), METHOD_PARAMS(release_rows, held),
+     .flags = METHOD_CLIENT | METHOD_BY_ID, .required = PARAM_BIT(HELD_ID), .check = held_check,
+     .exec = release_exec, .reply = empty_reply},
+    {METHOD("bury", JOB, ROLE_TAKE), METHOD_PARAMS(bury_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = bury_exec, .reply = empty_reply,
      .release = held_release},
-    {METHOD_NAME("touch"), METHOD_PARAMS(touch_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
+    {METHOD("touch", JOB, ROLE_TAKE), METHOD_PARAMS(touch_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = touch_exec, .reply = touch_reply},
-    {METHOD_NAME("progress"), METHOD_PARAMS(progress_rows, held), .flags = METHOD_CLIENT,
+    {METHOD("progress", JOB, ROLE_TAKE), METHOD_PARAMS(progress_rows, held), .flags = METHOD_CLIENT,
      .required = PARAM_BIT(HELD_ID), .check = progress_check_params, .exec = progress_exec,
      .reply = empty_reply, .release = held_release},
     {0},

@@ -1,7 +1,10 @@
 // job, jobs, queues, stats.
+#include "server/access/identity.h"
 #include "server/hub.h"
 #include "server/rpc/method.h"
+#include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
+#include "server/rpc/session.h"
 #include "server/rpc/task.h"
 
 #include "common/json_writer.h"
@@ -100,7 +103,9 @@ static bool job_step(struct task *t)
 {
     struct job_info info;
     struct moment now = hub_lock(t->rpc->hub);
-    t->request.error = engine_job_info(hub_engine(t->rpc->hub), now, t->request.in.queue.id, &info);
+    struct engine *e = hub_engine(t->rpc->hub);
+    if (!t->rpc->access || permit_job(t->session, e, &t->arena, &t->request))
+        t->request.error = engine_job_info(e, now, t->request.in.queue.id, &info);
     if (!t->request.error)
         write_job(&t->out, &info, now, JOB_WITH_ALL);
     hub_unlock(t->rpc->hub);
@@ -261,7 +266,10 @@ static void write_flags(struct buffer *b, const struct queue_info *q)
 // The rows of one slice, and one more that is only looked at: it tells whether there is a next page.
 struct queue_page {
     struct buffer *out;
-    unsigned wanted, seen;
+    const struct identity *reader; // NULL: all are shown
+    unsigned wanted, shown;
+    unsigned rows, seen; // that the slice looks at
+    bool more;
     char *last; // QUEUE_NAME_MAX bytes
     size_t last_len;
 };
@@ -269,8 +277,15 @@ struct queue_page {
 static void visit_queue(void *context, const struct queue_info *q)
 {
     struct queue_page *page = context;
-    if (page->seen++ == page->wanted)
+    page->more = page->more || page->shown == page->wanted || page->seen == page->rows;
+    if (page->more)
         return;
+    page->seen++;
+    memcpy(page->last, q->name.data, q->name.len);
+    page->last_len = q->name.len;
+    if (page->reader && !(identity_roles(page->reader, q->name) & ROLE_READ))
+        return;
+    page->shown++;
     struct buffer *b = page->out;
     json_write_comma(b);
     json_write_raw(b, "{");
@@ -283,8 +298,6 @@ static void visit_queue(void *context, const struct queue_info *q)
     write_count(b, "waiters", q->gauges.waiting_gets);
     write_flags(b, q);
     json_write_raw(b, "}");
-    memcpy(page->last, q->name.data, q->name.len);
-    page->last_len = q->name.len;
 }
 
 static bool queues_step(struct task *t)
@@ -295,26 +308,27 @@ static bool queues_step(struct task *t)
         t->at.queues.after = in->after;
         json_write_raw(&t->out, "{\"queues\":[");
     }
+    if (!t->session) // closed
+        return true;
     struct queue_page page = {.out = &t->out, .wanted = limit - t->at.queues.count};
-    if (page.wanted > SLICE_ROWS)
-        page.wanted = SLICE_ROWS;
+    page.reader = t->rpc->access ? t->session->who : NULL;
+    page.rows = page.reader || page.wanted > SLICE_ROWS ? SLICE_ROWS : page.wanted;
     page.last = arena_alloc(&t->arena, QUEUE_NAME_MAX);
     if (!page.last) {
         request_refuse(&t->request, ERROR_OVERLOADED, (struct slice){0}, "the daemon has no memory left");
         return true;
     }
     struct moment now = hub_lock(t->rpc->hub);
-    engine_list_queues(hub_engine(t->rpc->hub), now, t->at.queues.after, page.wanted + 1, visit_queue, &page);
+    engine_list_queues(hub_engine(t->rpc->hub), now, t->at.queues.after, page.rows + 1, visit_queue, &page);
     hub_unlock(t->rpc->hub);
 
-    bool more = page.seen > page.wanted;
-    t->at.queues.count += more ? page.wanted : page.seen;
+    t->at.queues.count += page.shown;
     if (page.seen > 0)
         t->at.queues.after = (struct slice){page.last, page.last_len};
-    if (more && t->at.queues.count < limit)
+    if (page.more && t->at.queues.count < limit)
         return false;
     json_write_raw(&t->out, "],\"next\":");
-    if (more)
+    if (page.more)
         json_write_string(&t->out, t->at.queues.after);
     else
         json_write_raw(&t->out, "null");
@@ -378,6 +392,7 @@ static bool stats_step(struct task *t)
         write_count(b, "queues", daemon.queues);
         write_count(b, "clients",
                     t->rpc->connection_count ? t->rpc->connection_count(t->rpc->connection_context) : 0);
+        write_count(b, "auth_failures", t->rpc->auth_failures ? *t->rpc->auth_failures : 0);
         write_count(b, "bytes", daemon.bytes);
         write_count(b, "max_bytes", daemon.max_bytes);
         write_numbers(b, &daemon.gauges, &daemon.counters);
@@ -398,13 +413,13 @@ static bool stats_step(struct task *t)
 }
 
 const struct method methods_look[] = {
-    {METHOD_NAME("job"), METHOD_PARAMS(job_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
+    {METHOD("job", JOB, ROLE_READ), METHOD_PARAMS(job_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
      .required = PARAM_BIT(0), .step = job_step},
-    {METHOD_NAME("jobs"), METHOD_PARAMS(jobs_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
+    {METHOD("jobs", QUEUE, ROLE_READ), METHOD_PARAMS(jobs_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
      .required = PARAM_BIT(JOBS_QUEUE), .check = jobs_check, .step = jobs_step},
-    {METHOD_NAME("queues"), METHOD_PARAMS(queues_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
-     .step = queues_step},
-    {METHOD_NAME("stats"), METHOD_PARAMS(stats_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
-     .step = stats_step},
+    {METHOD("queues", LIST, ROLE_READ), METHOD_PARAMS(queues_rows, queue),
+     .flags = METHOD_LOOKS | METHOD_SILENT, .step = queues_step},
+    {METHOD("stats", QUEUE_OR_DAEMON, ROLE_READ), METHOD_PARAMS(stats_rows, queue),
+     .flags = METHOD_LOOKS | METHOD_SILENT, .step = stats_step},
     {0},
 };

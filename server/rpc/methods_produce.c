@@ -256,20 +256,20 @@ static void cancel_reply(struct buffer *b, const struct request *r)
 }
 
 const struct method methods_produce[] = {
-    {METHOD_NAME("put"), METHOD_PARAMS(put_rows, put), .flags = METHOD_CLIENT,
+    {METHOD("put", QUEUE, ROLE_PUT), METHOD_PARAMS(put_rows, put), .flags = METHOD_CLIENT,
      .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = put_check, .exec = put_exec,
      .reply = put_reply, .release = put_release},
-    {METHOD_NAME("submit"), METHOD_PARAMS(submit_rows, put), .flags = METHOD_CLIENT,
+    {METHOD("submit", QUEUE, ROLE_PUT), METHOD_PARAMS(submit_rows, put), .flags = METHOD_CLIENT,
      .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = submit_check, .exec = submit_exec,
      .reply = put_reply, .release = put_release},
-    {METHOD_NAME("call"), METHOD_PARAMS(call_rows, put),
+    {METHOD("call", QUEUE, ROLE_PUT), METHOD_PARAMS(call_rows, put),
      .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT,
      .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = call_check, .exec = call_exec,
      .release = call_release},
-    {METHOD_NAME("result"), METHOD_PARAMS(result_rows, result),
+    {METHOD("result", JOB, ROLE_PUT | ROLE_READ), METHOD_PARAMS(result_rows, result),
      .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT, .required = PARAM_BIT(RESULT_ID),
      .check = result_check, .exec = result_exec, .release = outcome_release},
-    {METHOD_NAME("cancel"), METHOD_PARAMS(cancel_rows, result), .required = PARAM_BIT(CANCEL_ID),
-     .exec = cancel_exec, .reply = cancel_reply},
+    {METHOD("cancel", JOB, ROLE_PUT | ROLE_ADMIN), METHOD_PARAMS(cancel_rows, result),
+     .required = PARAM_BIT(CANCEL_ID), .exec = cancel_exec, .reply = cancel_reply},
     {0},
 };

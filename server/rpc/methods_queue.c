@@ -154,13 +154,14 @@ static void join_exec(struct call *call, struct request *r)
 }
 
 const struct method methods_queue[] = {
-    {METHOD_NAME("join"), METHOD_PARAMS(join_rows, queue), .flags = METHOD_CLIENT | METHOD_SILENT,
-     .required = PARAM_BIT(JOIN_QUEUE), .check = join_check, .exec = join_exec, .reply = empty_reply},
-    {METHOD_NAME("pause"), METHOD_PARAMS(queue_rows, queue), .required = PARAM_BIT(0), .exec = pause_exec,
-     .reply = empty_reply},
-    {METHOD_NAME("resume"), METHOD_PARAMS(queue_rows, queue), .required = PARAM_BIT(0), .exec = resume_exec,
-     .reply = empty_reply},
-    {METHOD_NAME("declare"), METHOD_PARAMS(declare_rows, declare), .required = PARAM_BIT(DECLARE_QUEUE),
-     .step = declare_step},
+    {METHOD("join", QUEUE, ROLE_PUT | ROLE_READ), METHOD_PARAMS(join_rows, queue),
+     .flags = METHOD_CLIENT | METHOD_SILENT, .required = PARAM_BIT(JOIN_QUEUE), .check = join_check,
+     .exec = join_exec, .reply = empty_reply},
+    {METHOD("pause", QUEUE, ROLE_ADMIN), METHOD_PARAMS(queue_rows, queue), .required = PARAM_BIT(0),
+     .exec = pause_exec, .reply = empty_reply},
+    {METHOD("resume", QUEUE, ROLE_ADMIN), METHOD_PARAMS(queue_rows, queue), .required = PARAM_BIT(0),
+     .exec = resume_exec, .reply = empty_reply},
+    {METHOD("declare", QUEUE, ROLE_ADMIN), METHOD_PARAMS(declare_rows, declare),
+     .required = PARAM_BIT(DECLARE_QUEUE), .step = declare_step},
     {0},
 };

@@ -134,13 +134,13 @@ static void drop_exec(struct call *call, struct request *r)
 }
 
 const struct method methods_sweep[] = {
-    {METHOD_NAME("delete"), METHOD_PARAMS(delete_rows, queue), .flags = METHOD_BY_ID, .check = sweep_check,
-     .exec = delete_exec, .reply = count_reply, .step = delete_step},
-    {METHOD_NAME("kick"), METHOD_PARAMS(kick_rows, queue), .flags = METHOD_BY_ID, .check = sweep_check,
-     .exec = kick_exec, .reply = count_reply, .step = kick_step},
-    {METHOD_NAME("shutdown"), METHOD_PARAMS(shutdown_rows, queue), .required = PARAM_BIT(SHUTDOWN_QUEUE),
-     .exec = shutdown_exec, .reply = shutdown_reply},
-    {METHOD_NAME("drop"), METHOD_PARAMS(drop_rows, queue), .required = PARAM_BIT(0), .exec = drop_exec,
-     .reply = count_reply},
+    {METHOD("delete", QUEUE_OR_JOB, ROLE_ADMIN), METHOD_PARAMS(delete_rows, queue), .flags = METHOD_BY_ID,
+     .check = sweep_check, .exec = delete_exec, .reply = count_reply, .step = delete_step},
+    {METHOD("kick", QUEUE_OR_JOB, ROLE_ADMIN), METHOD_PARAMS(kick_rows, queue), .flags = METHOD_BY_ID,
+     .check = sweep_check, .exec = kick_exec, .reply = count_reply, .step = kick_step},
+    {METHOD("shutdown", QUEUE, ROLE_ADMIN), METHOD_PARAMS(shutdown_rows, queue),
+     .required = PARAM_BIT(SHUTDOWN_QUEUE), .exec = shutdown_exec, .reply = shutdown_reply},
+    {METHOD("drop", QUEUE, ROLE_ADMIN), METHOD_PARAMS(drop_rows, queue), .required = PARAM_BIT(0),
+     .exec = drop_exec, .reply = count_reply},
     {0},
 };

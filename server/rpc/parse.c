@@ -2,6 +2,7 @@
 
 #include "common/json_reader.h"
 #include "server/rpc/params.h"
+#include "server/rpc/permit.h"
 
 #include <string.h>
 
@@ -174,6 +175,9 @@ static void conclude(struct envelope *e)
             r->id = NULL_ID;
         return;
     }
+    const struct access *access = e->call->rpc->access;
+    if (access && !permit_method(e->call, r))
+        return;
     if (!r->method) {
         request_refuse(r, ERROR_METHOD_NOT_FOUND, (struct slice){0}, NULL);
         return;
@@ -181,6 +185,8 @@ static void conclude(struct envelope *e)
     late_params(e);
     if (!r->error && r->method->check)
         r->method->check(e->call, r);
+    if (access && !r->error)
+        permit_params(e->call, r);
 }
 
 static void clear(struct request *r, const char *start)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct access;
 struct backup;
 struct buffer;
 struct hub;
@@ -39,6 +40,10 @@ struct rpc {
     _Atomic uint64_t output_limit; // while this much of a connection's output is not sent, it is not heard
     atomic_uint max_waits;         // of a connection; the engine has it too
     unsigned max_subscriptions;    // as well
+
+    // Who may do what; NULL: everybody everything. Constant.
+    const struct access *access;
+    _Atomic uint64_t *auth_failures; // counts tokens that were nobody's; NULL: nobody counts. Any thread.
 
     // Appends the array of the pool's handlers; NULL: there is no pool. Any thread.
     void (*pool_report)(void *context, struct buffer *out);

@@ -11,6 +11,7 @@
 
 struct batch;
 struct dispatch;
+struct identity;
 struct task;
 struct wait;
 
@@ -18,6 +19,7 @@ struct wait;
 struct session {
     struct dispatch *dispatch;
     struct engine_client *client; // made when it is first needed
+    const struct identity *who;   // NULL: it has not said; of no interest without rpc.access
     struct wait *waits;           // requests that wait, the newest first
     struct waiter *kept;          // completed while too much output was unsent: a ring, this is the last
     uint64_t kept_bytes;          // of outcomes in them
@@ -29,6 +31,7 @@ struct session {
     size_t scanned;               // so much of the input's beginning is known to have no line feed
     uint32_t round;               // where the dispatcher has it in its present round, + 1
     uint32_t pieces;              // of its output that are written and not yet handed to the connection
+    uint8_t failures;             // tokens that were nobody's
     bool held_up;  // output or a task stood in the way when input was last handled: there may be more in it
     bool begun;    // the first byte was seen
     bool skipping; // the rest of a line that is too long

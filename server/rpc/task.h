@@ -22,8 +22,9 @@ struct task {
     struct arena arena;
     struct buffer out; // the result object
     bool begun;
-    bool asleep; // there is nothing to do before the thread is woken; set by the step
-    union {      // where it is
+    int64_t rests_until; // ms as clock_ns() has it: goes on then; all rest equally long. 0: it does not rest
+    bool asleep;         // there is nothing to do before the thread is woken; set by the step
+    union {              // where it is
         struct sweep sweep;
         struct {
             int state; // index into the states' order

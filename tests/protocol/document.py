@@ -6,6 +6,7 @@ import re
 import unittest
 
 import lib
+from access import rows
 from run_examples import WORD, Mismatch, match, parse, substitute
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -56,6 +57,16 @@ class DocumentTest(unittest.TestCase):
         self.assertGreater(len(names), 10)
         for name in names:
             self.assertIn("`%s`" % name, self.document.sections["stats"])
+
+    def test_what_every_method_needs_is_as_its_row_says(self):
+        documented = {}
+        for methods, roles in re.findall(r"^\| ((?:`[^`]+` ?)+)\| ((?:`[a-z]+` ?)*)\|",
+                                         self.document.sections["Who may do what"], re.M):
+            for method in re.findall(r"`([^`]+)`", methods):
+                documented[method] = set(re.findall(r"`([a-z]+)`", roles))
+        table = {method: roles for method, (scope, roles, _) in rows().items()}
+        table["queues"] = set()  # leaves out what may not be read
+        self.assertEqual(table, documented)
 
     def test_every_method_has_a_section_with_an_example_of_it(self):
         self.assertGreater(len(self.document.methods), 25)

@@ -115,6 +115,8 @@ bool world_turn(struct world *w)
 {
     bool busy = mailbox_has(&w->mailbox) || dispatch_has_work(&w->dispatch);
     dispatch_completions(&w->dispatch);
+    busy = dispatch_rests_until(&w->dispatch) >= 0 || busy;
+    dispatch_rested(&w->dispatch, INT64_MAX); // time flies
     dispatch_work(&w->dispatch);
     dispatch_flush(&w->dispatch);
     for (struct peer *p = w->peers; p; p = p->next) {

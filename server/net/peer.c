@@ -1,0 +1,58 @@
+#include "server/net/peer.h"
+
+#include "server/access/identity.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define GROUPS_USUAL 64
+
+static bool is_unix(int fd)
+{
+    int domain = 0;
+    socklen_t len = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+static bool credentials(int fd, struct ucred *out)
+{
+    socklen_t len = sizeof *out;
+    return is_unix(fd) && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, out, &len) == 0;
+}
+
+void peer_print(int fd, char text[PEER_TEXT_MAX])
+{
+    struct ucred peer;
+    struct address a = {.len = sizeof a.at};
+    if (credentials(fd, &peer))
+        snprintf(text, PEER_TEXT_MAX, "unix:pid=%d,uid=%u", (int)peer.pid, (unsigned)peer.uid);
+    else if (getpeername(fd, &a.at.any, &a.len) == 0)
+        address_print(&a, text);
+    else
+        snprintf(text, PEER_TEXT_MAX, "unknown");
+}
+
+_Static_assert(sizeof(gid_t) == sizeof(uint32_t) && sizeof(uid_t) == sizeof(uint32_t),
+               "identities have 32 bits");
+
+const struct identity *peer_identity(int fd, const struct access *access)
+{
+    struct ucred peer;
+    uint32_t usual[GROUPS_USUAL], *groups = usual, *many = NULL;
+    socklen_t len = sizeof usual;
+    if (!credentials(fd, &peer))
+        return NULL;
+    int got = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len);
+    if (got < 0 && len > sizeof usual && (many = malloc(len))) { // the kernel has said how many there are
+        groups = many;
+        got = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len);
+    }
+    size_t count = got == 0 ? len / sizeof *groups : 0;
+    const struct identity *who = access_of_peer(access, peer.uid, groups, count);
+    if (!who)
+        who = access_of_peer(access, peer.uid, &peer.gid, 1);
+    free(many);
+    return who;
+}

@@ -1,0 +1,19 @@
+// Who is at the other end of a socket.
+#ifndef NET_PEER_H
+#define NET_PEER_H
+
+#include "server/net/address.h"
+
+struct access;
+struct identity;
+
+#define PEER_TEXT_MAX ADDRESS_TEXT_MAX
+
+// Its address, or for a Unix socket its process and user. Any thread.
+void peer_print(int fd, char text[PEER_TEXT_MAX]);
+
+// Whom the kernel says that a Unix socket's peer was when it connected. NULL: nobody's identity, or another
+// kind of socket. Any thread.
+const struct identity *peer_identity(int fd, const struct access *access);
+
+#endif

@@ -1,0 +1,73 @@
+// auth.
+#include "server/access/identity.h"
+#include "server/rpc/dispatch.h"
+#include "server/rpc/method.h"
+#include "server/rpc/session.h"
+#include "server/rpc/task.h"
+
+#include "common/clock.h"
+#include "common/json_writer.h"
+#include "common/log.h"
+
+#include <stdint.h>
+
+// Guessing costs so long a try, and a connection so many.
+#define FAILURE_MS   1000
+#define FAILURES_MAX 10
+
+static const struct param auth_rows[] = {
+    {PARAM_NAME("token"), .type = PARAM_TEXT, .bit = 0, .low = 1, .high = 255, PARAM_FIELD(queue.client)},
+};
+
+static void write_identity(struct buffer *b, const struct identity *who)
+{
+    json_write_raw(b, "{\"identity\":");
+    if (who) {
+        json_write_raw(b, "{\"kind\":");
+        json_write_string(b, slice_of(identity_kind_name(who->kind)));
+        json_write_raw(b, ",\"name\":");
+        json_write_bytes(b, slice_of(who->name));
+        json_write_raw(b, "}");
+    } else {
+        json_write_raw(b, "null");
+    }
+    json_write_raw(b, "}");
+}
+
+static void note_failure(struct task *t)
+{
+    char peer[DISPATCH_PEER_MAX] = "unknown";
+    struct session *s = t->session;
+    if (s->dispatch->ops->peer)
+        s->dispatch->ops->peer(s, peer);
+    s->failures++;
+    if (t->rpc->auth_failures)
+        atomic_fetch_add_explicit(t->rpc->auth_failures, 1, memory_order_relaxed);
+    log_warning("a client gave a token that is nobody's peer=%s failures=%u", peer, s->failures);
+}
+
+static bool auth_step(struct task *t)
+{
+    struct slice token = t->request.in.queue.client;
+    if (t->begun) { // and has rested
+        if (t->session && t->session->failures >= FAILURES_MAX)
+            t->session->refused = true;
+        request_refuse(&t->request, ERROR_UNAUTHORIZED, (struct slice){0}, "this token is nobody's");
+        return true;
+    }
+    const struct identity *who = t->rpc->access ? access_of_token(t->rpc->access, token) : NULL;
+    token_forget((void *)(uintptr_t)token.data, token.len); // of the task's own copy
+    if (t->rpc->access && !who) {
+        note_failure(t);
+        t->rests_until = clock_ns() / 1000000 + FAILURE_MS;
+        return false;
+    }
+    t->session->who = who;
+    write_identity(&t->out, who);
+    return true;
+}
+
+const struct method methods_access[] = {
+    {METHOD("auth", OPEN, 0), METHOD_PARAMS(auth_rows, queue), .required = PARAM_BIT(0), .step = auth_step},
+    {0},
+};

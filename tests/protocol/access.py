@@ -1,0 +1,332 @@
+"""Who may do what: every method of the table, times every role, times own and other queues, over TCP and a Unix socket.
+
+What each method needs is read from its row in server/rpc/methods_*.c; a method that has no row in CALLS fails the test.
+"""
+
+import glob
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+
+import lib
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+ROLES = ("put", "take", "read", "admin")
+REFUSALS = ("unauthorized", "forbidden")
+SECRET = "taskq_" + "5ec12e7" * 9 + "0"
+
+# What a method is asked with: Q and J become a queue and a job in it.
+Q, J = object(), object()
+CALLS = {
+    "put": [{"queue": Q, "body": 1, "timeout": 0}],
+    "submit": [{"queue": Q, "body": 1, "timeout": 0}],
+    "call": [{"queue": Q, "body": 1, "timeout": 0}],
+    "result": [{"id": J, "timeout": 0}],
+    "cancel": [{"id": J}],
+    "get": [{"queue": Q, "timeout": 0}, {"queues": [Q], "timeout": 0}],
+    "ack": [{"id": J}, {"id": J, "delivery": 5}],
+    "nack": [{"id": J}],
+    "release": [{"id": J}],
+    "bury": [{"id": J}],
+    "touch": [{"id": J}],
+    "progress": [{"id": J, "done": 1}],
+    "job": [{"id": J}],
+    "jobs": [{"queue": Q}],
+    "delete": [{"id": J}, {"queue": Q}],
+    "kick": [{"id": J}, {"queue": Q}],
+    "declare": [{"queue": Q, "maxsize": 5}, {"queue": Q, "dead_letter": Q}],
+    "pause": [{"queue": Q}],
+    "resume": [{"queue": Q}],
+    "join": [{"queue": Q, "timeout": 0}],
+    "shutdown": [{"queue": Q}],
+    "drop": [{"queue": Q}],
+    "queues": [{"limit": 1000}],
+    "stats": [{"queue": Q}, {}],
+    "pool": [{}, {"handler": "none", "workers": 1}],
+    "backup": [{"folder": "/nowhere"}],
+    "hello": [{}],
+    "ping": [{}],
+    "auth": [{"token": SECRET}],
+    "$/cancelRequest": [{"id": "none"}],
+}
+
+
+def sha256(token):
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def rows():
+    """name → (scope, roles, roles where a param is given) of every method."""
+    found = {}
+    for path in glob.glob(os.path.join(ROOT, "server", "rpc", "methods_*.c")):
+        with open(path, encoding="utf-8") as file:
+            for name, scope, roles, more in re.findall(
+                    r'METHOD\("([^"]+)",\s*(\w+),\s*([\w| ]+)\)(?:,\s*\.roles_to_tell = (\w+))?', file.read()):
+                words = {word.lower() for word in re.findall(r"ROLE_(\w+)", roles)}
+                found[name] = (scope, words, {more[5:].lower()} if more else words)
+    return found
+
+
+def fill(value, queue, job):
+    if isinstance(value, dict):
+        return {name: fill(member, queue, job) for name, member in value.items()}
+    if isinstance(value, list):
+        return [fill(member, queue, job) for member in value]
+    return queue if value is Q else job if value is J else value
+
+
+def grant(pattern, roles):
+    return '  grant "%s" { roles = {%s} }\n' % (pattern, ", ".join('"%s"' % role for role in roles))
+
+
+def token_section(name, token, *grants):
+    return 'token "%s" {\n  sha256 = "%s"\n%s}\n' % (name, sha256(token), "".join(grants))
+
+
+SUPER = token_section("super", SECRET, grant("*", ROLES))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="taskq-access-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def start(self, configuration, **more):
+        path = os.path.join(self.folder, "taskqd.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(configuration)
+        daemon = lib.Daemon("-c", path, listen=("127.0.0.1:0", "unix:" + os.path.join(self.folder, "s")), **more)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def connect(self, daemon, token=None, unix=False):
+        connection = daemon.connect(daemon.addresses[1 if unix else 0])
+        self.addCleanup(connection.close)
+        if token:
+            connection.call("auth", token=token)
+        return connection
+
+    def attempt(self, connection, method, params):
+        """(name, message) of the error that comes, or (None, result)."""
+        try:
+            return None, connection.call(method, **params)
+        except lib.RpcError as error:
+            return error.name, error.message
+
+
+class Matrix(Case):
+    def each(self):
+        table = rows()
+        self.assertEqual(set(table), set(CALLS), "methods without a call here, or the other way round")
+        self.assertGreater(len(table), 25)
+        for method, (scope, roles, roles_to_tell) in sorted(table.items()):
+            for params in CALLS[method]:
+                yield method, scope, roles_to_tell if params else roles, params
+
+    def check(self, admin, connection, role, everywhere):
+        """Everything that somebody may do who has the role, on queues named own.* or on all."""
+        count = 0
+        for method, scope, roles, params in self.each():
+            for place in ("own", "other"):
+                count += 1
+                queue = "%s.%s.%s.%d" % (place, role, everywhere, count)
+                admin.call("put", queue=queue, body=0)
+                job = admin.call("put", queue=queue, body=0)["id"]
+                name, said = self.attempt(connection, method, fill(params, queue, job))
+                has = {role} if everywhere or place == "own" else set()
+                with self.subTest(method=method, params=str(params), role=role, place=place, everywhere=everywhere):
+                    self.judge(connection, method, scope, roles, params, queue, role, everywhere, has, name, said)
+                if method == "auth":
+                    return_to = self.attempt(connection, "ping", {})
+                    self.assertEqual(return_to, (None, {}))
+        return count
+
+    def judge(self, connection, method, scope, roles, params, queue, role, everywhere, has, name, said):
+        about_job = J in params.values()
+        if scope in ("OPEN", "OWN"):
+            self.assertIsNone(name)
+        elif scope == "LIST":
+            self.assertIsNone(name)
+            shown = {row["queue"].split(".")[0] for row in said["queues"]}
+            self.assertEqual(shown, set() if role != "read" else {"own", "other"} if everywhere else {"own"})
+        elif scope == "DAEMON" or (scope == "QUEUE_OR_DAEMON" and not params):
+            self.judge_queue(roles & ({role} if everywhere else set()), roles, "all queues", name, said)
+        elif about_job:
+            self.judge_job(connection, method, params, roles, queue, has, name, said)
+        else:
+            self.judge_queue(roles & has, roles, '"%s"' % queue, name, said)
+
+    def judge_queue(self, allowed, roles, where, name, said):
+        if allowed:
+            self.assertNotIn(name, REFUSALS, said)
+        else:
+            self.assertEqual(name, "forbidden", said)
+            self.assertIn(where, said)
+            self.assertTrue(any(role in said for role in roles), said)
+
+    def judge_job(self, connection, method, params, roles, queue, has, name, said):
+        absent = self.attempt(connection, method, fill(params, queue, (1 << 53) - 1))
+        if roles & has:
+            self.assertNotIn(name, REFUSALS, said)
+            self.assertNotEqual((name, said), absent)
+        elif "read" in has:
+            self.judge_queue(set(), roles, '"%s"' % queue, name, said)
+        else:
+            self.assertEqual(absent[0], "not_found")
+            self.assertEqual((name, said), absent)
+
+    def test_over_tcp(self):
+        sections = SUPER
+        for role in ROLES:
+            sections += token_section("own-" + role, "own-" + role, grant("own.*", [role]))
+            sections += token_section("all-" + role, "all-" + role, grant("*", [role]))
+        daemon = self.start(sections)
+        admin = self.connect(daemon, SECRET)
+        for role in ROLES:
+            for everywhere in (False, True):
+                token = ("all-" if everywhere else "own-") + role
+                # auth is among the methods: it would make this connection another's, so it comes on one of its own.
+                connection = Again(self, daemon, token)
+                self.assertGreater(self.check(admin, connection, role, everywhere), 60)
+
+    def test_over_a_unix_socket_by_user_and_by_group(self):
+        for role, kind, number in zip(ROLES, ("user", "group") * 2, (os.getuid(), os.getgid()) * 2):
+            daemon = self.start(SUPER + '%s "%d" {\n%s}\n' % (kind, number, grant("own.*", [role])))
+            admin = self.connect(daemon, SECRET)
+            self.assertGreater(self.check(admin, Again(self, daemon, None, unix=True), role, False), 60)
+            daemon.kill()  # it would wait for the jobs that were taken
+
+    def test_who_has_not_said_who_it_is_may_do_nothing(self):
+        daemon = self.start(SUPER)
+        admin = self.connect(daemon, SECRET)
+        for unix in (False, True):
+            connection = self.connect(daemon, unix=unix)
+            for method, scope, _, params in self.each():
+                job = admin.call("put", queue="q", body=0)["id"]
+                if method == "auth":
+                    continue
+                name, said = self.attempt(connection, method, fill(params, "q", job))
+                with self.subTest(method=method, unix=unix):
+                    self.assertEqual(name, None if scope == "OPEN" else "unauthorized", said)
+            self.assertEqual(self.attempt(connection, "no such method", {})[0], "unauthorized")
+
+
+class Again:
+    """A connection that is made again after `auth`, which makes it another's."""
+
+    def __init__(self, case, daemon, token, unix=False):
+        self._make = lambda: case.connect(daemon, token, unix)
+        self._connection = self._make()
+
+    def call(self, method, **params):
+        try:
+            return self._connection.call(method, **params)
+        finally:
+            if method == "auth":
+                self._connection = self._make()
+
+
+class Access(Case):
+    def test_several_ids_are_judged_one_by_one(self):
+        daemon = self.start(SUPER + token_section("t", "t", grant("a", ["take"]), grant("r", ["read"])))
+        admin, taker = self.connect(daemon, SECRET), self.connect(daemon, "t")
+        hidden = admin.call("put", queue="b", body=0)["id"]
+        seen = admin.call("put", queue="r", body=0)["id"]
+        admin.call("put", queue="a", body=0)
+        own = taker.call("get", queue="a")["id"]
+        self.assertEqual(taker.call("ack", ids=[hidden, own, seen]),
+                         {"acked": 1, "failed": [{"id": hidden, "name": "not_found"}, {"id": seen, "name": "forbidden"}]})
+
+    def test_every_queue_that_is_named_counts(self):
+        daemon = self.start(SUPER + token_section("t", "t", grant("a", ["take", "admin"])))
+        client = self.connect(daemon, "t")
+        error = client.error("get", queues=["a", "b"], timeout=0)
+        self.assertEqual(error.name, "forbidden")
+        self.assertIn('the role take on the queue "b"', error.message)
+        self.assertEqual(client.error("declare", queue="a", dead_letter="b").name, "forbidden")
+        self.assertEqual(client.call("declare", queue="a", dead_letter=None)["dead_letter"], None)
+
+    def test_listings_show_what_may_be_read_page_by_page(self):
+        daemon = self.start(SUPER + token_section("t", "t", grant("*5", ["read"]), grant("x*", ["put"])))
+        admin, reader = self.connect(daemon, SECRET), self.connect(daemon, "t")
+        for n in range(350):
+            admin.call("put", queue="x%03d" % n, body=0)
+        names, after = [], {}
+        while True:
+            page = reader.call("queues", limit=7, **after)
+            self.assertLessEqual(len(page["queues"]), 7)
+            names += [row["queue"] for row in page["queues"]]
+            if page["next"] is None:
+                break
+            self.assertEqual(page["next"], names[-1])
+            after = {"after": page["next"]}
+        self.assertEqual(names, ["x%03d" % n for n in range(5, 350, 10)])
+
+    def test_without_identities_everybody_may_do_everything(self):
+        daemon = self.start("")
+        client = self.connect(daemon)
+        self.assertEqual(client.call("auth", token="any"), {"identity": None})
+        self.assertEqual(client.call("drop", queue="q")["count"] if client.call("put", queue="q", body=0) else None, 1)
+        self.assertEqual(client.call("stats")["auth_failures"], 0)
+
+    def test_auth_and_what_follows_may_be_sent_at_once(self):
+        daemon = self.start(SUPER)
+        client = self.connect(daemon)
+        client.send(lib.request_text(1, "auth", {"token": SECRET}) + "\n" + lib.request_text(2, "put", {"queue": "q", "body": 1})
+                    + "\n[" + lib.request_text(3, "put", {"queue": "q", "body": 1}) + "]\n")
+        self.assertEqual(client.answer(1), {"identity": {"kind": "token", "name": "super"}})
+        self.assertIn("id", client.answer(2))
+        self.assertEqual(client.reply()[0]["id"], 3)
+
+    def test_a_wrong_token_waits_and_holds_up_nobody_else(self):
+        daemon = self.start(SUPER)
+        guesser, other = self.connect(daemon), self.connect(daemon, SECRET)
+        guesser.ask("auth", {"token": "guess5ec1"})
+        guesser.ask("ping")
+        for _ in range(100):  # answered while the guess is not
+            other.call("ping")
+        failed = other.until(lambda stats: stats["auth_failures"] == 1, "stats")
+        self.assertEqual(failed["auth_failures"], 1)
+        with self.assertRaises(lib.RpcError) as caught:
+            guesser.answer(1)
+        self.assertEqual(caught.exception.name, "unauthorized")
+        guesser.answer(2)
+        self.assertEqual(guesser.error("put", queue="q", body=1).name, "unauthorized")
+        port = guesser.socket.getsockname()[1]
+        self.assertEqual(daemon._wait_for(r"token that is nobody's peer=127\.0\.0\.1:(\d+) failures=1"), str(port))
+        # Who has said who it is stays that.
+        other.error("auth", token="guess5ec1")
+        other.call("put", queue="q", body=1)
+        daemon.stop()
+        self.assertNotIn("5ec1", daemon.text())
+
+    def test_a_stop_does_not_wait_for_a_guess(self):
+        daemon = self.start(SUPER)
+        guesser, other = self.connect(daemon), self.connect(daemon, SECRET)
+        guesser.ask("auth", {"token": "guess"})
+        other.until(lambda stats: stats["auth_failures"] == 1, "stats")
+        guesser.close()
+        daemon.stop()
+
+
+class NewToken(Case):
+    def test_what_is_printed_lets_the_token_in(self):
+        printed = subprocess.run([lib.binary(), "--new-token", 'we"b${HOME}'], capture_output=True, text=True, check=True).stdout
+        token, _, section = printed.partition("\n")
+        self.assertRegex(token, r"^taskq_[0-9a-f]{64}$")
+        self.assertNotIn(token, section)
+        daemon = self.start(section)
+        self.assertEqual(self.connect(daemon).call("auth", token=token), {"identity": {"kind": "token", "name": 'we"b${HOME}'}})
+
+    def test_a_name_that_is_none_is_refused(self):
+        for name in ("", "a\nb", "x" * 256):
+            done = subprocess.run([lib.binary(), "--new-token", name], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+
+
+if __name__ == "__main__":
+    lib.main()
