@@ -13,8 +13,8 @@
 #define BATCH_BYTES (1u << 20)
 
 // Producers that wait for their replies come back together when a batch is on disk. The next one waits for as
-// many as came last time, since a sync costs the same for one as for all of them; but no longer than a part
-// of what a sync takes, and never longer than this.
+// many as came last time, since a sync costs the same for one as for all of them; but no longer than
+// that takes, and never longer than this.
 #define GATHER_MAX_NS 2000000
 
 // While space is low it is looked for again this often.
@@ -208,8 +208,8 @@ bool committer_settle(struct committer *c)
 
 static void gather(struct committer *c)
 {
-    int64_t most = c->commit_ns / 2;
-    hub_gather(c->options.hub, c->last_count, most < GATHER_MAX_NS ? most : GATHER_MAX_NS);
+    int64_t most = c->commit_ns < GATHER_MAX_NS ? c->commit_ns : GATHER_MAX_NS;
+    hub_gather(c->options.hub, c->last_count, most);
 }
 
 static void *run(void *arg)
