@@ -154,7 +154,7 @@ static void lives(void *arg, struct store_ref *refs, unsigned count, uint32_t se
         ids[i] = refs[i].id;
     hub_lock(c->options.hub);
     struct engine *e = hub_engine(c->options.hub);
-    engine_prefetch(e, ids, count); // those of other kinds are a few
+    journal_prefetch(e, ids, count); // those of other kinds are a few
     for (unsigned i = 0; i < count; i++)
         refs[i].lives = journal_rewrite(e, refs[i].kind, refs[i].id, segment);
     hub_unlock(c->options.hub);

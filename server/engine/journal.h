@@ -63,6 +63,9 @@ void journal_on_disk(struct engine *e, uint64_t marks);
 // to stop.
 bool journal_failed(const struct engine *e);
 
+// As engine_prefetch, for the next calls of journal_rewrite.
+void journal_prefetch(const struct engine *e, const uint64_t *ids, unsigned count);
+
 // Called for records in the oldest segment: if this one still lives there it is marked to be written again.
 bool journal_rewrite(struct engine *e, uint8_t kind, uint64_t id, uint32_t segment);
 

@@ -1,6 +1,7 @@
 #include "server/engine/prefetch.h"
 
 #include "server/engine/job.h"
+#include "server/engine/journal.h"
 
 void prefetch_job(const struct job *j)
 {
@@ -25,7 +26,7 @@ static void prefetch_neighbours(const struct job *j)
         prefetch(j->timer.next);
 }
 
-void engine_prefetch(const struct engine *e, const uint64_t *ids, unsigned count)
+static void prefetch_ids(const struct engine *e, const uint64_t *ids, unsigned count, bool neighbours)
 {
     struct job *jobs[ID_MAP_TOGETHER];
     for (unsigned some; count > 0; ids += some, count -= some) {
@@ -34,8 +35,18 @@ void engine_prefetch(const struct engine *e, const uint64_t *ids, unsigned count
         for (unsigned i = 0; i < some; i++)
             if (jobs[i])
                 prefetch_job(jobs[i]);
-        for (unsigned i = 0; i < some; i++)
+        for (unsigned i = 0; neighbours && i < some; i++)
             if (jobs[i])
                 prefetch_neighbours(jobs[i]);
     }
+}
+
+void engine_prefetch(const struct engine *e, const uint64_t *ids, unsigned count)
+{
+    prefetch_ids(e, ids, count, true);
+}
+
+void journal_prefetch(const struct engine *e, const uint64_t *ids, unsigned count)
+{
+    prefetch_ids(e, ids, count, false);
 }

@@ -3,9 +3,9 @@
 //
 // The thresholds. In use are the closed segments and the current one; beside them stand one segment made
 // ready and up to two spares. For the files to stay within 2 × live + slack + the current segment, the closed
-// ones may be 2 × live + slack - 3 segments. Cleaning begins at three quarters of the first and half of the
-// second, early enough that the walk over live records at the old end, which wins nothing, is over before the
-// bound is met.
+// ones may be 2 × live + slack - 3 segments. Cleaning begins at seven eighths of the first and three quarters
+// of the second: early enough that the walk over live records at the old end, which wins nothing, is over
+// before the bound is met, and not earlier, since what dies meanwhile need not be written again.
 #include "server/store/log.h"
 
 #include <assert.h>
@@ -55,7 +55,7 @@ bool log_clean_wanted(const struct store *store)
         return true;
     uint64_t closed = log->in_use - log_current(log)->size;
     uint64_t slack = log->options.slack - 3 * (uint64_t)log->options.segment_size;
-    return closed > log->live + log->live / 2 + slack / 2 || wanted_for_space(log, closed);
+    return closed > log->live + log->live * 3 / 4 + slack * 3 / 4 || wanted_for_space(log, closed);
 }
 
 static enum store_error unreadable(struct log *log, const char *why)
