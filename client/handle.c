@@ -5,6 +5,7 @@
 #include "client/receive.h"
 #include "client/renew.h"
 #include "client/text.h"
+#include "client/token.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -54,6 +55,13 @@ static bool bad_time(double t)
     return isnan(t) || t > 1e9;
 }
 
+static enum taskq_error find_token(struct taskq *q, const char *file)
+{
+    char why[TOKEN_WHY];
+    enum taskq_error e = token_find(file, &q->token, why);
+    return e == TASKQ_OK ? TASKQ_OK : handle_fail(q, e, "%s", why);
+}
+
 static enum taskq_error set_up(struct taskq *q, const char *address, const struct taskq_options *o)
 {
     static const struct taskq_options defaults;
@@ -79,7 +87,7 @@ static enum taskq_error set_up(struct taskq *q, const char *address, const struc
     const char *why;
     if (!address_parse(&q->address, address, &why))
         return handle_fail(q, TASKQ_USAGE, "\"%s\" is no address: %s", address, why);
-    return TASKQ_OK;
+    return find_token(q, o->token_file);
 }
 
 static enum taskq_error open_descriptors(struct taskq *q)
@@ -157,6 +165,7 @@ void taskq_close(struct taskq *q)
     free(q->error_message);
     free(q->address_text);
     free(q->client);
+    token_drop(q->token);
     pthread_cond_destroy(&q->renew_cond);
     pthread_mutex_destroy(&q->lock);
     free(q);

@@ -27,6 +27,7 @@ struct taskq {
     bool unusable; // taskq_open() failed for good
     char *address_text;
     char *client; // NULL: not said
+    char *token;  // NULL: there is none
     int64_t connect_ns;
     int64_t reply_ns; // negative: no bound
     size_t max_reply;

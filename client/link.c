@@ -63,6 +63,23 @@ static bool gone_quietly(struct taskq *q)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
+// Says who this is, before all else. It asks for no reply, so nothing waits for it: if the daemon knows no
+// such token, it says so to the requests that follow.
+static void authenticate(struct taskq *q)
+{
+    if (q->token == NULL)
+        return;
+    struct buffer b = BUFFER_INIT;
+    json_write_raw(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"auth\",\"params\":{\"token\":");
+    json_write_string(&b, slice_of(q->token));
+    json_write_raw(&b, "}}\n");
+    if (!b.failed)
+        link_notify(q, (struct slice){b.data, b.len});
+    if (b.data != NULL)
+        explicit_bzero(b.data, b.len);
+    buffer_release(&b);
+}
+
 static void greet(struct taskq *q)
 {
     if (q->client == NULL)
@@ -114,6 +131,7 @@ enum taskq_error link_ensure(struct taskq *q, bool interruptible)
     pthread_mutex_unlock(&q->lock);
     buffer_clear(&q->farewell);
     q->heard = false;
+    authenticate(q);
     greet(q);
     return TASKQ_OK;
 }

@@ -135,13 +135,18 @@ struct taskq_options {
     size_t max_reply;       // the longest reply that is taken, in bytes; 0: 256 MiB
     double patience;        // how long a wait for futures goes on trying to reach a daemon that went away;
                             // 0: 30 s; TASKQ_FOREVER: no bound
+    const char
+        *token_file; // its first line is the token that says who this is, which is sent first on every
+                     // connection; NULL: the environment's TASKQ_TOKEN is the token, or TASKQ_TOKEN_FILE
+                     // names the file, or none is sent. A file that others can read is refused
 };
 
 // Connects to `address`: "host:port", "[IPv6]:port" (without a port: 7480) or "unix:PATH"; NULL takes the
 // environment's TASKQ_ADDR, and where that is not set or empty TASKQ_DEFAULT_ADDRESS. `options` NULL: the
 // defaults. `*q` is set whatever comes back, so that taskq_error_message() can say what was wrong (NULL only
-// if there was no memory), and the caller closes it. Errors: TASKQ_NO_DAEMON, TASKQ_USAGE (the address),
-// TASKQ_SYSTEM. A handle that failed with TASKQ_NO_DAEMON may be used: each call tries to connect.
+// if there was no memory), and the caller closes it. Errors: TASKQ_NO_DAEMON, TASKQ_USAGE (the address,
+// the token), TASKQ_SYSTEM. A handle that failed with TASKQ_NO_DAEMON may be used: each call tries to
+// connect.
 TASKQ_API enum taskq_error taskq_open(struct taskq **q, const char *address,
                                       const struct taskq_options *options);
 

@@ -64,6 +64,8 @@ static const char *advice(enum taskq_error error)
         return "`taskq drop QUEUE` removes the queue, so that it can begin anew";
     case TASKQ_FULL:
         return "wait with --timeout, or raise the bound with `taskq declare QUEUE --maxsize N`";
+    case TASKQ_UNAUTHORIZED:
+        return "give a token with --token-file, or in TASKQ_TOKEN";
     case TASKQ_HTTP:
     case TASKQ_PROTOCOL:
         return "is the port that of a taskqd? 7480 is the usual one";

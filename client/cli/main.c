@@ -10,6 +10,9 @@
 const struct option options_everywhere[] = {
     {"address", 'a', OPTION_TEXT, "WHERE",
      "the daemon: HOST:PORT, [IPv6]:PORT or unix:PATH\n(else TASKQ_ADDR, else " TASKQ_DEFAULT_ADDRESS ")"},
+    {"token-file", 0, OPTION_TEXT, "FILE",
+     "the file with the token that says who you are; nobody else\nmay read it (else TASKQ_TOKEN, else "
+     "TASKQ_TOKEN_FILE)"},
     {"json", 0, OPTION_FLAG, NULL, "for programs: JSON, one document a line"},
     {"help", 'h', OPTION_FLAG, NULL, "this text"},
     {"version", 'V', OPTION_FLAG, NULL, "the version"},
@@ -90,6 +93,14 @@ static void join_rest(struct arguments *a)
     a->rest = NULL;
 }
 
+// Through the environment, so that connections that a command makes by itself and commands that it runs have
+// it, too. False: no memory.
+static bool take_token_file(const struct cli *c)
+{
+    const struct option_value *file = option_get(&c->args, "token-file");
+    return !file->given || (setenv("TASKQ_TOKEN_FILE", file->text, 1) == 0 && unsetenv("TASKQ_TOKEN") == 0);
+}
+
 static int run(struct cli *c)
 {
     if (!c->command->takes_rest)
@@ -97,6 +108,8 @@ static int run(struct cli *c)
     int code = check_count(c);
     if (code != EXIT_DONE)
         return code;
+    if (!take_token_file(c))
+        return EXIT_BROKEN;
     if (!c->command->offline) {
         struct taskq_options options = {.client = "taskq " TASKQ_VERSION, .patience = PATIENCE};
         const struct option_value *address = option_get(&c->args, "address");

@@ -109,6 +109,11 @@ void manual_print(void)
     puts(".SH ENVIRONMENT\n"
          ".TP\n.B TASKQ_ADDR\n"
          "The daemon, where\n.B \\-\\-address\ndoes not say it.\n"
+         ".TP\n.B TASKQ_TOKEN\n"
+         "The token that says who you are.\n"
+         ".TP\n.B TASKQ_TOKEN_FILE\n"
+         "A file whose first line is the token, where neither\n.B \\-\\-token\\-file\nnor\n.B "
+         "TASKQ_TOKEN\nis given.\n"
          ".TP\n.B NO_COLOR\nIf it is set, there are no colours on a terminal.\n"
          ".SH SEE ALSO\n"
          ".BR taskqd (8),\n.BR taskqd.conf (5),\n.BR taskq (3)");

@@ -11,7 +11,9 @@ bool permit_method(struct call *call, struct request *r)
 {
     if (call->session->who || (r->method && r->method->scope == SCOPE_OPEN))
         return true;
-    request_refuse(r, ERROR_UNAUTHORIZED, (struct slice){0}, NULL);
+    request_refuse(r, ERROR_UNAUTHORIZED, (struct slice){0},
+                   call->session->failures ? "say who you are first: the token that was given is nobody's"
+                                           : NULL);
     return false;
 }
 
