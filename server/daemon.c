@@ -222,12 +222,7 @@ static_assert(POOL_RESIZE_MAX == HANDLER_WORKERS_MAX && POOL_TEXT_MAX == HANDLER
 static enum error resize_pool(void *context, struct slice handler, unsigned workers, bool *done, char *text)
 {
     struct daemon *d = context;
-    enum error error = pool_resize(d->pool, handler, workers, done, text);
-    if (error == ERROR_NONE && *done)
-        log_info(
-            "a handler has another number of workers, until the next reload or start workers=%u handler=%.*s",
-            workers, (int)handler.len, handler.data);
-    return error;
+    return pool_resize(d->pool, handler, workers, done, text);
 }
 
 static void store_report(void *context, struct buffer *out)

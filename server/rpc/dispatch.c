@@ -10,6 +10,7 @@
 #include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/task.h"
+#include "server/rpc/trail.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -154,6 +155,8 @@ static bool needs_lock(const struct dispatch *d)
 static void finish_task(struct dispatch *d, struct task *t)
 {
     struct session *s = t->session;
+    if (t->request.method && (t->request.method->flags & METHOD_TRAIL))
+        trail_note(s, &t->request);
     if (s) {
         s->task = NULL;
         output_task(d, s, t);
@@ -274,9 +277,12 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
         }
         unsigned done = needs_lock(d) ? execute(d, s, batch) : d->count;
         for (unsigned i = 0; i < d->count; i++) {
+            struct request *r = &d->requests[i];
+            if (i < done && r->method && (r->method->flags & METHOD_TRAIL))
+                trail_note(s, r);
             if (i < done)
-                output_request(d, s, batch, &d->requests[i]);
-            request_release(&d->requests[i]);
+                output_request(d, s, batch, r);
+            request_release(r);
         }
         if (done < d->count) {
             input_rewind(s, &in, &d->requests[done]);

@@ -42,6 +42,8 @@ enum method_flag {
     METHOD_OUTCOME = 4,     // answers with request.out.outcome, which may be an error with data of its own
     METHOD_LOOKS = 8,       // changes nothing
     METHOD_TAKES_BACK = 16, // request.out.taken_back is to be answered first
+    METHOD_TRAIL = 64,      // an admin action: the log has a line about it
+    METHOD_COUNTS = 128,    // of these: request.out.count is how many
     METHOD_BY_ID = 32,      // its params begin with the id of a job, 0 where none was given
 };
 

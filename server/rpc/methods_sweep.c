@@ -71,6 +71,7 @@ static bool sweep_queue(struct task *t, enum sweep_kind kind, unsigned states)
                           .limit = in->limit ? in->limit : UINT64_MAX};
     if (!sweep_slice(t, &begin))
         return false;
+    t->request.out.count = t->at.sweep.count;
     if (!t->request.error)
         write_count(&t->out, t->at.sweep.count);
     return true;
@@ -134,13 +135,16 @@ static void drop_exec(struct call *call, struct request *r)
 }
 
 const struct method methods_sweep[] = {
-    {METHOD("delete", QUEUE_OR_JOB, ROLE_ADMIN), METHOD_PARAMS(delete_rows, queue), .flags = METHOD_BY_ID,
-     .check = sweep_check, .exec = delete_exec, .reply = count_reply, .step = delete_step},
-    {METHOD("kick", QUEUE_OR_JOB, ROLE_ADMIN), METHOD_PARAMS(kick_rows, queue), .flags = METHOD_BY_ID,
-     .check = sweep_check, .exec = kick_exec, .reply = count_reply, .step = kick_step},
-    {METHOD("shutdown", QUEUE, ROLE_ADMIN), METHOD_PARAMS(shutdown_rows, queue),
+    {METHOD("delete", QUEUE_OR_JOB, ROLE_ADMIN), METHOD_PARAMS(delete_rows, queue),
+     .flags = METHOD_BY_ID | METHOD_TRAIL | METHOD_COUNTS, .check = sweep_check, .exec = delete_exec,
+     .reply = count_reply, .step = delete_step},
+    {METHOD("kick", QUEUE_OR_JOB, ROLE_ADMIN), METHOD_PARAMS(kick_rows, queue),
+     .flags = METHOD_BY_ID | METHOD_TRAIL | METHOD_COUNTS, .check = sweep_check, .exec = kick_exec,
+     .reply = count_reply, .step = kick_step},
+    {METHOD("shutdown", QUEUE, ROLE_ADMIN), METHOD_PARAMS(shutdown_rows, queue), .flags = METHOD_TRAIL,
      .required = PARAM_BIT(SHUTDOWN_QUEUE), .exec = shutdown_exec, .reply = shutdown_reply},
-    {METHOD("drop", QUEUE, ROLE_ADMIN), METHOD_PARAMS(drop_rows, queue), .required = PARAM_BIT(0),
-     .exec = drop_exec, .reply = count_reply},
+    {METHOD("drop", QUEUE, ROLE_ADMIN), METHOD_PARAMS(drop_rows, queue),
+     .flags = METHOD_TRAIL | METHOD_COUNTS, .required = PARAM_BIT(0), .exec = drop_exec,
+     .reply = count_reply},
     {0},
 };

@@ -313,6 +313,41 @@ class Access(Case):
         daemon.stop()
 
 
+class Trail(Case):
+    def test_every_admin_action_is_one_line(self):
+        daemon = self.start(SUPER + 'handler "echo" { kind = echo }\n')
+        admin = self.connect(daemon, SECRET)
+        peer = "127.0.0.1:%d" % admin.socket.getsockname()[1]
+        ids = [admin.call("put", queue="q", body=0)["id"] for _ in range(3)]
+        actions = [("declare", {"queue": "q", "maxsize": 7}, 'queue="q" maxsize=7'),
+                   ("pause", {"queue": "q"}, 'queue="q"'), ("resume", {"queue": "q"}, 'queue="q"'),
+                   ("kick", {"queue": "q"}, 'queue="q" count=0'),
+                   ("delete", {"queue": "q", "limit": 2}, 'queue="q" limit=2 count=2'),
+                   ("shutdown", {"queue": "q", "immediate": False}, 'queue="q" immediate=false'),
+                   ("drop", {"queue": "q"}, 'queue="q" count=0'),
+                   ("pool", {"handler": "echo", "workers": 2}, 'handler="echo" workers=2'),
+                   ("declare", {"queue": 'a" count=9 \\'}, 'queue="a\\" count=9 \\\\"')]
+        silent = [("delete", {"id": ids[0]}), ("kick", {"id": ids[0]}), ("drop", {"queue": "none"}), ("pool", {}),
+                  ("pause", {}), ("put", {"queue": "r", "body": 0}), ("stats", {}), ("ping", {})]
+        before = len(daemon.text().splitlines())
+        for method, params in silent[:2]:
+            self.attempt(admin, method, params)
+        for method, params, _ in actions:
+            admin.call(method, **params)
+        for method, params in silent[2:]:
+            self.attempt(admin, method, params)
+        daemon._wait_for("declare by .*count=9()")
+        lines = [line.split(" info ", 1)[1] for line in daemon.text().splitlines()[before:]]
+        self.assertEqual(lines, ['%s by token "super" peer=%s %s' % (method, peer, said) for method, _, said in actions])
+
+    def test_without_identities_it_says_from_where(self):
+        daemon = self.start("")
+        client = self.connect(daemon, unix=True)
+        client.call("declare", queue="q")
+        self.assertEqual(daemon._wait_for(r"declare peer=unix:(pid=\d+,uid=\d+) queue=\"q\""),
+                         "pid=%d,uid=%d" % (os.getpid(), os.getuid()))
+
+
 class NewToken(Case):
     def test_what_is_printed_lets_the_token_in(self):
         printed = subprocess.run([lib.binary(), "--new-token", 'we"b${HOME}'], capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,13 @@
+// The trail: one line in the log for each thing that an administrator did.
+#ifndef RPC_TRAIL_H
+#define RPC_TRAIL_H
+
+struct request;
+struct session;
+
+// After a request of a method with METHOD_TRAIL was carried out: who it was, from where, what, how many.
+// Nothing where it failed, only asked, or was about a single job. `s` NULL: its connection has closed
+// meanwhile. Not under the lock.
+void trail_note(const struct session *s, const struct request *r);
+
+#endif
