@@ -49,6 +49,7 @@ struct engine {
     struct job *removed;               // freed after unlocking: replies may still point into them
 
     uint64_t bytes;
+    uint64_t progress_count; // texts of progress so far
     uint64_t queue_count;
     uint64_t client_count;
     uint64_t detached_count; // jobs that number 0 holds

@@ -472,6 +472,7 @@ bool job_set_progress(struct engine *e, struct job *j, struct blob *text)
         blob_ref(text);
         blob_unref(p->text);
         p->text = text;
+        p->number = ++e->progress_count;
     }
     count_bytes(e, j, job_bytes(j) - before);
     return true;

@@ -85,7 +85,8 @@ struct job {
 struct progress {
     struct job *job;
     struct timer pause;
-    bool news; // that nobody was told of yet
+    bool news;       // that nobody was told of yet
+    uint64_t number; // no other text of this engine has it
     struct blob *text;
 };
 

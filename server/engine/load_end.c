@@ -148,9 +148,11 @@ static enum error place_job(struct journal_load *l, struct job *j, struct journa
     job_move(e, j, state, mono_of(e, s.when));
     if (s.state == JOB_RESERVED)
         mark_job(e, j, JOB_HEAD_DIRTY); // it was saved by a clean stop: a crash from now on voids it
-    out->jobs++;
-    if (job_cancelling(j) && state != JOB_RESERVED) // nobody holds it any more
+    if (job_cancelling(j) && state != JOB_RESERVED) { // nobody holds it any more
+        x->cancelling = false;
         job_finish(e, j, JOB_CANCELLED, NULL);
+    }
+    out->jobs += j->state != JOB_GONE;
     return ERROR_NONE;
 }
 

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What a subscription counts for.
-#define SUBSCRIPTION_BYTES (sizeof(struct wait) + sizeof(struct wait_link) + sizeof(struct watch))
-
 // ---- waits
 
 void wait_post(struct engine *e, struct waiter *w)
@@ -54,7 +51,10 @@ void client_forget(struct wait *w)
     if (!w->client)
         return;
     client_unlink(w);
-    w->client->subscription_count -= w->pub.kind == WAITER_NOTIFY;
+    if (w->pub.kind == WAITER_NOTIFY) {
+        w->client->subscription_count--;
+        w->engine->bytes -= SUBSCRIPTION_BYTES;
+    }
     w->client = NULL;
 }
 
@@ -183,8 +183,6 @@ void wait_free(struct engine *e, struct wait *w)
     client_forget(w);
     if (w->pub.kind == WAITER_PUT && !w->completed)
         never_put(e, w);
-    if (w->pub.kind == WAITER_NOTIFY)
-        e->bytes -= SUBSCRIPTION_BYTES;
     if (w->watch)
         watch_leave(w->watch);
     blob_unref(w->copy);

@@ -36,8 +36,12 @@ struct wait {
 struct watch {
     struct waiter pub; // first; `of` is the wait, which may be gone once this is an orphan
     struct watch *flying_next, **flying_at; // of its client's that are completed and not confirmed
+    uint64_t number;                        // of the progress that it was given last
     _Atomic(struct blob *) newest;          // the engine sets it, the receiver takes it
 };
+
+// What a subscription counts for.
+#define SUBSCRIPTION_BYTES (sizeof(struct wait) + sizeof(struct wait_link) + sizeof(struct watch))
 
 struct engine_client {
     struct engine *engine;

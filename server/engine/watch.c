@@ -27,9 +27,12 @@ static void watch_land(struct watch *t)
     t->flying_at = NULL;
 }
 
-static void watch_offer(struct engine *e, struct watch *t, struct blob *text)
+static void watch_offer(struct engine *e, struct watch *t, const struct progress *p)
 {
-    blob_unref(atomic_exchange(&t->newest, blob_ref(text)));
+    if (t->number == p->number)
+        return; // it came while this one began to wait
+    t->number = p->number;
+    blob_unref(atomic_exchange(&t->newest, blob_ref(p->text)));
     if (!t->flying_at)
         watch_post(e, t);
 }
@@ -99,7 +102,7 @@ void wait_attach(struct engine *e, struct wait *w, struct job *j)
     x->results = w;
     w->result_at = &x->results;
     if (w->watch && x->progress && !w->silent)
-        watch_offer(e, w->watch, x->progress->text);
+        watch_offer(e, w->watch, x->progress);
 }
 
 bool wait_watch(struct wait *w)
@@ -119,7 +122,7 @@ void progress_tell(struct engine *e, struct progress *p)
     bool heard = false;
     for (struct wait *w = p->news ? p->job->extra->results : NULL; w; w = w->result_next)
         if (w->watch && !w->silent && !w->client->closing) {
-            watch_offer(e, w->watch, p->text);
+            watch_offer(e, w->watch, p);
             heard = true;
         }
     p->news = false;
@@ -137,5 +140,5 @@ void wait_confirm_put(struct engine *e, struct wait *w)
     if (s->completed)
         wait_post(e, &s->pub);
     else if (s->watch && s->job->extra->progress)
-        watch_offer(e, s->watch, s->job->extra->progress->text);
+        watch_offer(e, s->watch, s->job->extra->progress);
 }

@@ -56,6 +56,8 @@ static void compare_job(struct world *w, struct mjob *j, const struct job_info *
             j->id, info->detached);
     if (j->state == JOB_DEAD)
         SAME(reason, j->reason, "d");
+    SAME(cancelling, j->cancelling, "d");
+    SAME_TEXT(progress, note_text('p', j->progress));
     SAME_TEXT(key, key_text(j->key));
     SAME_TEXT(error, note_text('e', j->error));
     SAME_TEXT(result, note_text('r', j->state == JOB_DONE ? j->result : 0));

@@ -37,6 +37,11 @@ static void check_job(const struct engine *e, const struct job *j)
         REQUIRE(j->holder < e->client_slots && client_slot_used(e, j->holder), "held by nobody");
     if (j->extra)
         REQUIRE(j->extra->job == j, "another's extra");
+    if (j->extra && j->state != JOB_RESERVED)
+        REQUIRE(!j->extra->cancelling && !j->extra->progress, "what its holder said outlives the holder");
+    for (const struct wait *w = j->extra ? j->extra->results : NULL; w; w = w->result_next)
+        REQUIRE(*w->result_at == w && w->job == j && !w->completed,
+                "a broken list of those who wait for an end");
     if (j->extra && j->extra->key)
         REQUIRE(j->extra->key->queue == q && j->extra->key->id == j->id && !j->extra->key->kept,
                 "another's key");
@@ -116,12 +121,21 @@ static uint64_t check_waits(const struct engine *e)
     for (uint32_t c = 1; c < e->client_slots; c++) {
         if (!client_slot_used(e, c))
             continue;
-        unsigned waiting = 0;
+        unsigned waiting = 0, subscribed = 0;
         for (const struct wait *w = e->clients[c]->waits; w; w = w->client_next) {
+            bool notify = w->pub.kind == WAITER_NOTIFY;
             REQUIRE(w->client == e->clients[c], "a wait of another client");
+            REQUIRE(!notify || w->completed, "a subscription among the waits");
             waiting += !w->completed;
+            subscribed += notify;
             bytes += w->job && w->pub.kind == WAITER_PUT ? job_bytes(w->job) : 0;
         }
+        for (const struct wait *w = e->clients[c]->subscriptions; w; w = w->client_next, subscribed++)
+            REQUIRE(w->client == e->clients[c] && w->pub.kind == WAITER_NOTIFY && !w->completed,
+                    "what is no subscription, or another's");
+        bytes += subscribed * SUBSCRIPTION_BYTES;
+        REQUIRE(subscribed == e->clients[c]->subscription_count && subscribed <= e->config.max_subscriptions,
+                "a client counts its subscriptions wrong");
         REQUIRE(waiting == e->clients[c]->wait_count && waiting <= e->config.max_waits,
                 "a client counts its waits wrong");
     }

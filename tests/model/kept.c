@@ -134,6 +134,7 @@ bool kept_job(struct kept *k, uint64_t id, struct mjob *out)
     if (!head) { // as it was put
         out->state = JOB_READY;
         out->attempts = out->lost = out->deliveries = 0;
+        out->cancelling = false;
     }
     if (out->state != JOB_RESERVED)
         out->expired = false;
@@ -183,6 +184,7 @@ static void compare_job(struct kept *k, const struct model *m, const struct mjob
     SAME(origin, "d");
     SAME(error, "u");
     SAME(failed, "d");
+    SAME(cancelling, "d");
     if (now.state == JOB_DONE)
         SAME(result, "u");
     if (now.state == JOB_DEAD)

@@ -60,6 +60,7 @@ static void restore_job(struct model *m, struct mjob *j)
     else if (j->expires)
         j->expires = not_before(j->expires, m->now.mono);
     j->holder = NONE;
+    j->progress = 0;
     j->doomed = m->queues[j->queue].hard && (j->state == JOB_READY || j->state == JOB_DELAYED);
     j->stored = true;
 }
@@ -117,6 +118,17 @@ static void restore_gone(struct model *m, const uint64_t *before, unsigned count
         }
 }
 
+// What was cancelled in somebody's hands does not come back.
+static void restore_cancelled(struct model *m)
+{
+    for (unsigned i = 0; i < m->job_count;) {
+        uint64_t id = m->jobs[i].id;
+        if (m->jobs[i].cancelling && m->jobs[i].state != JOB_RESERVED)
+            model_finish(m, &m->jobs[i], JOB_CANCELLED, 0);
+        i += i < m->job_count && m->jobs[i].id == id;
+    }
+}
+
 void kept_restore(struct kept *k, struct model *m, struct moment now)
 {
     uint64_t before[MODEL_JOBS];
@@ -127,11 +139,13 @@ void kept_restore(struct kept *k, struct model *m, struct moment now)
     m->draining = false;
     m->start_number = k->start_number + 1;
     m->wait_count = 0;
+    memset(m->subscriptions, 0, sizeof m->subscriptions);
     m->dropped_job_count = m->dropped_key_count = 0;
     k->saving = false;
     rebase(k, now);
     restore_queues(k, m);
     restore_jobs(k, m);
     restore_keys(k, m);
+    restore_cancelled(m);
     restore_gone(m, before, count);
 }

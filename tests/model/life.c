@@ -9,7 +9,8 @@ static void tell(struct model *m, struct mjob *j, enum error error)
 {
     for (unsigned i = 0; i < m->wait_count; i++) {
         struct mwait *w = &m->waits[i];
-        if (w->kind == WAITER_RESULT && w->id == j->id && !w->over) {
+        bool hears = w->kind == WAITER_RESULT || w->kind == WAITER_NOTIFY;
+        if (hears && w->id == j->id && !w->over) {
             w->over = true;
             w->error = error;
             w->end = *j;
@@ -81,9 +82,16 @@ void model_remove(struct model *m, struct mjob *j)
     m->job_count--;
 }
 
+void model_let_go(struct mjob *j)
+{
+    j->cancelling = false;
+    j->progress = 0;
+}
+
 void model_finish(struct model *m, struct mjob *j, enum job_state state, unsigned result)
 {
     const struct queue_settings *s = &m->queues[j->queue].settings;
+    model_let_go(j);
     j->state = state;
     j->result = result;
     j->expires = j->slack = 0;
@@ -115,6 +123,7 @@ static int dead_letter(const struct model *m, const struct mjob *j)
 
 void model_die(struct model *m, struct mjob *j, enum dead_reason reason, unsigned error)
 {
+    model_let_go(j);
     if (error)
         j->error = error;
     j->reason = reason;
@@ -181,6 +190,11 @@ void model_come_back(struct model *m, struct mjob *j, enum model_back why, unsig
     int64_t low = delay < 0 ? 0 : delay, high = low;
     bool hard = m->queues[j->queue].hard, dies = false;
     enum dead_reason reason = DEAD_SHUT_DOWN;
+    if (j->cancelling) {
+        model_finish(m, j, JOB_CANCELLED, 0);
+        return;
+    }
+    model_let_go(j);
     j->handing = false;
     if (error)
         j->error = error;
@@ -353,6 +367,7 @@ void model_client_gone(struct model *m, int client)
             model_wait_remove(m, &m->waits[i]);
         else
             i++;
+    m->subscriptions[client] = 0;
     client_jobs_back(m, client, true);
     for (int queue = 0; queue < QUEUES; queue++)
         if (m->queues[queue].owner == client + 1)
@@ -374,4 +389,27 @@ void model_wait_remove(struct model *m, struct mwait *w)
 {
     memmove(w, w + 1, (size_t)(m->waits + m->wait_count - (w + 1)) * sizeof *w);
     m->wait_count--;
+}
+
+struct mwait *model_subscribe(struct model *m, int client, uint64_t id, bool watch, uint32_t tag)
+{
+    m->subscriptions[client]++;
+    return model_wait_add(m,
+                          &(struct mwait){.kind = WAITER_NOTIFY,
+                                          .client = client,
+                                          .id = id,
+                                          .watch = watch,
+                                          .tag = tag,
+                                          .silent = id == 0},
+                          NULL);
+}
+
+void model_told_late(struct model *m, struct mwait *w, uint64_t id)
+{
+    const struct mjob *j = model_job(m, id);
+    w->id = id;
+    w->error = j ? model_outcome(j) : ERROR_NOT_FOUND;
+    w->over = w->error != ERROR_TIMEOUT;
+    if (j)
+        w->end = *j;
 }

@@ -40,6 +40,7 @@ void model_init(struct model *m, const struct engine_config *config)
 {
     memset(m, 0, sizeof *m);
     m->max_waits = config->max_waits;
+    m->max_subscriptions = config->max_subscriptions;
     m->start_number = config->start_number;
     m->last_id = config->first_id - 1;
     for (int q = 0; q < QUEUES; q++)
@@ -56,8 +57,18 @@ struct mjob *model_job(struct model *m, uint64_t id)
 
 struct mwait *model_wait(struct model *m, const struct waiter *w)
 {
+    for (unsigned i = 0; i < m->wait_count; i++) {
+        struct mwait *wait = &m->waits[i];
+        if (w->kind == WAITER_NOTIFY ? wait->kind == WAITER_NOTIFY && wait->tag == w->tag : wait->waiter == w)
+            return wait;
+    }
+    return NULL;
+}
+
+struct mwait *model_wait_of(struct model *m, uint64_t order)
+{
     for (unsigned i = 0; i < m->wait_count; i++)
-        if (m->waits[i].waiter == w)
+        if (m->waits[i].order == order)
             return &m->waits[i];
     return NULL;
 }
@@ -88,7 +99,7 @@ unsigned model_client_waits(const struct model *m, int client)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < m->wait_count; i++)
-        n += m->waits[i].client == client;
+        n += m->waits[i].client == client && m->waits[i].kind != WAITER_NOTIFY;
     return n;
 }
 

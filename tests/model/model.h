@@ -42,6 +42,9 @@ struct mjob {
     enum dead_reason failed_reason;
     uint32_t failed_attempts;
     unsigned error, result, body;
+    bool cancelling;     // while it is reserved, and
+    unsigned progress;   // what its holder said last
+    int64_t progress_at; // and when
     int origin;
     bool stored;          // it was in a durable queue once: it is on disk from then on
     uint32_t lease_start; // the start whose token the holder has; 0: this one
@@ -55,15 +58,23 @@ struct mkey {
 };
 
 struct mwait {
-    struct waiter *waiter; // the engine's, only compared
+    struct waiter
+        *waiter; // the engine's, only compared (of a call, looked at); a subscription's is not known
     uint64_t order;
+    uint32_t tag;    // notify: says which it is
+    uint64_t notify; // put: the order of what its caller subscribed to, + 1
+    bool silent;     // notify: its put is not confirmed
+    bool call;       // put: then it waits for the result
+    bool watch;      // result, notify: it is told of progress;
+    bool flying;     // news are under way
+    unsigned seen;   // the newest that it was given
     enum waiter_kind kind;
     int client;
     int64_t until;     // 0: never
     unsigned queues;   // those it waits at: bits
     int names[QUEUES]; // what queue_index points into
     struct mjob job;   // put
-    uint64_t id;       // result
+    uint64_t id;       // result, notify
     int64_t lease;
     bool auto_ack, detached, forget;
     bool over; // it has to complete now, with:
@@ -81,7 +92,9 @@ struct mqueue {
 struct model {
     struct moment now;
     bool draining;
-    uint32_t max_waits;
+    uint32_t max_waits, max_subscriptions;
+    unsigned subscriptions[CLIENTS]; // until they are confirmed
+    uint32_t tags;                   // given to subscriptions
     uint32_t start_number;
     uint64_t last_id;
     uint64_t order;
@@ -116,6 +129,7 @@ void model_init(struct model *m, const struct engine_config *config);
 // ---- looking
 struct mjob *model_job(struct model *m, uint64_t id); // NULL: none
 struct mwait *model_wait(struct model *m, const struct waiter *w);
+struct mwait *model_wait_of(struct model *m, uint64_t order); // NULL: it waits no more
 uint64_t model_count(const struct model *m, int queue, enum job_state state);
 uint64_t model_unfinished(const struct model *m, int queue);
 uint64_t model_waiting(const struct model *m, int queue, enum waiter_kind kind);
@@ -140,6 +154,8 @@ void model_finish(struct model *m, struct mjob *j, enum job_state state, unsigne
 void model_die(struct model *m, struct mjob *j, enum dead_reason reason, unsigned error);
 void model_remove(struct model *m, struct mjob *j);
 void model_kick(struct model *m, struct mjob *j);
+// Its holder lets go of it.
+void model_let_go(struct mjob *j);
 
 enum model_back { MODEL_FAILED, MODEL_LEASE_OVER, MODEL_LOST, MODEL_RELEASED };
 // delay -1: the backoff (released: none).
@@ -152,6 +168,10 @@ void model_tick(struct model *m);
 void model_drop(struct model *m, int queue);
 void model_client_gone(struct model *m, int client);
 struct mwait *model_wait_add(struct model *m, const struct mwait *wait, struct waiter *waiter);
+// A subscription of a client's; `id` 0: its put waits.
+struct mwait *model_subscribe(struct model *m, int client, uint64_t id, bool watch, uint32_t tag);
+// The job of this id has ended or is gone already: whoever waits for its outcome hears of that.
+void model_told_late(struct model *m, struct mwait *w, uint64_t id);
 void model_wait_remove(struct model *m, struct mwait *w);
 
 // Counts, in the queue and over all.
@@ -159,6 +179,8 @@ void model_wait_remove(struct model *m, struct mwait *w);
 
 // ---- settle.c: checks one completion of the engine against what was possible, and carries it out
 void model_completed(struct model *m, const struct waiter *w);
+// Calls that were let in do not complete by that: those are carried out whose jobs have ids up to this.
+void model_calls_let_in(struct model *m, uint64_t id);
 // After the last one: nothing more was possible, and nothing that had to complete is left.
 void model_settled(struct model *m);
 

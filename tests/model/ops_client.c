@@ -8,11 +8,20 @@ void op_wait_cancel(struct world *w)
 {
     if (w->m->wait_count && !one_in(w, 5)) {
         struct mwait *wait = &w->m->waits[any(w, w->m->wait_count)];
+        if (wait->kind == WAITER_NOTIFY)
+            return; // the engine alone knows it
         say("take back a wait of kind %d", wait->kind);
         REQUIRE(engine_wait_cancel(w->e, wait->waiter), "a wait that waits has completed");
-        model_wait_remove(w->m, wait);
+        uint64_t order = wait->order;
+        if (wait->notify) {
+            w->m->subscriptions[wait->client]--;
+            model_wait_remove(w->m, model_wait_of(w->m, wait->notify - 1));
+        }
+        model_wait_remove(w->m, model_wait_of(w->m, order));
     } else if (w->pending_count) {
         struct waiter *c = w->pending[any(w, w->pending_count)].waiter;
+        if (c->kind == WAITER_PROGRESS)
+            return; // no wait
         say("take back a completed wait");
         REQUIRE(!engine_wait_cancel(w->e, c), "a completed wait was taken back");
     }
@@ -25,6 +34,10 @@ void world_confirm(struct world *w, unsigned pending)
     struct waiter *c = p.waiter;
     memmove(&w->pending[pending], &w->pending[pending + 1],
             (--w->pending_count - pending) * sizeof w->pending[0]);
+    if (c->kind == WAITER_PROGRESS) {
+        news_confirm(w, &p);
+        return;
+    }
     uint64_t id = c->kind == WAITER_GET ? c->taken.id : c->id;
     struct mjob *j = c->error == ERROR_NONE && !c->orphan ? model_job(m, id) : NULL;
     if (c->kind == WAITER_GET && j) {
@@ -33,13 +46,17 @@ void world_confirm(struct world *w, unsigned pending)
         if (j->state == JOB_RESERVED && j->handing && model_token(m, j) == c->taken.delivery) {
             j->handing = false;
             if (p.auto_ack)
-                model_finish(m, j, JOB_DONE, 0);
+                model_finish(m, j, j->cancelling ? JOB_CANCELLED : JOB_DONE, 0);
         }
     } else if (c->kind == WAITER_RESULT && !c->orphan && p.forget && c->error != ERROR_TIMEOUT) {
         j = model_job(m, id);
         if (j && (j->state == JOB_DONE || j->state == JOB_CANCELLED))
             model_remove(m, j);
     }
+    if (c->kind == WAITER_NOTIFY && !c->orphan)
+        m->subscriptions[p.client]--;
+    if (c->kind == WAITER_PUT && !c->orphan && p.notify && c->error == ERROR_NONE)
+        model_wait_of(m, p.notify - 1)->silent = false;
     say("confirm kind=%d error=%s job=%" PRIu64 " auto_ack=%d orphan=%d", c->kind, error_name(c->error), id,
         p.auto_ack, c->orphan);
     engine_confirm(w->e, w->now, c);

@@ -7,14 +7,17 @@ void op_cancel(struct world *w)
 {
     uint64_t id = any_id(w);
     struct mjob *j = model_job(w->m, id);
-    bool cancelled = false;
-    say("cancel id=%" PRIu64, id);
-    enum error got = engine_cancel(w->e, w->now, id, false, &cancelled);
+    bool cancelled = false, running = one_in(w, 2);
+    say("cancel id=%" PRIu64 " running=%d", id, running);
+    enum error got = engine_cancel(w->e, w->now, id, running, &cancelled);
     REQUIRE(got == (j ? ERROR_NONE : ERROR_NOT_FOUND), "cancel says %s", error_name(got));
     if (!j)
         return;
+    bool mark = running && j->state == JOB_RESERVED;
     bool want = j->state == JOB_READY || j->state == JOB_DELAYED;
-    REQUIRE(cancelled == want, "cancelled=%d", cancelled);
+    REQUIRE(cancelled == (want || mark), "cancelled=%d", cancelled);
+    if (mark)
+        j->cancelling = true;
     if (want)
         model_finish(w->m, j, JOB_CANCELLED, 0);
 }
@@ -35,7 +38,7 @@ void op_result(struct world *w)
 {
     uint64_t id = any_id(w);
     int client = any_client(w);
-    bool forget = one_in(w, 3);
+    bool forget = one_in(w, 3), watch = one_in(w, 2);
     int64_t timeout = any_timeout(w);
     struct mjob *j = model_job(w->m, id);
     enum error want = j ? model_outcome(j) : ERROR_NOT_FOUND;
@@ -48,7 +51,8 @@ void op_result(struct world *w)
                                                                      : ERROR_NONE;
     struct outcome out = {0};
     struct waiter *waiting = NULL;
-    enum error got = engine_result(w->e, w->now, id, forget, w->clients[client], timeout, w, &out, &waiting);
+    unsigned flags = (forget ? OUTCOME_FORGET : 0u) | (watch ? OUTCOME_PROGRESS : 0u);
+    enum error got = engine_result(w->e, w->now, id, flags, w->clients[client], timeout, w, &out, &waiting);
     REQUIRE(got == want, "result says %s, not %s", error_name(got), error_name(want));
     if (waits && !got) {
         REQUIRE(waiting, "a result does not wait");
@@ -57,6 +61,7 @@ void op_result(struct world *w)
                                        .client = client,
                                        .until = timeout == FOREVER ? 0 : w->now.mono + timeout,
                                        .id = id,
+                                       .watch = watch,
                                        .forget = forget},
                        waiting);
     } else if (got == ERROR_NONE || got == ERROR_FAILED || got == ERROR_CANCELLED) {

@@ -10,7 +10,7 @@ static double any_priority(struct world *w)
     return priorities[any(w, sizeof priorities / sizeof *priorities)];
 }
 
-static void any_put_options(struct world *w, struct put_options *o, struct mjob *j)
+void any_put_options(struct world *w, struct put_options *o, struct mjob *j)
 {
     *o = (struct put_options){.priority = any_priority(w), .keep_result = -1};
     j->key = one_in(w, 3) ? (int)any(w, KEYS) : NONE;
@@ -194,14 +194,7 @@ void op_get(struct world *w)
 }
 
 // Whom and what a consumer's call names: the right one, a stale one, another's, none.
-struct claim {
-    uint64_t id, delivery;
-    int client; // NONE: NULL is given
-    enum error want;
-    struct mjob *job; // with ERROR_NONE
-};
-
-static struct claim any_claim(struct world *w, const char *what)
+struct claim any_claim(struct world *w, const char *what)
 {
     struct claim c = {.id = any_id(w), .client = any_client(w)};
     for (int i = 0; i < 20 && one_in(w, 2); i++)
@@ -233,21 +226,30 @@ static struct claim any_claim(struct world *w, const char *what)
         c.want = ERROR_NOT_FOUND;
     else if (j->state != JOB_RESERVED || (c.delivery ? c.delivery != token : c.client != j->holder))
         c.want = ERROR_NOT_RESERVED;
-    c.job = c.want ? NULL : j;
+    else if (j->cancelling)
+        c.want = ERROR_CANCELLED;
+    c.job = c.want == ERROR_NONE || c.want == ERROR_CANCELLED ? j : NULL;
     say("%s id=%" PRIu64 " delivery=%" PRIx64 " client=%d", what, c.id, c.delivery, c.client);
     return c;
 }
 
-static struct engine_client *claimant(const struct world *w, const struct claim *c)
+struct engine_client *claimant(const struct world *w, const struct claim *c)
 {
     return c->client == NONE ? NULL : w->clients[c->client];
 }
 
-static unsigned any_note(struct world *w, char kind, struct blob **blob)
+unsigned any_note(struct world *w, char kind, struct blob **blob)
 {
     unsigned n = one_in(w, 3) ? 0 : ++w->texts;
     *blob = n ? blob_new(note_text(kind, n)) : NULL;
     return n;
+}
+
+// A job that was cancelled in its holder's hands is over when that one does anything with it but go on.
+static void ends_cancelled(struct world *w, const struct claim *c)
+{
+    if (c->want == ERROR_CANCELLED)
+        model_finish(w->m, c->job, JOB_CANCELLED, 0);
 }
 
 void op_ack(struct world *w)
@@ -258,6 +260,7 @@ void op_ack(struct world *w)
     enum error got = engine_ack(w->e, w->now, claimant(w, &c), c.id, c.delivery, result);
     blob_unref(result);
     REQUIRE(got == c.want, "ack says %s, not %s", error_name(got), error_name(c.want));
+    ends_cancelled(w, &c);
     if (!got)
         model_finish(w->m, c.job, JOB_DONE, n);
 }
@@ -272,6 +275,7 @@ void op_nack(struct world *w)
     enum error got = engine_nack(w->e, w->now, claimant(w, &c), c.id, c.delivery, error, delay, &out);
     blob_unref(error);
     REQUIRE(got == c.want, "nack says %s, not %s", error_name(got), error_name(c.want));
+    ends_cancelled(w, &c);
     if (got)
         return;
     uint64_t died = w->m->counters.died + w->m->counters.moved;
@@ -300,6 +304,7 @@ void op_release(struct world *w)
     enum error got =
         engine_release(w->e, w->now, claimant(w, &c), c.id, c.delivery, delay, change ? &priority : NULL);
     REQUIRE(got == c.want, "release says %s, not %s", error_name(got), error_name(c.want));
+    ends_cancelled(w, &c);
     if (got)
         return;
     if (change)
@@ -324,6 +329,7 @@ void op_bury(struct world *w)
     enum error got = engine_bury(w->e, w->now, claimant(w, &c), c.id, c.delivery, error);
     blob_unref(error);
     REQUIRE(got == c.want, "bury says %s, not %s", error_name(got), error_name(c.want));
+    ends_cancelled(w, &c);
     if (!got)
         model_die(w->m, c.job, DEAD_BURIED, n);
 }

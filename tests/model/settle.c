@@ -25,13 +25,14 @@ static void get_served(struct model *m, struct mwait *w, const struct waiter *c)
     REQUIRE(slice_same(t->body, body_text(j->body)), "job %" PRIu64 " has another body", t->id);
 }
 
-static void put_served(struct model *m, struct mwait *w, const struct waiter *c)
+// A put that waited has this job now, its own or one that bore its key.
+static void put_let_in(struct model *m, struct mwait *w, uint64_t id)
 {
     int queue = w->job.queue;
     struct mkey *k = model_key(m, queue, w->job.key);
-    REQUIRE(c->existing == (k != NULL), "a waiting put says existing=%d", c->existing);
     if (k) {
-        REQUIRE(c->id == k->id, "a waiting put found job %" PRIu64 ", not %" PRIu64, c->id, k->id);
+        REQUIRE(id == k->id, "a waiting put found job %" PRIu64 ", not %" PRIu64, id, k->id);
+        w->forget = false;
         return;
     }
     REQUIRE(!model_full(m, queue), "a put was let into a full queue");
@@ -41,7 +42,53 @@ static void put_served(struct model *m, struct mwait *w, const struct waiter *c)
                     !(other->queues >> queue & 1),
                 "a put was let in before an older one of queue %d", queue);
     }
-    model_admit(m, &w->job, c->id);
+    model_admit(m, &w->job, id);
+}
+
+static void put_served(struct model *m, struct mwait *w, const struct waiter *c)
+{
+    REQUIRE(c->existing == (model_key(m, w->job.queue, w->job.key) != NULL), "a waiting put says existing=%d",
+            c->existing);
+    put_let_in(m, w, c->id);
+    if (w->notify)
+        model_told_late(m, model_wait_of(m, w->notify - 1), c->id);
+}
+
+static void put_failed(struct model *m, const struct mwait *w)
+{
+    if (!w->notify)
+        return;
+    m->subscriptions[w->client]--;
+    model_wait_remove(m, model_wait_of(m, w->notify - 1));
+}
+
+// The call whose turn it is; NULL: none of them was let in, or only to find that its job has ended, which is
+// the end of it.
+static struct mwait *call_let_in(struct model *m, uint64_t id)
+{
+    struct mwait *first = NULL;
+    for (unsigned i = 0; i < m->wait_count; i++) {
+        struct mwait *w = &m->waits[i];
+        if (w->kind != WAITER_PUT || !w->call || w->waiter->kind != WAITER_RESULT || w->waiter->id > id)
+            continue;
+        const struct mjob *j = model_job(m, w->waiter->id);
+        if (w->waiter->id <= m->last_id && (!j || model_outcome(j) != ERROR_TIMEOUT))
+            continue;
+        bool earlier = !first || w->waiter->id < first->waiter->id ||
+                       (w->waiter->id == first->waiter->id && w->order < first->order);
+        first = earlier ? w : first;
+    }
+    return first;
+}
+
+void model_calls_let_in(struct model *m, uint64_t id)
+{
+    for (struct mwait *w; (w = call_let_in(m, id));) {
+        put_let_in(m, w, w->waiter->id);
+        w->kind = WAITER_RESULT;
+        w->id = w->waiter->id;
+        w->queues = 0;
+    }
 }
 
 static void result_told(const struct mwait *w, const struct waiter *c)
@@ -80,13 +127,24 @@ static bool may_end(struct model *m, const struct mwait *w, enum error error)
 
 void model_completed(struct model *m, const struct waiter *c)
 {
+    if (c->kind == WAITER_PUT && c->error == ERROR_NONE && !c->existing)
+        model_calls_let_in(m, c->id - 1);
+    else if (c->kind == WAITER_GET && c->error == ERROR_NONE && !model_job(m, c->taken.id))
+        model_calls_let_in(m, c->taken.id);
     struct mwait *w = model_wait(m, c);
     REQUIRE(w, "a waiter completed that does not wait");
+    if (w->kind == WAITER_PUT && w->call && c->kind == WAITER_RESULT && !w->over) { // its job has ended
+        put_let_in(m, w, c->id);
+        w->kind = WAITER_RESULT;
+        model_told_late(m, w, c->id);
+        REQUIRE(w->over, "a call ended whose job did not");
+    }
     REQUIRE(c->kind == w->kind, "a waiter changed its kind");
+    REQUIRE(!w->silent, "the end of a job is told before its put is answered");
     if (w->over) {
         REQUIRE(c->error == w->error, "a wait of kind %d ended with %s, not %s", c->kind,
                 error_name(c->error), error_name(w->error));
-        if (w->kind == WAITER_RESULT)
+        if (w->kind == WAITER_RESULT || w->kind == WAITER_NOTIFY)
             result_told(w, c);
     } else if (w->kind == WAITER_GET && c->error == ERROR_NONE) {
         get_served(m, w, c);
@@ -95,14 +153,18 @@ void model_completed(struct model *m, const struct waiter *c)
     } else {
         REQUIRE(may_end(m, w, c->error), "a wait of kind %d ended with %s", c->kind, error_name(c->error));
     }
+    if (c->kind == WAITER_PUT && c->error != ERROR_NONE)
+        put_failed(m, w);
     model_wait_remove(m, model_wait(m, c));
 }
 
 void model_settled(struct model *m)
 {
+    model_calls_let_in(m, UINT64_MAX);
     for (unsigned i = 0; i < m->wait_count; i++) {
         const struct mwait *w = &m->waits[i];
-        REQUIRE(!w->over, "a wait of kind %d should have ended with %s", w->kind, error_name(w->error));
+        REQUIRE(!w->over || w->silent, "a wait of kind %d should have ended with %s", w->kind,
+                error_name(w->error));
         for (int q = 0; q < QUEUES; q++) {
             if (!(w->queues >> q & 1))
                 continue;

@@ -95,15 +95,27 @@ void world_settle(struct world *w)
 {
     for (struct waiter *c = engine_take_completed(w->e), *next; c; c = next) {
         next = c->next;
+        if (c->kind == WAITER_PROGRESS) {
+            news_came(w, c);
+            continue;
+        }
         const struct mwait *wait = model_wait(w->m, c);
         REQUIRE(wait && w->pending_count < MODEL_WAITS, "a completion of nothing that waits");
         REQUIRE(c->context == w && c->mailbox == (struct mailbox *)w && !c->orphan &&
                     (w->s || c->promise == 0),
                 "a completion with another's context");
-        w->pending[w->pending_count++] = (struct pending){c, wait->auto_ack, wait->forget};
+        struct pending *p = &w->pending[w->pending_count++];
+        *p = (struct pending){.waiter = c,
+                              .auto_ack = wait->auto_ack,
+                              .client = wait->client,
+                              .order = wait->order,
+                              .notify = wait->notify};
+        struct mwait *now = model_wait(w->m, c);
+        p->forget = now->forget && !(now->kind == WAITER_PUT && c->kind == WAITER_RESULT);
         model_completed(w->m, c);
-        if (c->error == ERROR_NONE ? c->kind == WAITER_PUT || c->kind == WAITER_RESULT
-                                   : c->error == ERROR_FAILED || c->error == ERROR_CANCELLED)
+        if (c->error == ERROR_NONE
+                ? c->kind == WAITER_PUT || c->kind == WAITER_RESULT || c->kind == WAITER_NOTIFY
+                : c->error == ERROR_FAILED || c->error == ERROR_CANCELLED)
             storage_tell(w, c->id, c->promise);
     }
     model_settled(w->m);
@@ -119,6 +131,7 @@ void world_tick(struct world *w)
         model_tick(w->m);
         world_settle(w);
     }
+    news_are_told(w);
     REQUIRE(next > w->now.mono, "the engine wants to be called for ever");
 }
 
@@ -148,6 +161,9 @@ const struct operation_row operations[] = {
     {op_tick, "tick", 30},
     {op_jump, "jump", 12},
     {op_wall, "wall", 2},
+    {op_submit, "submit", 16},
+    {op_progress, "progress", 14},
+    {op_news, "news", 4},
 };
 const unsigned operation_count = sizeof operations / sizeof *operations;
 
@@ -175,7 +191,7 @@ static bool answers(operation *o)
 static void one_step(struct world *w, const unsigned *weights)
 {
     operation *o = any_operation(w, weights);
-    if (o == op_put && w->m->job_count > CROWD)
+    if ((o == op_put || o == op_submit) && w->m->job_count > CROWD)
         o = op_delete;
     if (w->pending_count > 40)
         o = op_confirm;
@@ -200,7 +216,7 @@ void world_drain(struct world *w)
     w->m->draining = true;
     for (unsigned i = 0; i < w->m->wait_count; i++) {
         struct mwait *wait = &w->m->waits[i];
-        if (!wait->over) {
+        if (!wait->over && wait->kind != WAITER_NOTIFY) {
             wait->over = true;
             wait->error = ERROR_DRAINING;
         }
@@ -270,6 +286,7 @@ void world_run(enum storage_kind kind, uint64_t seed, unsigned steps, bool verbo
     struct engine_config config = {.max_bytes = UINT64_C(1) << 30,
                                    .max_queues = 100,
                                    .max_waits = 4 + (uint32_t)any(&w, 8),
+                                   .max_subscriptions = 1 + (uint32_t)any(&w, 12),
                                    .start_number = 1 + (uint32_t)any(&w, 1000),
                                    .first_id = 1 + any(&w, 1000),
                                    .seed = seed};

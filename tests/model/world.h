@@ -9,6 +9,10 @@
 struct pending {
     struct waiter *waiter;
     bool auto_ack, forget;
+    int client;
+    uint64_t order;  // of the wait; of news: of the wait that they are for
+    uint64_t notify; // as in a wait
+    bool took;       // news: their text was taken
 };
 
 struct world {
@@ -44,6 +48,7 @@ extern const unsigned operation_count;
 
 operation op_put, op_get, op_ack, op_nack, op_release, op_lose, op_bury, op_touch;  // ops_job.c
 operation op_cancel, op_result, op_kick, op_delete;                                 // ops_future.c
+operation op_submit, op_progress, op_news;                                          // ops_watch.c
 operation op_wait_cancel, op_confirm, op_client_close;                              // ops_client.c
 operation op_declare, op_pause, op_resume, op_join, op_shutdown, op_drop, op_sweep; // ops_queue.c
 operation op_tick, op_jump, op_wall;                                                // ops_time.c
@@ -65,6 +70,23 @@ int64_t any_duration(struct world *w); // a multiple of 4, above 0
 int64_t any_timeout(struct world *w);
 
 void world_confirm(struct world *w, unsigned pending);
+
+// ---- ops_job.c, for others
+struct claim {
+    uint64_t id, delivery;
+    int client; // NONE: NULL is given
+    enum error want;
+    struct mjob *job; // with ERROR_NONE or ERROR_CANCELLED
+};
+struct claim any_claim(struct world *w, const char *what);
+struct engine_client *claimant(const struct world *w, const struct claim *c);
+unsigned any_note(struct world *w, char kind, struct blob **blob);
+void any_put_options(struct world *w, struct put_options *o, struct mjob *j);
+
+// ---- ops_watch.c
+void news_came(struct world *w, struct waiter *c);
+void news_confirm(struct world *w, const struct pending *p);
+void news_are_told(struct world *w); // none is held back for longer than it may be
 void world_drain(struct world *w);
 
 // ---- compare.c
