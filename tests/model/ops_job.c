@@ -317,6 +317,7 @@ void op_lose(struct world *w)
     struct claim c = any_claim(w, "lose");
     enum error got = engine_lost(w->e, w->now, claimant(w, &c), c.id, c.delivery);
     REQUIRE(got == c.want, "lost says %s, not %s", error_name(got), error_name(c.want));
+    ends_cancelled(w, &c);
     if (!got)
         model_come_back(w->m, c.job, MODEL_LOST, 0, -1);
 }

@@ -89,10 +89,12 @@ void op_submit(struct world *w)
         model_wait_add(m, &wait, out.waiting);
         return;
     }
-    if (key)
+    if (key) {
         REQUIRE(out.id == key->id, "it found job %" PRIu64 ", not %" PRIu64, out.id, key->id);
-    else
+        storage_tell(w, out.id, engine_promise(w->e));
+    } else {
         model_admit(m, &job, out.id);
+    }
     REQUIRE((out.waiting != NULL) ==
                 (watch.call && got == ERROR_NONE &&
                  (!model_job(m, out.id) || model_outcome(model_job(m, out.id)) == ERROR_TIMEOUT)),
