@@ -181,7 +181,7 @@ void news_confirm(struct world *w, const struct pending *p)
     struct mwait *wait = model_wait_of(w->m, p->order);
     bool orphan = p->waiter->orphan;
     REQUIRE(orphan == !lives(w, p->order), "news say orphan=%d", orphan);
-    if (!orphan)
+    if (!orphan && !(p->took && one_in(w, 2)))
         take(w, &(struct pending){.waiter = p->waiter, .order = p->order, .took = p->took});
     say("confirm news of job %" PRIu64 " orphan=%d", p->waiter->id, orphan);
     if (wait)
