@@ -277,11 +277,11 @@ static const char *scan_scalar(struct json_reader *r, const char *p, struct json
 static NOINLINE const char *scan_any_key(struct json_reader *r, const char *p, struct json_value *key)
 {
     p = skip_space(p, r->end);
+    *key = (struct json_value){.type = JSONR_STRING, .raw.data = p};
     if (p == r->end)
         return fail(r, p, ENDS_TOO_EARLY);
     if (*p != '"')
         return fail(r, p, "a member's name in quotes was expected");
-    *key = (struct json_value){.type = JSONR_STRING, .raw.data = p};
     if (!(p = scan_string(r, p + 1, &key->escaped)))
         return NULL;
     key->raw.len = (size_t)(p - key->raw.data);
