@@ -1,0 +1,11 @@
+"""Python's queue and concurrent.futures over taskqd, the job queue daemon."""
+
+from .client import Client
+from .errors import (
+    Cancelled, Closed, Draining, Empty, Failed, Forbidden, Full, InternalError, InvalidParams, InvalidRequest, Lost,
+    MethodNotFound, NoDaemon, NotFound, NotHttp, NotReserved, Overloaded, ParseError, ProtocolError, RemoteError,
+    RemoteTraceback, RequestCancelled, ShutDown, StoreFailed, TaskqError, Timeout, TooLarge, Unauthorized,
+)
+from .queues import JoinableQueue, LifoQueue, PriorityQueue, Queue, SimpleQueue
+
+__version__ = "0.1.0"

@@ -1,0 +1,212 @@
+"""Every method of the protocol, once: for the client that returns results and for the one that returns awaitables.
+
+A param that is left out (or None, where null means nothing) is not sent, so the daemon's default holds.
+"""
+
+from typing import Any, Dict, Generic, Mapping, Optional, Sequence, TypeVar
+
+R = TypeVar("R")
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "<absent>"
+
+
+ABSENT: Any = _Absent()  # where None is a value (JSON's null)
+
+# Those that may be carried out twice without harm, so that they are asked again when a reply was lost. A put or submit
+# is one of them if it has a key, a get if its job would have come back, and a result if the daemon does not forget it.
+REPEATABLE = frozenset((
+    "hello", "ping", "job", "jobs", "queues", "stats", "pool", "join", "declare", "pause", "resume", "shutdown", "touch", "progress",
+    "auth",
+))
+
+
+def may_repeat(method: str, params: Mapping[str, Any]) -> bool:
+    if method in ("put", "submit", "call"):
+        return "key" in params
+    if method == "get":
+        return not params.get("auto_ack") and not params.get("detached")
+    if method == "result":
+        return not params.get("forget")
+    return method in REPEATABLE
+
+
+def _given(**params: Any) -> Dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None and value is not ABSENT}
+
+
+def _ids(ids: Optional[Sequence[int]]) -> Optional[Sequence[int]]:
+    return None if ids is None else list(ids)
+
+
+class Methods(Generic[R]):
+    """The methods, by their names and with their params in the protocol's words; what comes back is the result object.
+    See common/protocol.md for what each does."""
+
+    def _ask(self, method: str, params: Dict[str, Any]) -> R:
+        raise NotImplementedError
+
+    # ---- producers
+
+    def put(self, queue: str, body: Any, *, priority: Optional[float] = None, delay: Optional[float] = None,
+            at: Optional[float] = None, lease: Optional[float] = None, max_attempts: Optional[int] = None,
+            expires: Optional[float] = None, key: Optional[str] = None, key_for: Optional[float] = None,
+            timeout: Optional[float] = None) -> R:
+        """Puts a job; {"id"}. With a `key` it is safe to repeat, and is repeated where a reply was lost."""
+        return self._ask("put", {"queue": queue, "body": body, **_given(
+            priority=priority, delay=delay, at=at, lease=lease, max_attempts=max_attempts, expires=expires, key=key,
+            key_for=key_for, timeout=timeout)})
+
+    def submit(self, queue: str, body: Any, *, priority: Optional[float] = None, delay: Optional[float] = None,
+               at: Optional[float] = None, lease: Optional[float] = None, max_attempts: Optional[int] = None,
+               expires: Optional[float] = None, key: Optional[str] = None, key_for: Optional[float] = None,
+               timeout: Optional[float] = None, keep_result: Optional[float] = None, notify: Optional[bool] = None,
+               progress: Optional[bool] = None) -> R:
+        """A put whose outcome is kept; {"id"}."""
+        return self._ask("submit", {"queue": queue, "body": body, **_given(
+            priority=priority, delay=delay, at=at, lease=lease, max_attempts=max_attempts, expires=expires, key=key,
+            key_for=key_for, timeout=timeout, keep_result=keep_result, notify=notify, progress=progress)})
+
+    def call(self, queue: str, body: Any, *, priority: Optional[float] = None, delay: Optional[float] = None,
+             at: Optional[float] = None, lease: Optional[float] = None, max_attempts: Optional[int] = None,
+             expires: Optional[float] = None, key: Optional[str] = None, key_for: Optional[float] = None,
+             timeout: Optional[float] = None, keep_result: Optional[float] = None,
+             progress: Optional[bool] = None) -> R:
+        """Puts a job and waits for its outcome, as `result` gives it."""
+        return self._ask("call", {"queue": queue, "body": body, **_given(
+            priority=priority, delay=delay, at=at, lease=lease, max_attempts=max_attempts, expires=expires, key=key,
+            key_for=key_for, timeout=timeout, keep_result=keep_result, progress=progress)})
+
+    def result(self, id: int, *, timeout: Optional[float] = None, forget: Optional[bool] = None,
+               progress: Optional[bool] = None) -> R:
+        """Waits for a job's outcome; {"id","state","result"}. A job that failed or was cancelled is an exception."""
+        return self._ask("result", {"id": id, **_given(timeout=timeout, forget=forget, progress=progress)})
+
+    def cancel(self, id: int, *, running: Optional[bool] = None) -> R:
+        """Cancels a job that nobody has begun, with `running` also one that somebody has; {"cancelled"}."""
+        return self._ask("cancel", {"id": id, **_given(running=running)})
+
+    # ---- consumers
+
+    def get(self, queue: Optional[str] = None, *, queues: Optional[Sequence[str]] = None,
+            timeout: Optional[float] = None, lease: Optional[float] = None, auto_ack: Optional[bool] = None,
+            max: Optional[int] = None, detached: Optional[bool] = None) -> R:
+        """Takes the next job; {"id","queue","priority","delivery","attempt","body"}, with `max` {"jobs"}. Nothing
+        renews its lease but `touch`."""
+        return self._ask("get", _given(queue=queue, queues=None if queues is None else list(queues), timeout=timeout,
+                                       lease=lease, auto_ack=auto_ack, max=max, detached=detached))
+
+    def ack(self, id: Optional[int] = None, *, delivery: Optional[int] = None, result: Any = ABSENT,
+            ids: Optional[Sequence[int]] = None) -> R:
+        """The job is done; `result` may be any JSON value, None too."""
+        params = _given(id=id, delivery=delivery, ids=_ids(ids))
+        if result is not ABSENT:
+            params["result"] = result
+        return self._ask("ack", params)
+
+    def nack(self, id: int, *, delivery: Optional[int] = None, error: Any = ABSENT,
+             delay: Optional[float] = None) -> R:
+        """The attempt failed; {"state","delay"}."""
+        params = _given(id=id, delivery=delivery, delay=delay)
+        if error is not ABSENT:
+            params["error"] = error
+        return self._ask("nack", params)
+
+    def release(self, id: int, *, delivery: Optional[int] = None, delay: Optional[float] = None,
+                priority: Optional[float] = None) -> R:
+        """Gives a job back uncounted."""
+        return self._ask("release", _given(id=id, delivery=delivery, delay=delay, priority=priority))
+
+    def bury(self, id: int, *, delivery: Optional[int] = None, error: Any = ABSENT) -> R:
+        """The job cannot succeed: it dies at once."""
+        params = _given(id=id, delivery=delivery)
+        if error is not ABSENT:
+            params["error"] = error
+        return self._ask("bury", params)
+
+    def touch(self, id: int, *, delivery: Optional[int] = None, lease: Optional[float] = None) -> R:
+        """Begins the job's lease anew; {"lease"}."""
+        return self._ask("touch", _given(id=id, delivery=delivery, lease=lease))
+
+    def progress(self, id: int, *, delivery: Optional[int] = None, done: Optional[float] = None,
+                 total: Optional[float] = None, message: Optional[str] = None) -> R:
+        """Says how far a job is; not a touch."""
+        return self._ask("progress", _given(id=id, delivery=delivery, done=done, total=total, message=message))
+
+    # ---- jobs
+
+    def job(self, id: int) -> R:
+        return self._ask("job", {"id": id})
+
+    def jobs(self, queue: str, *, state: Optional[str] = None, after: Optional[str] = None,
+             limit: Optional[int] = None, bodies: Optional[bool] = None) -> R:
+        return self._ask("jobs", _given(queue=queue, state=state, after=after, limit=limit, bodies=bodies))
+
+    def delete(self, id: Optional[int] = None, *, queue: Optional[str] = None, state: Optional[str] = None,
+               limit: Optional[int] = None) -> R:
+        return self._ask("delete", _given(id=id, queue=queue, state=state, limit=limit))
+
+    def kick(self, id: Optional[int] = None, *, queue: Optional[str] = None, state: Optional[str] = None,
+             limit: Optional[int] = None) -> R:
+        return self._ask("kick", _given(id=id, queue=queue, state=state, limit=limit))
+
+    # ---- queues
+
+    def declare(self, queue: str, *, owned: Optional[bool] = None, order: Optional[str] = None,
+                maxsize: Optional[int] = None, lease: Optional[float] = None, max_attempts: Optional[int] = None,
+                max_lost: Optional[int] = None, backoff: Optional[Mapping[str, float]] = None,
+                dead_letter: Any = ABSENT, concurrency: Optional[int] = None, durable: Optional[bool] = None,
+                keep_result: Optional[float] = None, keep_dead: Optional[float] = None,
+                keep_result_bytes: Optional[int] = None, keep_dead_bytes: Optional[int] = None) -> R:
+        """Makes a queue or changes its settings; what is left out stays. `dead_letter` None means none."""
+        params = _given(queue=queue, owned=owned, order=order, maxsize=maxsize, lease=lease, max_attempts=max_attempts,
+                        max_lost=max_lost, backoff=backoff, concurrency=concurrency, durable=durable,
+                        keep_result=keep_result, keep_dead=keep_dead, keep_result_bytes=keep_result_bytes,
+                        keep_dead_bytes=keep_dead_bytes)
+        if dead_letter is not ABSENT:
+            params["dead_letter"] = dead_letter
+        return self._ask("declare", params)
+
+    def queues(self, *, after: Optional[str] = None, limit: Optional[int] = None) -> R:
+        return self._ask("queues", _given(after=after, limit=limit))
+
+    def stats(self, queue: Optional[str] = None) -> R:
+        return self._ask("stats", _given(queue=queue))
+
+    def pause(self, queue: str) -> R:
+        return self._ask("pause", {"queue": queue})
+
+    def resume(self, queue: str) -> R:
+        return self._ask("resume", {"queue": queue})
+
+    def join(self, queue: str, *, timeout: Optional[float] = None) -> R:
+        """Waits until the queue has no unfinished job."""
+        return self._ask("join", _given(queue=queue, timeout=timeout))
+
+    def shutdown(self, queue: str, *, immediate: Optional[bool] = None) -> R:
+        return self._ask("shutdown", _given(queue=queue, immediate=immediate))
+
+    def drop(self, queue: str) -> R:
+        return self._ask("drop", {"queue": queue})
+
+    # ---- the daemon
+
+    def hello(self, *, client: Optional[str] = None) -> R:
+        return self._ask("hello", _given(client=client))
+
+    def ping(self) -> R:
+        return self._ask("ping", {})
+
+    def auth(self, token: str) -> R:
+        """Says who this connection is. A client that was made with a `token` says so on every connection by itself."""
+        return self._ask("auth", {"token": token})
+
+    def pool(self, *, handler: Optional[str] = None, workers: Optional[int] = None) -> R:
+        """What the daemon's own workers do; with both params it sets a handler's workers."""
+        return self._ask("pool", _given(handler=handler, workers=workers))
+
+    def backup(self, folder: str) -> R:
+        """Copies the daemon's store into a folder on the daemon's machine."""
+        return self._ask("backup", {"folder": folder})

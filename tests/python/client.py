@@ -1,0 +1,342 @@
+"""taskq.Client and its connection: every method, errors, threads, forks, signals, and connections that break."""
+
+import inspect
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import unittest
+
+import support
+import taskq
+from support import in_thread, lib, wait_for
+from taskq import _methods, _wire, errors
+
+ROOT = os.path.join(support.HERE, "..", "..")
+
+
+class Drift(unittest.TestCase):
+    """What the package says must be what the daemon says."""
+
+    def test_errors_are_those_of_the_table(self):
+        with open(os.path.join(ROOT, "common", "error.h"), encoding="utf-8") as file:
+            rows = re.findall(r'X\(\w+, (-\d+), "(\w+)"', file.read())
+        self.assertGreater(len(rows), 20)
+        self.assertEqual({name: int(code) for code, name in rows},
+                         {name: kind.code for name, kind in errors.BY_NAME.items()})
+        for name, kind in errors.BY_NAME.items():
+            self.assertIs(getattr(taskq, kind.__name__), kind)
+            self.assertEqual(kind.name, name)
+
+    def test_methods_and_their_params_are_the_protocols(self):
+        document = lib.Document.get()
+        for method in document.methods:
+            if method == "$/cancelRequest":
+                continue
+            with self.subTest(method):
+                known = set(inspect.signature(getattr(_methods.Methods, method)).parameters) - {"self"}
+                params = {row[0].strip("`") for row in document.params[method]}
+                if method in ("submit", "call"):
+                    params |= {row[0].strip("`") for row in document.params["put"]}
+                self.assertEqual(known, params)
+
+
+class Addresses(unittest.TestCase):
+    def test_as_libtaskq_takes_them(self):
+        for text, address in (("h", ("h", 7480)), ("h:1", ("h", 1)), ("[::1]", ("::1", 7480)),
+                              ("[::1]:9", ("::1", 9)), ("unix:/a b", "/a b"), ("h:65535", ("h", 65535))):
+            self.assertEqual(_wire.parse_address(text), address)
+        for text in ("", ":1", "h:", "h:0", "h:65536", "h:x", "h:+1", "::1", "[::1", "[::1]9", "unix:", "http://h"):
+            with self.assertRaises(ValueError, msg=text):
+                _wire.parse_address(text)
+
+    def test_the_environment_says_where(self):
+        before = os.environ.pop("TASKQ_ADDR", None)
+        try:
+            self.assertEqual(_wire.address_text(None), "127.0.0.1:7480")
+            os.environ["TASKQ_ADDR"] = "elsewhere:1"
+            self.assertEqual(_wire.address_text(None), "elsewhere:1")
+            self.assertEqual(_wire.address_text("here"), "here")
+        finally:
+            os.environ.pop("TASKQ_ADDR")
+            if before is not None:
+                os.environ["TASKQ_ADDR"] = before
+
+
+class Calls(support.Case):
+    def test_a_job_from_put_to_ack(self):
+        c = self.client
+        job = c.put("q", {"to": "ann", "n": [1, 2.5, None, True, "\u20ac\x00\U0001f600"]}, priority=-1, max_attempts=3)
+        self.assertEqual(c.job(job["id"])["state"], "ready")
+        got = c.get("q", timeout=0)
+        self.assertEqual(got["body"], {"to": "ann", "n": [1, 2.5, None, True, "\u20ac\x00\U0001f600"]})
+        self.assertEqual((got["id"], got["priority"]), (job["id"], -1))
+        self.assertEqual(c.nack(got["id"], error=None)["state"], "delayed")
+        self.assertEqual(c.kick(got["id"]), {"count": 1})
+        got = c.get(queues=["q", "p"], max=5)["jobs"][0]
+        self.assertEqual(c.touch(got["id"], delivery=got["delivery"], lease=9), {"lease": 9})
+        self.assertEqual(c.ack(got["id"], delivery=got["delivery"], result=None), {})
+
+    def test_an_outcome(self):
+        c = self.client
+        job = c.submit("out", 1, keep_result=5, max_attempts=1)["id"]
+        with self.assertRaises(taskq.Timeout):
+            c.result(job, timeout=0)
+        c.ack(c.get("out")["id"], result=[7])
+        self.assertEqual(c.result(job)["result"], [7])
+        job = c.submit("out", 1, max_attempts=1)["id"]
+        c.nack(c.get("out")["id"], error={"why": "not today"})
+        with self.assertRaises(taskq.Failed) as caught:
+            c.result(job)
+        self.assertEqual(caught.exception.data["error"], {"why": "not today"})
+        job = c.submit("out", 1)["id"]
+        self.assertTrue(c.cancel(job)["cancelled"])
+        with self.assertRaises(taskq.Cancelled):
+            c.result(job)
+
+    def test_errors_are_exceptions_of_their_own(self):
+        with self.assertRaises(taskq.Empty):
+            self.client.get("nothing", timeout=0)
+        with self.assertRaises(taskq.InvalidParams) as caught:
+            self.client.put("", 1)
+        self.assertEqual(caught.exception.data["param"], "queue")
+        with self.assertRaises(LookupError):
+            self.client.drop("nothing-either")
+        with self.assertRaises(taskq.MethodNotFound):
+            self.client.request("frobnicate")
+
+    def test_what_the_daemon_could_not_answer_is_refused_here(self):
+        deep = []
+        for _ in range(200):
+            deep = [deep]
+        with self.assertRaises(taskq.ParseError):
+            self.client.put("q2", deep)
+        with self.assertRaises(taskq.TooLarge):
+            self.client.put("q2", "x" * (2 << 20))
+        with self.assertRaises(taskq.TooLarge):
+            self.client.put("q2", "x" * ((1 << 20) + 10))
+        for wrong in (float("nan"), {1, 2}, "\ud800"):
+            with self.assertRaises((TypeError, ValueError)):
+                self.client.put("q2", wrong)
+        self_same = []
+        self_same.append(self_same)
+        with self.assertRaises(ValueError):
+            self.client.put("q2", self_same)
+        self.client.put("q2", ["]" * 300, '"[' * 300, "\\"])
+        self.assertEqual(self.client.get("q2")["body"], ["]" * 300, '"[' * 300, "\\"])
+        self.assertEqual(self.client.connection.generation, 1)
+
+    def test_large_values_come_whole(self):
+        value = ["x" * 1000] * 900
+        self.client.put("large", value)
+        self.assertEqual(self.client.get("large")["body"], value)
+
+    def test_many_threads_share_a_connection(self):
+        before = self.client.stats()["clients"]
+        waiting = [in_thread(self.client.get, "shared") for _ in range(20)]
+        wait_for(lambda: self.client.stats("shared")["gauges"]["waiting_gets"] == 20)
+        self.assertEqual(self.client.stats()["clients"], before)
+
+        def work(n):
+            for i in range(100):
+                self.client.put("busy", [n, i])
+            return [tuple(self.client.get("busy", auto_ack=True)["body"]) for i in range(100)]
+
+        done = [in_thread(work, n) for n in range(8)]
+        got = sorted(pair for thread in done for pair in thread.outcome())
+        self.assertEqual(got, sorted((n, i) for n in range(8) for i in range(100)))
+        for n in range(20):
+            self.client.put("shared", n)
+        self.assertEqual(sorted(thread.outcome()["body"] for thread in waiting), list(range(20)))
+
+    def test_no_daemon(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = "127.0.0.1:%d" % free.getsockname()[1]
+            with self.assertRaises(taskq.NoDaemon) as caught:
+                taskq.Client(address).ping()
+        self.assertIn(address, str(caught.exception))
+        self.assertIsInstance(caught.exception, ConnectionError)
+
+    def test_a_closed_client_says_so(self):
+        waits = in_thread(self.client.get, "closing")
+        other = self.new_client()
+        wait_for(lambda: other.queues()["queues"] and other.stats("closing")["gauges"]["waiting_gets"])
+        self.client.close()
+        with self.assertRaises(taskq.Closed):
+            waits.outcome()
+        with self.assertRaises(taskq.Closed):
+            self.client.ping()
+
+
+class Signals(support.Case):
+    def alarm(self, handler):
+        before = signal.signal(signal.SIGALRM, handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    def test_an_interrupted_get_takes_nothing(self):
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        self.alarm(interrupt)
+        with self.assertRaises(KeyboardInterrupt):
+            self.client.get("interrupted", auto_ack=True)
+        wait_for(lambda: self.client.stats("interrupted")["gauges"]["waiting_gets"] == 0)
+        self.client.put("interrupted", 1)
+        self.assertEqual(self.client.get("interrupted", timeout=0)["body"], 1)
+
+    def test_a_handler_may_call_while_the_thread_waits(self):
+        self.alarm(lambda *_: self.client.put("handler", "from the handler"))
+        self.assertEqual(self.client.get("handler", timeout=20)["body"], "from the handler")
+        self.assertEqual(self.client.ping(), {})
+
+
+class Forks(support.Case):
+    def test_a_child_has_a_connection_of_its_own(self):
+        self.client.put("held", 1)
+        held = self.client.get("held")
+        waits = in_thread(self.client.get, "for the parent")
+        wait_for(lambda: self.client.stats("for the parent")["gauges"]["waiting_gets"] == 1)
+        child = os.fork()
+        if child == 0:
+            try:
+                ok = self.client.put("for the parent", "from the child")["id"] > 0
+                try:
+                    self.client.ack(held["id"])
+                    ok = False
+                except taskq.NotReserved:
+                    pass  # it is the parent's
+            except BaseException:
+                ok = False
+            os._exit(0 if ok else 1)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertEqual(waits.outcome()["body"], "from the child")
+        self.assertEqual(self.client.ack(held["id"]), {})
+        self.assertEqual(self.client.connection.generation, 1)
+
+
+class FakeDaemon:
+    """Answers as it is told, a function for each connection: it is given the requests one after the other, and returns
+    a result, or None to break the connection off."""
+
+    HELLO = {"name": "taskqd", "version": "0", "protocol": 1, "durability": "memory",
+             "limits": {"body": 1 << 20, "request": 1 << 20, "depth": 128, "batch": 10000, "waits": 1024, "max": 1000}}
+
+    def __init__(self, *connections, hello=HELLO):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.seen = []
+        self._hello = hello
+        self._thread = threading.Thread(target=self._run, args=(connections,), daemon=True)
+        self._thread.start()
+
+    def _run(self, connections):
+        for answer in connections:
+            sock, _ = self._listener.accept()
+            with sock, sock.makefile("rwb") as file:
+                for line in file:
+                    request = _wire.decode(line.decode())
+                    if request["method"] == "hello":
+                        result = self._hello
+                    else:
+                        self.seen.append(request)
+                        result = answer(request)
+                    if result is None:
+                        break
+                    if isinstance(result, bytes):
+                        file.write(result + b"\n")
+                    else:
+                        file.write(_wire.encode({"jsonrpc": "2.0", "id": request["id"], **(
+                            result if "error" in result else {"result": result})}) + b"\n")
+                    file.flush()
+
+    def close(self):
+        try:
+            socket.create_connection(self._listener.getsockname()).close()  # ends an accept that still waits
+        except OSError:
+            pass
+        self._listener.close()
+        self._thread.join(support.PATIENCE)
+
+
+class Broken(unittest.TestCase):
+    """Connections that break between a request and its reply."""
+
+    def talk(self, *connections, **more):
+        fake = FakeDaemon(*connections, **more)
+        self.addCleanup(fake.close)
+        client = taskq.Client(fake.address, retry_for=support.PATIENCE)
+        self.addCleanup(client.close)
+        return fake, client
+
+    def test_what_may_not_be_repeated_is_lost(self):
+        fake, client = self.talk(lambda _: None, lambda _: {"id": 5})
+        with self.assertRaises(taskq.Lost):
+            client.put("q", 1)
+        self.assertEqual(client.put("q", 2), {"id": 5})
+        self.assertEqual([request["params"]["body"] for request in fake.seen], [1, 2])
+
+    def test_what_may_be_repeated_is(self):
+        for ask in (lambda c: c.put("q", 1, key="k"), lambda c: c.ping(), lambda c: c.get("q"),
+                    lambda c: c.result(7), lambda c: c.join("q"), lambda c: c.stats()):
+            fake, client = self.talk(lambda _: None, lambda _: {"well": True})
+            self.assertEqual(ask(client), {"well": True})
+            self.assertEqual(len(fake.seen), 2)
+            self.assertEqual(fake.seen[0]["params"], fake.seen[1]["params"])
+
+    def test_what_takes_for_good_is_not(self):
+        for ask in (lambda c: c.get("q", auto_ack=True), lambda c: c.get("q", detached=True), lambda c: c.ack(1),
+                    lambda c: c.result(7, forget=True), lambda c: c.cancel(1), lambda c: c.submit("q", 1)):
+            _, client = self.talk(lambda _: None)
+            with self.assertRaises(taskq.Lost):
+                ask(client)
+
+    def test_a_daemon_that_is_stopping_did_nothing(self):
+        error = {"error": {"code": -32011, "message": "the daemon is stopping", "data": {"name": "draining"}}}
+        fake, client = self.talk(lambda _: error if len(fake.seen) < 3 else None, lambda _: {"id": 5})
+        with self.assertRaises(taskq.Lost):
+            client.put("q", 1)  # twice it was told that nothing was done; then the connection broke
+        self.assertEqual(len(fake.seen), 3)
+        again = iter([error, {"id": 9}])
+        _, client = self.talk(lambda _: next(again))
+        self.assertEqual(client.put("q", 1), {"id": 9})
+
+    def test_a_repeated_wait_waits_for_what_is_left(self):
+        def slowly(request):
+            threading.Event().wait(0.3)
+
+        fake, client = self.talk(slowly, lambda _: {"well": True})
+        client.get("q", timeout=10)
+        first, second = (request["params"]["timeout"] for request in fake.seen)
+        self.assertEqual(first, 10)
+        self.assertTrue(5 < second < 9.8, second)
+
+    def test_time_is_up_while_there_is_no_daemon(self):
+        fake, client = self.talk(lambda _: fake._listener.close())
+        with self.assertRaises(taskq.NoDaemon):
+            client.get("q", timeout=0.3)
+
+    def test_rubbish_breaks_the_connection(self):
+        for rubbish in (b"rubbish", b"[]", b'{"jsonrpc":"2.0","id":"x","result":{}}', b"7"):
+            _, client = self.talk(lambda _: rubbish)
+            with self.assertRaises(taskq.Lost):
+                client.put("q", 1)
+
+    def test_another_protocol_is_refused(self):
+        _, client = self.talk(lambda _: {}, hello=dict(FakeDaemon.HELLO, protocol=2))
+        with self.assertRaises(taskq.ProtocolError):
+            client.ping()
+
+    def test_members_in_another_order_and_more_of_them(self):
+        fake, client = self.talk(
+            lambda r: _wire.encode({"result": {"id": 3}, "more": 1, "id": r["id"], "jsonrpc": "2.0"}))
+        self.assertEqual(client.put("q", 1), {"id": 3})
+
+
+if __name__ == "__main__":
+    sys.setswitchinterval(0.0005)  # more meetings of threads
+    support.main()
