@@ -49,34 +49,35 @@ enum queue_work {
 };
 
 struct queue {
+    // What nearly every call looks at stands together: with very many queues each line of it is waited for.
     struct table_node by_name;
-    struct table_node by_number; // once it is written down
-    struct tree_node ordered;
+    uint64_t hash;
     const struct queue_settings *settings; // the defaults, or its own once declared
-    struct level zero;                     // priority 0, always there
     struct level *top;                     // the most urgent level with a ready job; NULL: none
+    struct queue *settle_next;
+    struct key *keys; // those whose jobs are finished; the others go with their jobs
+    bool declared, paused, shut_down, shut_down_hard, dropped;
+    bool to_settle, idle;
+    uint8_t work; // enum queue_work: being emptied in slices
+    uint8_t name_len;
+    struct level zero; // priority 0, always there
+    struct queue_gauges gauges;
+    struct wait_list gets, puts, joins, results;
+    struct queue_counters counters;
     struct tree levels, ready_levels;
     struct tree delayed, dead, finished; // by id
-    struct wait_list gets, puts, joins, results;
-    struct queue *settle_next;
+    struct tree_node ordered;
+    struct table_node by_number; // once it is written down
     struct queue *idle_prev, *idle_next;
     struct queue *work_next;
     struct engine_client *owner; // it is dropped when this client goes; NULL: nobody's
     struct queue *owned_prev, *owned_next;
     int64_t idle_since;
-    uint64_t hash;
     uint64_t number; // what it is called on disk
     uint64_t marked; // the journal's, as for keys
     struct journal_place place;
-    struct key *keys;      // those whose jobs are finished; the others go with their jobs
     uint64_t result_bytes; // of finished jobs
     uint64_t dead_bytes;
-    struct queue_gauges gauges;
-    struct queue_counters counters;
-    bool declared, paused, shut_down, shut_down_hard, dropped;
-    bool to_settle, idle;
-    uint8_t work; // enum queue_work: being emptied in slices
-    uint8_t name_len;
     char name[];
 };
 

@@ -412,8 +412,8 @@ const struct method methods_consume[] = {
      .release = held_release},
     {METHOD("touch", JOB, ROLE_TAKE), METHOD_PARAMS(touch_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .required = PARAM_BIT(HELD_ID), .check = held_check, .exec = touch_exec, .reply = touch_reply},
-    {METHOD("progress", JOB, ROLE_TAKE), METHOD_PARAMS(progress_rows, held), .flags = METHOD_CLIENT,
-     .required = PARAM_BIT(HELD_ID), .check = progress_check_params, .exec = progress_exec,
-     .reply = empty_reply, .release = held_release},
+    {METHOD("progress", JOB, ROLE_TAKE), METHOD_PARAMS(progress_rows, held),
+     .flags = METHOD_CLIENT | METHOD_BY_ID, .required = PARAM_BIT(HELD_ID), .check = progress_check_params,
+     .exec = progress_exec, .reply = empty_reply, .release = held_release},
     {0},
 };
