@@ -7,6 +7,7 @@
 #include "server/hub.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
+#include "server/net/roll.h"
 #include "server/parts.h"
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
@@ -240,6 +241,13 @@ static uint64_t count_connections(void *context)
     return count;
 }
 
+static bool call_roll(void *context, struct roll_place *place, unsigned most, unsigned *count,
+                      struct buffer *out)
+{
+    const struct daemon *d = context;
+    return roll_call(d->loops, d->loop_count, place, most, count, out);
+}
+
 static bool start_loops(struct daemon *d)
 {
     const struct settings *s = d->settings;
@@ -257,6 +265,7 @@ static bool start_loops(struct daemon *d)
                           .pool_resize = resize_pool,
                           .pool_context = d,
                           .connection_count = count_connections,
+                          .roll_call = call_roll,
                           .connection_context = d};
     if (d->committer) {
         d->rpc.store_report = store_report;

@@ -35,6 +35,7 @@
     X(drop) \
     X(pool) \
     X(backup) \
+    X(who) \
     X(hello) \
     X(ping) \
     X(bench) \

@@ -1,5 +1,6 @@
 #include "server/access/identity.h"
 
+#include "common/json_writer.h"
 #include "server/access/pattern.h"
 
 #include <stdlib.h>
@@ -74,6 +75,19 @@ bool access_equal(const struct access *a, const struct access *b)
     for (size_t n = 0; equal && n < a->count; n++)
         equal = identity_equal(&a->items[n], &b->items[n]);
     return equal;
+}
+
+void identity_write(struct buffer *b, const struct identity *i)
+{
+    if (!i) {
+        json_write_raw(b, "null");
+        return;
+    }
+    json_write_raw(b, "{\"kind\":");
+    json_write_string(b, slice_of(identity_kind_name(i->kind)));
+    json_write_raw(b, ",\"name\":");
+    json_write_bytes(b, slice_of(i->name));
+    json_write_raw(b, "}");
 }
 
 // ---- looking up

@@ -4,6 +4,7 @@
 #ifndef ACCESS_IDENTITY_H
 #define ACCESS_IDENTITY_H
 
+#include "common/buffer.h"
 #include "common/slice.h"
 #include "server/access/role.h"
 #include "server/access/token.h"
@@ -62,6 +63,9 @@ void access_release(struct access *a);
 
 // Whether both say the same.
 bool access_equal(const struct access *a, const struct access *b);
+
+// Appends it as an object of kind and name; NULL: null.
+void identity_write(struct buffer *b, const struct identity *i);
 
 // Roles that it has on this queue; on all queues there can be.
 unsigned identity_roles(const struct identity *i, struct slice queue);

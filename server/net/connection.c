@@ -393,10 +393,10 @@ void connection_close(struct connection *c)
         event_del(&c->read_event);
     stop_writing(c);
     stop_patience(c);
+    loop_unlink(c->loop, c); // from here on no other thread looks at it
     dispatch_close(c->session.dispatch, &c->session);
     close(c->fd);
     stream_free(c->stream);
     free(c->in);
-    loop_unlink(c->loop, c);
     free(c);
 }

@@ -24,6 +24,7 @@ struct connection {
     struct stream *stream;           // NULL: all is sent
     struct leftover *in;             // input that could not be dealt with; NULL: none
     struct event *write_event;       // while the socket takes no more; else NULL
+    int64_t since;                   // clock_ns(); each of a loop's has another
     struct event *patience;          // until a client has to have said who it is; NULL: it need not, or did
     int fd;
     bool pending;

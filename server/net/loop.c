@@ -34,10 +34,14 @@ static struct event_base *base_new(void)
 
 void loop_link(struct loop *l, struct connection *c)
 {
+    int64_t now = clock_ns();
+    pthread_mutex_lock(&l->lock);
+    c->since = l->connections && l->connections->since >= now ? l->connections->since + 1 : now;
     c->next = l->connections;
     if (c->next)
         c->next->prev = c;
     l->connections = c;
+    pthread_mutex_unlock(&l->lock);
 }
 
 static void unhold(struct connection *c)
@@ -52,12 +56,14 @@ static void unhold(struct connection *c)
 
 void loop_unlink(struct loop *l, struct connection *c)
 {
+    pthread_mutex_lock(&l->lock);
     if (c->prev)
         c->prev->next = c->next;
     else
         l->connections = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    pthread_mutex_unlock(&l->lock);
     unhold(c);
     atomic_fetch_sub_explicit(&l->connection_count, 1, memory_order_relaxed);
 }

@@ -23,10 +23,10 @@ struct loop {
     struct dispatch dispatch;
     struct mailbox mailbox;
     struct event mailbox_event;
-    struct event stop_event; // the time to finish is up
-    struct event rest_event; // the first of the tasks that rest goes on
-    char *buffer;            // LOOP_BUFFER
-    struct connection *connections;
+    struct event stop_event;        // the time to finish is up
+    struct event rest_event;        // the first of the tasks that rest goes on
+    char *buffer;                   // LOOP_BUFFER
+    struct connection *connections; // the newest first; changes under the lock
     struct connection *pending, *pending_last;
     struct connection *held;
     pthread_t thread;

@@ -263,6 +263,13 @@ static void work_on_tasks(struct dispatch *d)
 
 // ---- input
 
+// Only the session's own thread writes it.
+static void count_requests(struct session *s, unsigned more)
+{
+    uint64_t before = atomic_load_explicit(&s->requests, memory_order_relaxed);
+    atomic_store_explicit(&s->requests, before + more, memory_order_relaxed);
+}
+
 size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len)
 {
     struct input in = {.at = data, .end = data + len};
@@ -276,6 +283,7 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
             continue;
         }
         unsigned done = needs_lock(d) ? execute(d, s, batch) : d->count;
+        count_requests(s, done + (done == d->count && in.slow.len > 0));
         for (unsigned i = 0; i < d->count; i++) {
             struct request *r = &d->requests[i];
             if (i < done && r->method && (r->method->flags & METHOD_TRAIL))
@@ -368,6 +376,8 @@ void dispatch_close(struct dispatch *d, struct session *s)
         hub_unlock(d->rpc->hub);
     }
     s->client = NULL;
+    free(s->client_name);
+    s->client_name = NULL;
     batch_free(s->batch);
     s->batch = NULL;
     if (s->task) {

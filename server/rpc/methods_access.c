@@ -1,4 +1,4 @@
-// auth.
+// auth, who.
 #include "server/access/identity.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+// ---- auth
+
 // Guessing costs so long a try, and a connection so many.
 #define FAILURE_MS   1000
 #define FAILURES_MAX 10
@@ -18,21 +20,6 @@
 static const struct param auth_rows[] = {
     {PARAM_NAME("token"), .type = PARAM_TEXT, .bit = 0, .low = 1, .high = 255, PARAM_FIELD(queue.client)},
 };
-
-static void write_identity(struct buffer *b, const struct identity *who)
-{
-    json_write_raw(b, "{\"identity\":");
-    if (who) {
-        json_write_raw(b, "{\"kind\":");
-        json_write_string(b, slice_of(identity_kind_name(who->kind)));
-        json_write_raw(b, ",\"name\":");
-        json_write_bytes(b, slice_of(who->name));
-        json_write_raw(b, "}");
-    } else {
-        json_write_raw(b, "null");
-    }
-    json_write_raw(b, "}");
-}
 
 static void note_failure(struct task *t)
 {
@@ -63,11 +50,45 @@ static bool auth_step(struct task *t)
         return false;
     }
     t->session->who = who;
-    write_identity(&t->out, who);
+    json_write_raw(&t->out, "{\"identity\":");
+    identity_write(&t->out, who);
+    json_write_raw(&t->out, "}");
+    return true;
+}
+
+// ---- who
+
+#define WHO_SLICE 100
+#define WHO_USUAL 1000
+#define WHO_MOST  10000
+
+static const struct param who_rows[] = {
+    {PARAM_NAME("limit"), .type = PARAM_WHOLE, .bit = 0, .low = 1, .high = WHO_MOST,
+     PARAM_FIELD(queue.limit)},
+};
+
+static bool who_step(struct task *t)
+{
+    unsigned limit = t->request.seen ? (unsigned)t->request.in.queue.limit : WHO_USUAL, count = 0;
+    if (!t->begun) {
+        t->at.who.place = (struct roll_place){.before = INT64_MAX};
+        json_write_raw(&t->out, "{\"connections\":[");
+    }
+    unsigned most = limit - t->at.who.count;
+    bool all = !t->rpc->roll_call || t->rpc->roll_call(t->rpc->connection_context, &t->at.who.place,
+                                                       most < WHO_SLICE ? most : WHO_SLICE, &count, &t->out);
+    t->at.who.count += count;
+    if (!all && t->at.who.count < limit)
+        return false;
+    json_write_raw(&t->out, "],\"more\":");
+    json_write_bool(&t->out, !all);
+    json_write_raw(&t->out, "}");
     return true;
 }
 
 const struct method methods_access[] = {
     {METHOD("auth", OPEN, 0), METHOD_PARAMS(auth_rows, queue), .required = PARAM_BIT(0), .step = auth_step},
+    {METHOD("who", DAEMON, ROLE_ADMIN), METHOD_PARAMS(who_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
+     .step = who_step},
     {0},
 };

@@ -24,6 +24,8 @@ static bool hello_step(struct task *t)
     struct buffer *b = &t->out;
     if (client.len > 0)
         log_debug("a client says who it is client=%.*s", (int)client.len, client.data);
+    if (client.len > 0 && !t->session->client_name) // `who` tells less where memory is short
+        t->session->client_name = strndup(client.data, client.len);
     json_write_raw(b, "{\"name\":\"taskqd\",\"version\":");
     json_write_string(b, slice_of(rpc->version));
     json_write_raw(b, ",\"protocol\":1,\"durability\":");

@@ -31,6 +31,12 @@ struct backup_result {
     uint64_t bytes, segments;
 };
 
+// How far the connections have been gone through.
+struct roll_place {
+    unsigned loop;
+    int64_t before; // begins with INT64_MAX
+};
+
 struct rpc {
     struct hub *hub;
     const char *version;
@@ -55,6 +61,10 @@ struct rpc {
 
     // How many connections there are; NULL: nobody knows. Any thread.
     uint64_t (*connection_count)(void *context);
+    // Appends at most `most` of them as objects, from *place on; *count: how many. True: they were the last.
+    // NULL: nobody knows. Any thread.
+    bool (*roll_call)(void *context, struct roll_place *place, unsigned most, unsigned *count,
+                      struct buffer *out);
     void *connection_context;
 
     // Appends an object of the store's figures; NULL: jobs are kept in memory only. Any thread.

@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Only the session's own thread writes it.
+static void count_waits(struct session *s, int change)
+{
+    unsigned now = atomic_load_explicit(&s->waiting, memory_order_relaxed);
+    atomic_store_explicit(&s->waiting, now + (unsigned)change, memory_order_relaxed);
+}
+
 struct wait *pending_new(struct session *s, struct batch *batch, struct waiter *waiter, struct slice id,
                          const struct slice *names, unsigned name_count)
 {
@@ -29,6 +36,7 @@ struct wait *pending_new(struct session *s, struct batch *batch, struct waiter *
     if (s->waits)
         s->waits->prev = w;
     s->waits = w;
+    count_waits(s, +1);
     if (batch)
         batch->waiting++;
     waiter->context = w;
@@ -46,6 +54,7 @@ void wait_unlink(struct wait *w)
     if (w->next)
         w->next->prev = w->prev;
     w->prev = w->next = NULL;
+    count_waits(w->session, -1);
 }
 
 struct wait *wait_find(const struct session *s, struct slice id)

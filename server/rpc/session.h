@@ -5,6 +5,7 @@
 #include "common/buffer.h"
 #include "server/engine/engine.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,19 +20,23 @@ struct wait;
 struct session {
     struct dispatch *dispatch;
     struct engine_client *client; // made when it is first needed
-    const struct identity *who;   // NULL: it has not said; of no interest without rpc.access
-    struct wait *waits;           // requests that wait, the newest first
-    struct waiter *kept;          // completed while too much output was unsent: a ring, this is the last
-    uint64_t kept_bytes;          // of outcomes in them
-    struct batch *batch;          // whose elements are being read
-    struct batch *tagged;         // incomplete ones whose jobs' ends this connection is to be told of
-    struct task *task;            // the slow method that runs; what stands behind it waits
-    uint64_t unsent;              // bytes of output under way; the connection keeps it up to date
-    uint64_t batched;             // bytes of replies in batches that are not complete
-    size_t scanned;               // so much of the input's beginning is known to have no line feed
-    uint32_t round;               // where the dispatcher has it in its present round, + 1
-    uint32_t pieces;              // of its output that are written and not yet handed to the connection
-    uint8_t failures;             // tokens that were nobody's
+    // Other threads may read these four while the connection is there.
+    const struct identity *_Atomic who; // NULL: it has not said; of no interest without rpc.access
+    char *_Atomic client_name;          // as its first hello has it; NULL: not said
+    _Atomic uint64_t requests;          // that it has sent
+    atomic_uint waiting;                // of them
+    struct wait *waits;                 // requests that wait, the newest first
+    struct waiter *kept;  // completed while too much output was unsent: a ring, this is the last
+    uint64_t kept_bytes;  // of outcomes in them
+    struct batch *batch;  // whose elements are being read
+    struct batch *tagged; // incomplete ones whose jobs' ends this connection is to be told of
+    struct task *task;    // the slow method that runs; what stands behind it waits
+    uint64_t unsent;      // bytes of output under way; the connection keeps it up to date
+    uint64_t batched;     // bytes of replies in batches that are not complete
+    size_t scanned;       // so much of the input's beginning is known to have no line feed
+    uint32_t round;       // where the dispatcher has it in its present round, + 1
+    uint32_t pieces;      // of its output that are written and not yet handed to the connection
+    uint8_t failures;     // tokens that were nobody's
     bool held_up;  // output or a task stood in the way when input was last handled: there may be more in it
     bool begun;    // the first byte was seen
     bool skipping; // the rest of a line that is too long

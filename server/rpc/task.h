@@ -35,6 +35,10 @@ struct task {
             struct slice after;
             unsigned count;
         } queues;
+        struct {
+            struct roll_place place;
+            unsigned count;
+        } who;
     } at;
     char text[]; // the request's own copy of its text
 };

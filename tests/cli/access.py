@@ -65,6 +65,19 @@ class Access(cli.CliTest):
         ran = self.taskq("get", self.queue, code=BROKEN, env=env)
         self.assertIn('token "maker" lacks the role take on the queue "%s"' % self.queue, ran.err)
 
+    def test_who_is_connected(self):
+        with self.daemon.connect() as stranger:
+            stranger.call("ping")
+            env = dict(self.env, TASKQ_TOKEN=TOKENS["admin5ec1"])
+            said = self.taskq("who", env=env).out
+            self.assertRegex(said, r"(?m)^IDENTITY +PEER +CLIENT +AGE +REQUESTS +WAITS$")
+            self.assertRegex(said, r"(?m)^token admin +127\.0\.0\.1:\d+ +taskq [^ ]+ +\S+ +3 +0$")
+            self.assertRegex(said, r"(?m)^- +127\.0\.0\.1:%d +- +\S+ +1 +0$" % stranger.socket.getsockname()[1])
+            rows = self.taskq("who", "--json", env=env).lines()
+            self.assertIn({"kind": "token", "name": "admin"}, [row["identity"] for row in rows])
+        ran = self.taskq("who", code=BROKEN, env=dict(self.env, TASKQ_TOKEN=TOKENS["maker5ec1"]))
+        self.assertIn("lacks the role admin on all queues", ran.err)
+
     def test_files_that_do_not_do(self):
         self.refused(USAGE, "can be read or changed by others",
                      env=dict(self.env, TASKQ_TOKEN_FILE=self.file("admin5ec1", 0o644)))

@@ -45,6 +45,7 @@ CALLS = {
     "drop": [{"queue": Q}],
     "queues": [{"limit": 1000}],
     "stats": [{"queue": Q}, {}],
+    "who": [{}, {"limit": 3}],
     "pool": [{}, {"handler": "none", "workers": 1}],
     "backup": [{"folder": "/nowhere"}],
     "hello": [{}],
@@ -346,6 +347,45 @@ class Trail(Case):
         client.call("declare", queue="q")
         self.assertEqual(daemon._wait_for(r"declare peer=unix:(pid=\d+,uid=\d+) queue=\"q\""),
                          "pid=%d,uid=%d" % (os.getpid(), os.getuid()))
+
+
+class Who(Case):
+    def test_who_is_connected(self):
+        daemon = self.start(SUPER + token_section("t", "t", grant("a", ["take"])))
+        admin = self.connect(daemon, SECRET)
+        taker = self.connect(daemon, "t")
+        taker.call("hello", client="taker 1")
+        taker.call("hello", client="taker 2")
+        for _ in range(2):
+            taker.ask("get", {"queue": "a"})
+        stranger = self.connect(daemon, unix=True)
+        stranger.call("ping")
+        rows = admin.until(lambda r: sum(row["waits"] for row in r["connections"]) == 2, "who")
+        self.assertFalse(rows["more"])
+        by = {(row["identity"] or {"name": None})["name"]: row for row in rows["connections"]}
+        self.assertEqual(len(rows["connections"]), 3)
+        peer = "127.0.0.1:%d" % taker.socket.getsockname()[1]
+        age = by["t"].pop("age")
+        self.assertTrue(0 <= age < 100, age)
+        self.assertEqual(by["t"], {"identity": {"kind": "token", "name": "t"}, "peer": peer, "client": "taker 1",
+                                   "requests": 5, "waits": 2})
+        self.assertEqual(by[None]["peer"], "unix:pid=%d,uid=%d" % (os.getpid(), os.getuid()))
+        self.assertEqual((by[None]["client"], by[None]["requests"], by[None]["waits"]), (None, 1, 0))
+        admin.call("put", queue="a", body=1)
+        admin.until(lambda r: sum(row["waits"] for row in r["connections"]) == 1, "who")
+        taker.close()
+        stranger.close()
+        admin.until(lambda r: len(r["connections"]) == 1, "who")
+
+    def test_of_many_as_many_as_asked_for(self):
+        daemon = self.start("threads = 3\n")
+        connections = [self.connect(daemon) for _ in range(250)]
+        for connection in connections:
+            connection.call("ping")
+        for limit, shown in ((1, 1), (100, 100), (249, 249), (250, 250), (10000, 250)):
+            rows = connections[0].call("who", limit=limit)
+            self.assertEqual((len(rows["connections"]), rows["more"]), (shown, shown < 250))
+        self.assertEqual(len({row["peer"] for row in rows["connections"]}), 250)
 
 
 class NewToken(Case):

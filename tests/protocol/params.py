@@ -61,12 +61,14 @@ BEYOND = {
     ("kick", "limit"): ["0"],
     ("backup", "folder"): ['""', '"relative"', '"/a\\u0000b"', '"/%s"' % ("x" * 4000)],
     ("auth", "token"): ['""', '"%s"' % ("x" * 256)],
+    ("who", "limit"): ["0", "10001"],
     ("hello", "client"): ['"%s"' % ("x" * 256)],
     ("progress", "message"): ['"%s"' % ("x" * 1025), '"%s"' % ("\\u00e9" * 513)],
 }
 
 # Good params for each method; {q} is the test's queue. What is named here is what is taken away to find what is required.
 GOOD = {
+    "who": {},
     "auth": {"token": "taskq_0"},
     "put": {"queue": "{q}", "body": 1},
     "submit": {"queue": "{q}", "body": 1},
