@@ -115,10 +115,10 @@ ROWS = [
         [Goal("max_us", 20_000, best=True)], ["taskq"], rounds=3, more=["quiet_max_us", "p50_us", "p99_us"]),
     # Small segments, so that the log is cleaned all the time: half of what it holds are jobs that stay.
     Row("uncleaned", "durable put+get+ack, 64 x 1", "p50_us",
-        {"work": "cycle", "connections": 64, "queues": 64, "warm": 20_000, "jobs": (10_000, 100_000, 300_000)},
+        {"work": "cycle", "connections": 64, "queues": 64, "warm": 60_000, "jobs": (10_000, 100_000, 300_000)},
         servers=["taskq, small segments"], durable=True, more=["p99_us", "p999_us", "max_us", "cpu_us", "cleaned"]),
     Row("cleaned", "the same while the log is cleaned all the time", "p50_us",
-        {"work": "cycle", "connections": 64, "queues": 64, "aside": 200_000, "warm": 20_000, "jobs": (10_000, 100_000, 300_000)},
+        {"work": "cycle", "connections": 64, "queues": 64, "aside": 50_000, "warm": 60_000, "jobs": (10_000, 100_000, 300_000)},
         [Goal("p50_us", 1.2, "uncleaned"), Goal("p99_us", 1.5, "uncleaned")], ["taskq, small segments"], durable=True,
         more=["p99_us", "p999_us", "max_us", "cpu_us", "cleaned"]),
     Row("start", "start with {jobs:,} durable jobs", "seconds",
