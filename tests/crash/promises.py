@@ -232,6 +232,37 @@ class Durability(PromiseTest):
         daemon.stop()  # which waits for lib.PATIENCE at most
         self.assertEqual(sorted(self.dump(self.data)), ids)
 
+    def test_a_cancel_of_what_is_held_outlives_a_crash(self):
+        daemon = self.start()
+        c, holder = self.connect(daemon), self.connect(daemon)
+        kept = c.call("submit", queue="q", body=1)["id"]
+        plain, other = [c.call("put", queue="q", body=n)["id"] for n in range(2)]
+        self.assertEqual(len(holder.call("get", queue="q", max=3)["jobs"]), 3)
+        for job in (kept, plain):
+            self.assertEqual(c.call("cancel", id=job, running=True), {"cancelled": True})
+        daemon.kill()
+        for _ in range(2):  # what the start made of it is kept as well
+            daemon = self.start()
+            c = self.connect(daemon)
+            self.assertEqual(c.error("result", id=kept, timeout=0).data, {"name": "cancelled", "id": kept, "state": "cancelled"})
+            self.assertEqual(c.error("job", id=plain).name, "not_found")
+            self.assertEqual(c.call("job", id=other)["state"], "ready")
+            daemon.kill()
+
+    def test_a_detached_lease_is_cancelled_over_a_stop(self):
+        daemon = self.start()
+        c = self.connect(daemon)
+        job = c.call("submit", queue="q", body=1)["id"]
+        delivery = c.call("get", queue="q", detached=True, lease=1000)["delivery"]
+        self.assertEqual(c.call("cancel", id=job, running=True), {"cancelled": True})
+        daemon.stop()
+        self.assertTrue(self.dump(self.data)[job]["cancelling"])
+        c = self.connect(self.start())
+        self.assertTrue(c.call("job", id=job)["cancelling"])
+        self.assertEqual(c.error("touch", id=job, delivery=delivery).name, "cancelled")
+        self.assertEqual(c.error("ack", id=job, delivery=delivery).name, "cancelled")
+        self.assertEqual(c.call("job", id=job)["state"], "cancelled")
+
     def test_a_queue_that_is_not_durable(self):
         daemon = self.start()
         c = self.connect(daemon)

@@ -146,6 +146,21 @@ START_TEST(a_queue_that_was_shut_down_at_once_has_its_jobs_before_it_is_again)
 }
 END_TEST
 
+START_TEST(what_was_cancelled_in_somebodys_hands_does_not_come_back)
+{
+    struct dump_counts counts;
+    static const char text[] =
+        "{\"job\":{\"id\":1,\"queue\":\"q\",\"state\":\"reserved\",\"cancelling\":true,"
+        "\"submit\":true,\"body\":1}}\n"
+        "{\"job\":{\"id\":2,\"queue\":\"q\",\"state\":\"reserved\",\"cancelling\":true,"
+        "\"body\":1}}\n";
+    ck_assert_msg(read_text(e, text, strlen(text), &counts), "%s", message);
+    ck_assert_int_eq(state_of(1), JOB_CANCELLED);
+    ck_assert_int_eq(state_of(2), -1);
+    ck_assert(!info_of(1).cancelling);
+}
+END_TEST
+
 #define JOB(members) "{\"job\":{" members "}}"
 #define GOOD         "\"id\":7,\"queue\":\"q\",\"state\":\"ready\""
 
@@ -250,6 +265,7 @@ int main(void)
     tcase_add_test(c, a_dump_of_everything_comes_back_as_the_same_text);
     tcase_add_test(c, what_was_in_hands_is_ready_again);
     tcase_add_test(c, a_queue_that_was_shut_down_at_once_has_its_jobs_before_it_is_again);
+    tcase_add_test(c, what_was_cancelled_in_somebodys_hands_does_not_come_back);
     tcase_add_loop_test(c, every_broken_line_is_refused_with_its_number, 0, sizeof broken / sizeof *broken);
     tcase_add_test(c, an_id_stands_once);
     tcase_add_test(c, bodies_have_the_bound_that_is_given);

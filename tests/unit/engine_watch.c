@@ -133,6 +133,28 @@ START_TEST(what_was_said_before_is_told_to_who_comes_later_once)
 }
 END_TEST
 
+START_TEST(who_comes_while_news_are_held_back_has_them_once)
+{
+    struct engine_client *c = other();
+    uint64_t id = submit(client, "q", true, 0).id;
+    get_id("q");
+    say(id, "\"done\":1");
+    confirm(news("\"done\":1"));
+    say(id, "\"done\":2");
+    struct outcome out;
+    struct waiter *wait;
+    ck_assert_int_eq(engine_result(e, now, id, OUTCOME_PROGRESS, c, FOREVER, NULL, &out, &wait), ERROR_NONE);
+    struct waiter *w = news("\"done\":2");
+    ck_assert_ptr_eq(w->of, wait);
+    confirm(w);
+    pass(PROGRESS_PACE);
+    w = news("\"done\":2");
+    ck_assert_int_eq(w->of->kind, WAITER_NOTIFY);
+    confirm(w);
+    close_client(c);
+}
+END_TEST
+
 START_TEST(a_put_that_waits_is_answered_before_its_jobs_end_is_told)
 {
     SET("q", maxsize, 1);
@@ -216,6 +238,7 @@ int main(void)
     tcase_add_test(c, one_is_under_way_at_a_time);
     tcase_add_test(c, news_of_what_has_ended_are_nobodys);
     tcase_add_test(c, what_was_said_before_is_told_to_who_comes_later_once);
+    tcase_add_test(c, who_comes_while_news_are_held_back_has_them_once);
     tcase_add_test(c, a_put_that_waits_is_answered_before_its_jobs_end_is_told);
     tcase_add_test(c, subscriptions_are_counted_and_bounded);
     tcase_add_test(c, many_go_with_their_client_in_slices);

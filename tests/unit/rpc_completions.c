@@ -1,4 +1,5 @@
 // Requests that wait: the dispatcher's half in server/rpc/completions.c.
+#include "server/engine/blob.h"
 #include "server/engine/journal.h"
 #include "tests/unit/rpc_fixture.h"
 
@@ -511,6 +512,127 @@ START_TEST(a_get_of_many_promises_for_all)
 }
 END_TEST
 
+// ---- notifications
+
+#define SUBMIT(id, more) CALL(id, "submit", "\"queue\":\"q\",\"body\":1,\"notify\":true" more)
+#define FINISHED(job)                                                                                        \
+    "{\"jsonrpc\":\"2.0\",\"method\":\"finished\",\"params\":{\"id\":" job                                   \
+    ",\"state\":\"done\",\"result\":null}}\n"
+#define PROGRESS(job, done)                                                                                  \
+    "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"id\":" job ",\"done\":" done "}}\n"
+
+START_TEST(an_end_is_told_once_it_is_kept_and_behind_the_submits_reply)
+{
+    keep_journal();
+    peer_say(&a, SUBMIT("1", ""));
+    (void)peer_hear(&a);
+    commit();
+    (void)peer_ask(&b, GET("1", "q"));
+    peer_say(&b, CALL("2", "ack", "\"id\":1"));
+    ck_assert_uint_eq(a.mark_count, 1);
+    ck_assert_uint_eq(a.marks[0].at, 0);
+    ck_assert_uint_eq(a.marks[0].promise, marked());
+    ck_assert_str_eq(peer_hear(&a), FINISHED("1"));
+    // Of its own, in one round. (The queue's number on disk took an id.)
+    peer_say(&a, SUBMIT("3", "") GET("4", "q") "\n" CALL("5", "ack", "\"id\":3") CALL("6", "ping", ""));
+    ck_assert_str_eq(peer_hear(&a),
+                     RESULT("3", "{\"id\":3}") "\n" RESULT("4", JOB("3", "q", "1")) "\n" RESULT(
+                         "5", "{}") "\n" RESULT("6", "{}") "\n" FINISHED("3"));
+}
+END_TEST
+
+static void report(const char *done)
+{
+    char line[200];
+    snprintf(line, sizeof line, REQUEST("7", "progress", "\"id\":1,\"done\":%s") "\n", done);
+    ck_assert_str_eq(peer_ask(&b, line), RESULT("7", "{}") "\n");
+}
+
+static void time_passes(int64_t ms)
+{
+    struct moment now = hub_lock(world.hub);
+    now.mono += ms;
+    now.wall += ms;
+    engine_tick(hub_engine(world.hub), now);
+    hub_unlock(world.hub);
+    world_settle(&world);
+}
+
+START_TEST(who_is_deaf_hears_the_newest_progress_and_then_the_end)
+{
+    peer_say(&a, SUBMIT("1", ",\"progress\":true"));
+    (void)peer_hear(&a);
+    (void)peer_ask(&b, GET("1", "q"));
+    a.deaf = true;
+    // Enough of it is unsent that nothing more is written for it.
+    struct buffer pings = BUFFER_INIT;
+    for (int i = 0; i < 4000; i++)
+        buffer_append(&pings, CALL("2", "ping", ""), sizeof CALL("2", "ping", "") - 1);
+    peer_say_bytes(&a, pings.data, pings.len);
+    buffer_release(&pings);
+    ck_assert_uint_gt(a.session.unsent, world.rpc.output_limit / 2);
+    while (!dispatch_blocked(&world.dispatch, &a.session))
+        peer_say(&a, CALL("2", "ping", ""));
+    report("1");
+    report("2");
+    time_passes(1000);
+    report("3");
+    time_passes(2000);
+    peer_say(&b, CALL("8", "ack", "\"id\":1"));
+    ck_assert_ptr_nonnull(a.session.kept);
+    peer_listen(&a);
+    const char *heard = peer_hear(&a), *news = strstr(heard, "{\"jsonrpc\":\"2.0\",\"method\"");
+    ck_assert_ptr_nonnull(news);
+    ck_assert_msg(strncmp(news, PROGRESS("1", "3") FINISHED("1"), strlen(PROGRESS("1", "3") FINISHED("1"))) ==
+                      0,
+                  "%.300s", news);
+}
+END_TEST
+
+// Another thread may post the news after the end that it was before.
+START_TEST(no_news_come_after_the_end)
+{
+    peer_say(&a, CALL("1", "call", "\"queue\":\"q\",\"body\":1,\"progress\":true"));
+    struct waiter *wait = a.session.waits->waiter;
+    (void)peer_ask(&b, GET("1", "q"));
+    struct moment now = hub_lock(world.hub);
+    struct engine *e = hub_engine(world.hub);
+    struct blob *text = blob_new(SLICE("\"done\":1"));
+    ck_assert_int_eq(engine_progress(e, now, b.session.client, 1, 0, text), ERROR_NONE);
+    ck_assert_int_eq(engine_ack(e, now, b.session.client, 1, 0, NULL), ERROR_NONE);
+    blob_unref(text);
+    struct waiter *news = engine_take_completed(e), *end = news->next;
+    hub_unlock(world.hub);
+    ck_assert_int_eq(news->kind, WAITER_PROGRESS);
+    ck_assert_ptr_eq(end, wait);
+    mailbox_post(&world.mailbox, end);
+    mailbox_post(&world.mailbox, news);
+    world_settle(&world);
+    ck_assert_str_eq(peer_hear(&a), RESULT("1", "{\"id\":1,\"state\":\"done\",\"result\":null}") "\n");
+}
+END_TEST
+
+START_TEST(what_is_under_way_to_who_has_gone_is_nobodys)
+{
+    peer_say(&a, SUBMIT("1", ",\"progress\":true") SUBMIT("2", ""));
+    peer_say(&a, "[" REQUEST("3", "submit", "\"queue\":\"q\",\"body\":1,\"notify\":true") "," GET("4",
+                                                                                                  "r") "]\n");
+    peer_say(&b, CALL("1", "get", "\"queue\":\"q\",\"max\":3"));
+    peer_give(&b, CALL("2", "progress", "\"id\":1,\"done\":1"),
+              strlen(CALL("2", "progress", "\"id\":1,\"done\":1")));
+    peer_say(&b, CALL("3", "ack", "\"id\":3")); // held for its batch
+    peer_give(&b, CALL("3", "ack", "\"ids\":[1,2]"), strlen(CALL("3", "ack", "\"ids\":[1,2]")));
+    peer_close(&a);
+    world_settle(&world);
+    struct engine_info info;
+    (void)hub_lock(world.hub);
+    engine_info(hub_engine(world.hub), &info);
+    hub_unlock(world.hub);
+    ck_assert_uint_eq(info.clients, 1);
+    peer_open(&world, &a);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("rpc/completions");
@@ -554,6 +676,10 @@ int main(void)
     tcase_add_test(c, a_batch_bears_the_highest_promise_of_its_replies);
     tcase_add_test(c, an_auto_acked_job_waits_for_its_ack_to_be_kept);
     tcase_add_test(c, a_get_of_many_promises_for_all);
+    tcase_add_test(c, an_end_is_told_once_it_is_kept_and_behind_the_submits_reply);
+    tcase_add_test(c, who_is_deaf_hears_the_newest_progress_and_then_the_end);
+    tcase_add_test(c, no_news_come_after_the_end);
+    tcase_add_test(c, what_is_under_way_to_who_has_gone_is_nobodys);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
