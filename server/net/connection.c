@@ -19,10 +19,9 @@
 // buffer that grows.
 #define JOIN_MAX (LOOP_BUFFER - LOOP_READ)
 
-#define FLUSH_SECONDS    30 // to take its last output has a client that sends no more
-#define DISCARD_SECONDS  1
-#define DISCARDS_MAX     64
-#define PATIENCE_SECONDS 10 // to say who it is has a client where that matters
+#define FLUSH_SECONDS   30 // to take its last output has a client that sends no more
+#define DISCARD_SECONDS 1
+#define DISCARDS_MAX    64
 
 struct leftover {
     size_t len, cap;
@@ -350,7 +349,8 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
 // False: no memory.
 static bool identify(struct connection *c, const struct access *access)
 {
-    struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
+    struct timeval patience = {.tv_sec = c->loop->patience_ms / 1000,
+                               .tv_usec = c->loop->patience_ms % 1000 * 1000};
     if (!access || (c->session.who = peer_identity(c->fd, access)))
         return true;
     c->patience = event_new(c->loop->base, -1, 0, on_patience, c);

@@ -236,6 +236,7 @@ static void *run(void *context)
 bool loop_init(struct loop *l, const struct rpc *rpc)
 {
     memset(l, 0, sizeof *l);
+    l->patience_ms = LOOP_PATIENCE;
     if (!mailbox_init(&l->mailbox))
         return false;
     pthread_mutex_init(&l->lock, NULL);

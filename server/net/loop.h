@@ -18,6 +18,8 @@ struct connection;
 #define LOOP_READ   ((size_t)64 * 1024)  // what one turn of a connection reads at most
 #define LOOP_BUFFER ((size_t)128 * 1024) // and an unfinished line before it
 
+#define LOOP_PATIENCE 10000 // ms: so long has a client to say who it is, where that matters
+
 struct loop {
     struct event_base *base;
     struct dispatch dispatch;
@@ -32,7 +34,8 @@ struct loop {
     pthread_t thread;
     bool running; // the thread was started and not joined
     bool stopping, finishing, over;
-    uint64_t durable; // up to here promises are known to be kept
+    int64_t patience_ms; // LOOP_PATIENCE; a test may change it before the start
+    uint64_t durable;    // up to here promises are known to be kept
 
     atomic_uint connection_count; // anybody's: those given included
     atomic_bool stop;

@@ -388,6 +388,68 @@ class Who(Case):
         self.assertEqual(len({row["peer"] for row in rows["connections"]}), 250)
 
 
+class Secrets(Case):
+    """No token reaches a log, a reply, a figure, a dump or the data folder, whatever is done with it."""
+
+    GOOD, BAD = SECRET, "taskq_bad5ec12e7"
+    PART = "5ec12e7"
+
+    def lines(self):
+        """Requests with a token in them, right ones and wrong ones."""
+        for token in (self.GOOD, self.BAD):
+            quoted = '"%s"' % token
+            for params in ('{"token":%s}', '{"token":[%s]}', '{"token":{"a":%s}}', '[%s]', '%s', '{"token":%s,"token":%s}',
+                           '{"nonsense":%s}', '{"token":%s,"nonsense":1}', '{"token":"\\u0074%s'):
+                yield ('{"jsonrpc":"2.0","id":1,"method":"auth","params":%s}' % params.replace("%s", quoted)).encode()
+            yield ('{"jsonrpc":"2.0","id":1,"method":"auth","params":{"token":%s' % quoted).encode()
+            yield ('{"jsonrpc":"1.0","id":1,"method":"auth","params":{"token":%s}}' % quoted).encode()
+            yield ('{"jsonrpc":"2.0","method":"auth","params":{"token":%s}}' % quoted).encode()
+            yield ('[{"jsonrpc":"2.0","id":1,"method":"auth","params":{"token":%s}}]' % quoted).encode()
+            yield ('{"jsonrpc":"2.0","id":1,"method":"auth","params":{"token":"%s\xff"}}' % token).encode("latin-1")
+            yield ('{"jsonrpc":"2.0","id":1,"method":"auth","params":{"token":"%s"}}' % (token * 5)).encode()
+            yield ('{"jsonrpc":"2.0","id":1,"method":"put","params":{"queue":"q","body":1,"token":%s}}' % quoted).encode()
+            yield ("Authorization: Bearer %s" % token).encode()
+
+    def test_no_token_comes_out_anywhere(self):
+        data = os.path.join(self.folder, "data")
+        daemon = self.start("log_level = debug\n" + SUPER, data=data)
+        clients = []
+        for line in self.lines():  # each on a connection of its own, since a wrong one waits for a second
+            client = self.connect(daemon)
+            client.send_line(line)
+            client.half_close()
+            clients.append(client)
+        for client in clients:
+            for said in iter(client.line, None):
+                self.assertNotIn(self.PART, said.decode())
+        admin = self.connect(daemon, self.GOOD)
+        admin.call("hello", client="admin")
+        for method, params in (("stats", {}), ("who", {}), ("pool", {}), ("queues", {}), ("hello", {})):
+            self.assertNotIn(self.PART, str(admin.call(method, **params)))
+        self.assertGreater(admin.call("stats")["auth_failures"], 3)
+        admin.call("put", queue="q", body=1)
+        daemon.stop()
+        self.assertIn("a token that is nobody's", daemon.text())
+        self.assertNotIn(self.PART, daemon.text())
+        dump = subprocess.run([lib.binary(), "--dump", data], capture_output=True, text=True, check=True)
+        self.assertIn('"q"', dump.stdout)
+        self.assertNotIn(self.PART, dump.stdout + dump.stderr)
+        for path in glob.glob(os.path.join(data, "**"), recursive=True):
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    self.assertNotIn(self.PART.encode(), file.read(), path)
+
+    def test_a_token_in_the_configuration_is_not_repeated(self):
+        for text in ('token "t" {\n sha256 = "%s"\n}\n', 'token "t" {\n sha256 = %s\n}\n'):
+            path = os.path.join(self.folder, "c")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text % self.BAD)
+            done = subprocess.run([lib.binary(), "-t", "-c", path], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("sha256: this is a token", done.stderr)
+            self.assertNotIn(self.PART, done.stderr + done.stdout)
+
+
 class NewToken(Case):
     def test_what_is_printed_lets_the_token_in(self):
         printed = subprocess.run([lib.binary(), "--new-token", 'we"b${HOME}'], capture_output=True, text=True, check=True).stdout

@@ -1,5 +1,6 @@
 #include "server/net/connection.h"
 
+#include "server/access/identity.h"
 #include "server/engine/journal.h"
 #include "tests/unit/net_fixture.h"
 
@@ -266,6 +267,27 @@ START_TEST(a_reply_leaves_when_its_promise_is_kept)
 }
 END_TEST
 
+START_TEST(who_has_not_said_who_it_is_in_time_is_closed_and_nobody_else)
+{
+    struct access access = {0};
+    struct identity *i = access_add(&access, IDENTITY_TOKEN, "x");
+    ck_assert(i && token_hash(SLICE("secret"), &i->sha256));
+    world.rpc.access = &access;
+    world.loops[0].patience_ms = 300;
+    ck_assert_int_eq(LOOP_PATIENCE, 10000); // as common/protocol.md says
+    net_world_start(&world);
+    int known = net_connect(&world, 0);
+    ck_assert_ptr_nonnull(strstr(net_ask(known, CALL("1", "auth", "\"token\":\"secret\"")), "result"));
+    int stranger = net_connect(&world, 0); // whose time is up after that of the other
+    ck_assert(net_closed(stranger));
+    ck_assert_str_eq(net_ask(known, PING("2")), PONG("2"));
+    close(known);
+    close(stranger);
+    net_world_stop(&world);
+    access_release(&access);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net/connection");
@@ -285,6 +307,7 @@ int main(void)
     tcase_add_test(c, a_slow_reader_gets_all_after_a_half_close);
     tcase_add_test(c, what_is_no_json_is_told_so_and_closed);
     tcase_add_test(c, one_that_goes_on_after_it_was_refused_is_cut_off);
+    tcase_add_test(c, who_has_not_said_who_it_is_in_time_is_closed_and_nobody_else);
     tcase_add_test(c, a_closed_connection_gives_its_jobs_back);
     tcase_add_test(c, a_reply_leaves_when_its_promise_is_kept);
     suite_add_tcase(s, c);
