@@ -328,8 +328,10 @@ static struct verdict module_run(struct worker *w, const struct task *t)
         r = (struct run){.m = m, .timeout_at = INT64_MAX, .kill_at = INT64_MAX, .give_up_at = INT64_MAX};
         settled = run_once(m, &r);
     }
-    if (!settled)
+    if (!settled) {
         r.cause = CAUSE_BACK;
+        r.pause = true;
+    }
     struct verdict v = conclude(&r);
     if (r.answered && r.cause != CAUSE_NONE)
         blob_unref(r.verdict.text); // it came too late

@@ -15,8 +15,9 @@
 // A function cannot be stopped from outside. Where its time is over or its job was cancelled it is told so
 // (taskq_task_cancelled), and if it has not returned after the handler's grace the host is killed. Each of
 // the jobs that ran in a host that ended is counted as lost once, and tried again in a new one; a job that
-// the host had not begun is passed on to the next uncounted. A host that ends without ever having answered is
-// replaced after 1 s, the next after 2 s, and so on up to 1 min.
+// the host had not begun is passed on to the next uncounted. A host that cannot load the module, or ends
+// while no job runs without ever having answered one, is replaced after 1 s, the next after 2 s, and so on up
+// to 1 min.
 #ifndef SERVER_POOL_HANDLER_MODULE_H
 #define SERVER_POOL_HANDLER_MODULE_H
 

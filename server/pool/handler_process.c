@@ -41,6 +41,7 @@ struct run {
     const char *why; // RUBBISH
     bool begun;      // the job's line may be under way
     bool answered;
+    bool unread;            // the child has read nothing of it at all
     bool pause;             // BACK: since the machine lacks something
     bool cut_short;         // the daemon does not wait for the child's end any more
     struct verdict verdict; // with `answered`
@@ -175,12 +176,21 @@ static struct verdict failed_by(struct process *p, enum exec_end end, int64_t va
     return failed(p);
 }
 
-// The child was of no use at all: the next one has to wait.
+// Whether the child has read nothing of the job at all.
+static bool unread(const struct process *p)
+{
+    int left = 0;
+    if (p->talk.written == 0 || p->child.pipes.in < 0)
+        return p->talk.written == 0;
+    return ioctl(p->child.pipes.in, FIONREAD, &left) == 0 && (size_t)left == p->talk.written;
+}
+
+// The child was of no use at all: it did not even look at its first job. The next one has to wait.
 static void pause_longer(struct process *p)
 {
     p->pause = p->pause == 0 ? CHILD_PAUSE_MS : soonest(2 * p->pause, CHILD_PAUSE_MAX_MS);
     p->worker->not_before = clock_now().mono + p->pause;
-    log_warning("a child ended before it answered a job; no other is started for %" PRId64 " s handler=%s",
+    log_warning("a child ended before it read a job; no other is started for %" PRId64 " s handler=%s",
                 p->pause / 1000, settings(p)->name);
 }
 
@@ -200,7 +210,7 @@ static struct verdict not_spawned(struct process *p, const struct spawn_error *e
 static struct verdict child_failed(const struct run *r)
 {
     struct process *p = r->p;
-    if (p->answered == 0 && r->cause != CAUSE_TIMEOUT)
+    if (p->answered == 0 && r->cause != CAUSE_TIMEOUT && r->unread)
         pause_longer(p);
     if (r->cause == CAUSE_TIMEOUT)
         return failed_by(p, EXEC_TIMEOUT, settings(p)->timeout);
@@ -364,13 +374,7 @@ static void wait_once(struct run *r)
 // nothing to do with its end.
 static bool untouched(const struct run *r)
 {
-    const struct process *p = r->p;
-    int unread = 0;
-    if (r->cause != CAUSE_NONE || r->answered || p->answered == 0)
-        return false;
-    if (p->talk.written == 0 || p->child.pipes.in < 0)
-        return p->talk.written == 0;
-    return ioctl(p->child.pipes.in, FIONREAD, &unread) == 0 && (size_t)unread == p->talk.written;
+    return r->cause == CAUSE_NONE && !r->answered && r->p->answered > 0 && r->unread;
 }
 
 static void wait_while_ending(struct run *r)
@@ -415,10 +419,11 @@ static struct verdict process_run(struct worker *w, const struct task *t)
         if (p->answered > 0 && settings(p)->limit_cpu > 0)
             spawn_channel_limit_cpu(p->child.channel, &p->child.pipes, settings(p)->limit_cpu);
         wait_for_answer(&r);
-        bool again = untouched(&r);
-        if (!p->child.alive)
+        if (!p->child.alive) {
+            r.unread = unread(p);
             child_bury(&p->child);
-        if (!again)
+        }
+        if (!untouched(&r))
             return conclude(&r);
     } while (true);
 }

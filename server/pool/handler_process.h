@@ -19,9 +19,9 @@
 //
 // What it writes on standard error is in the daemon's log as well (stderr_log.h).
 //
-// It is replaced when the next job comes. Where it ends before it answered a single job, the worker takes no
-// job for 1 s, then 2 s, and so on up to 1 min, until an answer comes. A child that ends between two jobs
-// costs none of them anything: the one that it has not begun to read is given to its successor.
+// It is replaced when the next job comes. Where it ends before it read anything of its first job, the worker
+// takes no job for 1 s, then 2 s, and so on up to 1 min, until an answer comes. A child that ends between two
+// jobs costs none of them anything: the one that it has not begun to read is given to its successor.
 //
 // A child that is needed no more finds the end of its input, and should end; if it does not, SIGTERM and
 // SIGKILL follow, each after the handler's grace. What else is left of its process group ends with it.

@@ -186,7 +186,7 @@ static void host_over(struct module_keeper *k)
     k->host++;
     if (useful)
         k->pause = 0;
-    else if (!killed)
+    else if (!killed && (!k->ready || atomic_load(&k->running) == 0)) // else it is the jobs' doing
         pause_longer(k);
     if (k->child.spawner_gone)
         close_seats(k, SEAT_DELAYED);
