@@ -449,30 +449,38 @@ void job_set_result(struct engine *e, struct job *j, struct blob *result)
         replace_blob(e, j, &j->extra->result, result);
 }
 
-bool job_set_progress(struct engine *e, struct job *j, struct blob *text)
+static struct progress *progress_new(struct job *j)
 {
-    struct extra *x = text ? job_extra(e, j) : j->extra;
-    struct progress *p = x ? x->progress : NULL;
-    if (!x && text)
-        return false;
-    uint64_t before = job_bytes(j);
-    if (text && !p) {
-        p = calloc(1, sizeof *p);
-        if (!p)
-            return false;
+    struct progress *p = calloc(1, sizeof *p);
+    if (p) {
         p->job = j;
         p->pause.kind = TIMER_PROGRESS;
-        x->progress = p;
-    } else if (!text && p) {
-        wheel_remove(&e->wheel, &p->pause);
-        progress_free(p);
-        x->progress = NULL;
     }
+    return p;
+}
+
+bool job_set_progress(struct engine *e, struct job *j, struct blob *text)
+{
+    struct progress *p = j->extra ? j->extra->progress : NULL, *fresh = NULL;
+    if (text && !p && !(p = fresh = progress_new(j)))
+        return false;
+    if (text && !job_extra(e, j)) {
+        progress_free(fresh);
+        return false;
+    }
+    if (!p)
+        return true;
+    uint64_t before = job_bytes(j);
     if (text) {
         blob_ref(text);
         blob_unref(p->text);
         p->text = text;
         p->number = ++e->progress_count;
+        j->extra->progress = p;
+    } else {
+        wheel_remove(&e->wheel, &p->pause);
+        progress_free(p);
+        j->extra->progress = NULL;
     }
     count_bytes(e, j, job_bytes(j) - before);
     return true;

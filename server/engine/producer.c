@@ -67,12 +67,15 @@ static enum error put_existing(struct engine *e, uint64_t id, struct job *j, con
     struct job *known = p->watch ? job_find(e, id) : NULL;
     struct wait *w = NULL;
     e->promise = journal_marked(e); // who hears of it relies on it, whoever put it
-    if (p->watch && known && !job_extra(e, known))
-        return ERROR_OVERLOADED;
     struct outcome outcome = {.state = JOB_CANCELLED};
     enum error end = known ? job_outcome(known, &outcome) : ERROR_NOT_FOUND;
     if (p->watch && (end == ERROR_TIMEOUT || !p->watch->call)) {
         enum error error = watch_new(e, p, &w);
+        if (error == ERROR_NONE && end == ERROR_TIMEOUT && !job_extra(e, known)) {
+            error = ERROR_OVERLOADED;
+            if (w)
+                wait_free(e, w);
+        }
         if (error != ERROR_NONE) {
             blob_unref(outcome.result);
             blob_unref(outcome.error);

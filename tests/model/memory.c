@@ -105,6 +105,36 @@ static enum error put(void)
     return error;
 }
 
+static enum error submit(void)
+{
+    struct put_options o = {.keep_result = -1, .submit = true, .watched = true};
+    struct watch_options watch = {.call = below(2), .progress = below(2)};
+    o.key = below(4) ? (struct slice){NULL, 0} : SLICE("key");
+    struct job *j = job_prepare(&o, SLICE("1"));
+    struct put_result out;
+    struct outcome outcome = {0};
+    if (!j)
+        return ERROR_OVERLOADED;
+    enum error error =
+        engine_submit(t.e, t.now, some_queue(), j, t.client, below(2) ? 0 : 40, NULL, &watch, &out, &outcome);
+    if (error && !out.id)
+        job_discard(j);
+    blob_unref(outcome.result);
+    blob_unref(outcome.error);
+    return error;
+}
+
+static enum error report(void)
+{
+    bool yes;
+    if (below(4) == 0)
+        return engine_cancel(t.e, t.now, some_job(), true, &yes);
+    struct blob *b = blob_new(SLICE("\"done\":1"));
+    enum error error = b ? engine_progress(t.e, t.now, t.client, some_job(), 0, b) : ERROR_OVERLOADED;
+    blob_unref(b);
+    return error;
+}
+
 static enum error get(void)
 {
     struct slice names[] = {SLICE("a"), SLICE("b"), SLICE("letters")};
@@ -149,7 +179,7 @@ static enum error wait_for_outcome(void)
     struct outcome out = {0};
     struct waiter *w;
     enum error error =
-        engine_result(t.e, t.now, some_job(), below(2), t.client, below(2) ? 0 : 40, NULL, &out, &w);
+        engine_result(t.e, t.now, some_job(), below(4), t.client, below(2) ? 0 : 40, NULL, &out, &w);
     blob_unref(out.result);
     blob_unref(out.error);
     return error;
@@ -210,7 +240,7 @@ static void one_step(void)
     struct engine_info before, after;
     engine_info(t.e, &before);
     enum error error = ERROR_NONE;
-    unsigned which = below(20);
+    unsigned which = below(24);
     t.scarce = true;
     if (which < 7)
         error = put();
@@ -224,6 +254,10 @@ static void one_step(void)
         error = administer();
     else if (which < 19)
         tick();
+    else if (which < 21)
+        error = submit();
+    else if (which < 23)
+        error = report();
     else if (below(10) == 0)
         reconnect();
     engine_info(t.e, &after);
@@ -243,8 +277,13 @@ static void one_step(void)
 
 int main(void)
 {
-    struct engine_config config = {
-        .max_bytes = 1 << 20, .max_queues = 4, .max_waits = 20, .start_number = 1, .first_id = 1, .seed = 5};
+    struct engine_config config = {.max_bytes = 1 << 20,
+                                   .max_queues = 4,
+                                   .max_waits = 20,
+                                   .max_subscriptions = 20,
+                                   .start_number = 1,
+                                   .first_id = 1,
+                                   .seed = 5};
     t.e = engine_new(&config);
     t.client = engine_client_new(t.e, NULL);
     for (t.step = 0; t.step < STEPS; t.step++)
