@@ -10,6 +10,9 @@
 
 #define MANY 20000
 
+// As ck_assert, for what is done very often: Check writes each of its assertions to a pipe.
+#define MUST(condition) ((condition) ? (void)0 : ck_abort_msg("not so: %s", #condition))
+
 // What tells a thing from all others, over its whole length.
 static void fill(char *thing, size_t size, unsigned n)
 {
@@ -52,18 +55,18 @@ START_TEST(what_is_in_use_stays_as_it_is)
         x = x * 1664525 + 1013904223;
         unsigned n = (x >> 8) % MANY;
         if (things[n]) {
-            ck_assert_msg(is_whole(things[n], sizes[n], n), "step %u: %u was overwritten", step, n);
+            MUST(is_whole(things[n], sizes[n], n));
             slab_free(things[n]);
             things[n] = NULL;
         } else {
             sizes[n] = 16 + (x >> 24) * (step % 7 ? 1 : 3);
             things[n] = slab_alloc(sizes[n]);
-            ck_assert_ptr_nonnull(things[n]);
+            MUST(things[n]);
             fill(things[n], sizes[n], n);
         }
     }
     for (unsigned n = 0; n < MANY; n++) {
-        ck_assert(!things[n] || is_whole(things[n], sizes[n], n));
+        MUST(!things[n] || is_whole(things[n], sizes[n], n));
         slab_free(things[n]);
     }
 }
@@ -88,7 +91,7 @@ START_TEST(memory_that_is_empty_goes_back_to_the_system)
     long before = resident();
     for (unsigned i = 0; i < COUNT; i++) {
         things[i] = slab_alloc(SIZE);
-        ck_assert_ptr_nonnull(things[i]);
+        MUST(things[i]);
         memset(things[i], 1, SIZE);
     }
     long full = resident();
@@ -112,7 +115,7 @@ START_TEST(empty_memory_serves_other_sizes)
     for (size_t size = 512; size >= 32; size /= 2) {
         for (unsigned i = 0; i < COUNT; i++) {
             char *thing = things[i] = slab_alloc(size);
-            ck_assert_ptr_nonnull(thing);
+            MUST(thing);
             if (size == 512 && (!lowest || thing < lowest))
                 lowest = thing;
             if (size == 512 && thing > highest)
@@ -120,8 +123,7 @@ START_TEST(empty_memory_serves_other_sizes)
                 // The first round's slabs are more than enough for all that follow, but for the one of each
                 // size that stays with it.
 #if !defined(__SANITIZE_ADDRESS__)
-            ck_assert_msg(size == 512 || (thing >= lowest - (1 << 20) && thing <= highest + (1 << 20)),
-                          "%zu bytes came from new memory", size);
+            MUST(size == 512 || (thing >= lowest - (1 << 20) && thing <= highest + (1 << 20)));
 #endif
         }
         slab_free_all(things, COUNT);
