@@ -248,6 +248,21 @@ static bool call_roll(void *context, struct roll_place *place, unsigned most, un
     return roll_call(d->loops, d->loop_count, place, most, count, out);
 }
 
+bool take_access(struct daemon *d, struct access *take)
+{
+    struct access_set *set = calloc(1, sizeof *set);
+    if (!set)
+        return false;
+    set->access = *take;
+    *take = (struct access){0};
+    set->before = d->access;
+    d->access = set;
+    d->rpc.access = set->access.count ? &set->access : NULL;
+    for (unsigned i = 0; i < d->loop_count; i++)
+        loop_access(&d->loops[i]);
+    return true;
+}
+
 static bool start_loops(struct daemon *d)
 {
     const struct settings *s = d->settings;
@@ -259,7 +274,6 @@ static bool start_loops(struct daemon *d)
                           .output_limit = s->output_limit,
                           .max_waits = (unsigned)s->max_waits,
                           .max_subscriptions = (unsigned)s->max_subscriptions,
-                          .access = s->access.count ? &s->access : NULL,
                           .auth_failures = &d->auth_failures,
                           .pool_report = pool_report,
                           .pool_resize = resize_pool,
@@ -267,6 +281,10 @@ static bool start_loops(struct daemon *d)
                           .connection_count = count_connections,
                           .roll_call = call_roll,
                           .connection_context = d};
+    if (!take_access(d, &d->settings->access)) {
+        log_error("out of memory");
+        return false;
+    }
     if (d->committer) {
         d->rpc.store_report = store_report;
         d->rpc.store_context = d;
@@ -343,7 +361,7 @@ static bool listen_to_all(struct daemon *d)
     d->listeners = listeners_new(d->base, &config);
     if (s->insecure)
         log_warning("insecure = true: %s",
-                    s->access.count
+                    d->rpc.access
                         ? "tokens and jobs travel in clear text on the way to the daemon's addresses"
                         : "whoever can reach the daemon's addresses may do everything");
     if (!d->listeners)

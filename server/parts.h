@@ -11,6 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Who may do what, as it was read once.
+struct access_set {
+    struct access_set *before;
+    struct access access;
+};
+
 struct daemon {
     struct settings *settings; // what runs now
     const struct daemon_source *source;
@@ -22,6 +28,8 @@ struct daemon {
     struct backups *backups;
     struct pool *pool;
     struct rpc rpc;
+    struct access_set
+        *access; // what holds now, before it what held before: connections may still point there
     _Atomic uint64_t auth_failures;
     struct loop *loops;
     unsigned loop_count; // initialised
@@ -39,6 +47,9 @@ struct daemon {
 
 // How many connections there may be at a time.
 unsigned connections_most(const struct daemon *d);
+
+// Takes over who may do what, which is empty then. False: no memory, and all stays as it was.
+bool take_access(struct daemon *d, struct access *take);
 
 // Declares the queues of the settings. False: one could not be, which is logged; the others are.
 bool declare_queues(struct daemon *d);

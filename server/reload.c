@@ -78,11 +78,23 @@ static void apply_handlers(struct daemon *d, const struct settings *next)
                  c.added, c.removed, c.resized, c.kept);
 }
 
+// To open the daemon to everybody takes more than sections that are missing.
+static void apply_access(struct daemon *d, struct access *next)
+{
+    if (access_equal(&d->access->access, next))
+        return;
+    if (next->count == 0)
+        log_warning("there are no tokens, users and groups any more: takes effect at the next start");
+    else if (take_access(d, next))
+        log_info("tokens, users, groups or their grants changed: %zu identities", d->access->access.count);
+    else
+        log_error("tokens, users, groups and their grants stay as they were: out of memory");
+}
+
 static void apply(struct daemon *d, struct settings *next)
 {
     take_values(d->settings, next);
-    if (!access_equal(&d->settings->access, &next->access))
-        log_warning("tokens, users, groups or their grants changed: takes effect at the next start");
+    apply_access(d, &next->access);
     exchange_sections(d->settings, next);
     apply_limits(d);
     declare_queues(d); // before a handler takes from them

@@ -83,7 +83,8 @@ struct settings {
     size_t queue_count;
     struct handler_settings *handlers;
     size_t handler_count;
-    struct access access; // none: whoever reaches the daemon may do everything
+    struct access
+        access; // until the daemon has taken it over; none: whoever reaches the daemon may do everything
 };
 
 enum { DURABILITY_ALWAYS, DURABILITY_INTERVAL };

@@ -333,14 +333,14 @@ const struct setting_row handler_rows[] = {
 
 const struct setting_row token_rows[] = {
 #define X(field, type, low, high, value, text)                                                               \
-    {#field, &kind_##type, low, high, NULL, offsetof(struct identity, field), START, text},
+    {#field, &kind_##type, low, high, NULL, offsetof(struct identity, field), LIVE, text},
     TOKEN_SETTINGS(X)
 #undef X
         END};
 
 const struct setting_row grant_rows[] = {
 #define X(field, type, low, high, value, text)                                                               \
-    {#field, &kind_##type, low, high, NULL, offsetof(struct grant, field), START, text},
+    {#field, &kind_##type, low, high, NULL, offsetof(struct grant, field), LIVE, text},
     GRANT_SETTINGS(X)
 #undef X
         END};

@@ -124,6 +124,11 @@ void stop_all(struct daemon *d)
     store_close(d->store);
     free_events(d);
     free(d->loops);
+    for (struct access_set *set; (set = d->access);) {
+        d->access = set->before;
+        access_release(&set->access);
+        free(set);
+    }
     hub_free(d->hub);
     if (d->spawner)
         spawner_stop(d->spawner);

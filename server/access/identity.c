@@ -57,10 +57,24 @@ void access_release(struct access *a)
     *a = (struct access){0};
 }
 
+// Whether both stand for the same clients, whatever those may do.
+static bool is_same(const struct identity *a, const struct identity *b)
+{
+    return a->kind == b->kind && strcmp(a->name, b->name) == 0 && a->number == b->number &&
+           token_hash_equal(&a->sha256, &b->sha256);
+}
+
+const struct identity *access_same(const struct access *a, const struct identity *i)
+{
+    for (size_t n = 0; n < a->count; n++)
+        if (is_same(&a->items[n], i))
+            return &a->items[n];
+    return NULL;
+}
+
 static bool identity_equal(const struct identity *a, const struct identity *b)
 {
-    if (a->kind != b->kind || strcmp(a->name, b->name) != 0 || a->number != b->number ||
-        !token_hash_equal(&a->sha256, &b->sha256) || a->grant_count != b->grant_count)
+    if (!is_same(a, b) || a->grant_count != b->grant_count)
         return false;
     for (size_t g = 0; g < a->grant_count; g++)
         if (a->grants[g].roles != b->grants[g].roles ||

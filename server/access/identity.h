@@ -71,6 +71,10 @@ void identity_write(struct buffer *b, const struct identity *i);
 unsigned identity_roles(const struct identity *i, struct slice queue);
 unsigned identity_roles_everywhere(const struct identity *i);
 
+// The one of `a` that is known by the same as this one of another set: an identity that stays one when its
+// grants change. NULL: there is none any more.
+const struct identity *access_same(const struct access *a, const struct identity *i);
+
 // Whose token this is; NULL: nobody's. Every one is compared, however early one fits.
 const struct identity *access_of_token(const struct access *a, struct slice token);
 

@@ -1,6 +1,7 @@
 #include "server/net/connection.h"
 
 #include "common/log.h"
+#include "server/access/identity.h"
 #include "server/hub.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
@@ -357,6 +358,28 @@ static bool identify(struct connection *c, const struct access *access)
     return c->patience && event_add(c->patience, &patience) == 0;
 }
 
+void connection_access(struct connection *c)
+{
+    const struct access *access = c->session.dispatch->access;
+    const struct identity *was = c->session.who;
+    char peer[PEER_TEXT_MAX];
+    if (c->dead || !access)
+        return;
+    c->session.who = was ? access_same(access, was) : NULL;
+    if (c->session.who)
+        return;
+    if ((!was || was->kind != IDENTITY_TOKEN) && (c->session.who = peer_identity(c->fd, access)))
+        return;
+    if (was) {
+        peer_print(c->fd, peer);
+        log_info("a connection is closed, because %s \"%s\" is nobody any more peer=%s",
+                 identity_kind_name(was->kind), was->name, peer);
+        die(c);
+    } else if (!c->patience && !identify(c, access)) {
+        die(c);
+    }
+}
+
 static void stop_patience(struct connection *c)
 {
     if (c->patience)
@@ -374,7 +397,7 @@ bool connection_open(struct loop *l, int fd_take)
     c->fd = fd_take;
     c->session.dispatch = &l->dispatch;
     if (event_assign(&c->read_event, l->base, c->fd, EV_READ | EV_PERSIST, on_readable, c) ||
-        event_add(&c->read_event, NULL) || !identify(c, l->dispatch.rpc->access)) {
+        event_add(&c->read_event, NULL) || !identify(c, l->dispatch.access)) {
         stop_patience(c);
         event_del(&c->read_event);
         close(c->fd);

@@ -47,6 +47,9 @@ void connection_continue(struct connection *c);
 // Some promises have been kept: sends what was held for them.
 void connection_durable(struct connection *c);
 
+// The loop's dispatcher has another access: who it is, is looked up again. It dies if it is nobody any more.
+void connection_access(struct connection *c);
+
 // Hears no more of it, and closes it when its output is sent.
 void connection_finish(struct connection *c);
 

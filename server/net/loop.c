@@ -139,6 +139,17 @@ static void take_given(struct loop *l)
 
 // ---- the thread
 
+// Who may do what has been read again.
+static void take_access(struct loop *l)
+{
+    const struct access *access = l->dispatch.rpc->access;
+    if (access == l->dispatch.access)
+        return;
+    l->dispatch.access = access;
+    for (struct connection *c = l->connections; c; c = c->next)
+        connection_access(c);
+}
+
 static void on_mailbox(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -146,6 +157,7 @@ static void on_mailbox(evutil_socket_t fd, short what, void *context)
     struct loop *l = context;
     mailbox_quiet(&l->mailbox); // the waiters in it are seen to at the end of the turn
     l->stopping = atomic_load(&l->stop);
+    take_access(l);
     take_given(l);
 }
 
@@ -218,6 +230,7 @@ static void *run(void *context)
 {
     struct loop *l = context;
     mailbox_own(&l->mailbox);
+    take_access(l);
     while (!l->over && !(l->finishing && !l->connections)) {
         event_base_loop(l->base, has_work(l) ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
         end_turn(l);
@@ -295,6 +308,11 @@ bool loop_give(struct loop *l, int fd_take)
 }
 
 void loop_durable(struct loop *l)
+{
+    mailbox_wake(&l->mailbox);
+}
+
+void loop_access(struct loop *l)
 {
     mailbox_wake(&l->mailbox);
 }

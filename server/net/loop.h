@@ -57,6 +57,9 @@ bool loop_give(struct loop *l, int fd_take);
 // Promises may have been kept: it looks after output that it holds. Any thread.
 void loop_durable(struct loop *l);
 
+// rpc.access is another: it takes that over. Any thread.
+void loop_access(struct loop *l);
+
 // Closes its connections as soon as their output is sent, all that are left after `ms`, and ends. Any thread,
 // once.
 void loop_stop(struct loop *l, int64_t ms);

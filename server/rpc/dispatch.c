@@ -19,7 +19,7 @@
 bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispatch_ops *ops,
                    struct mailbox *mailbox)
 {
-    *d = (struct dispatch){.rpc = rpc, .ops = ops, .mailbox = mailbox};
+    *d = (struct dispatch){.rpc = rpc, .ops = ops, .access = rpc->access, .mailbox = mailbox};
     d->requests = calloc(DISPATCH_ROUND, sizeof *d->requests);
     d->groups = calloc(DISPATCH_GROUPS, sizeof *d->groups);
     d->pieces = calloc(DISPATCH_PIECES, sizeof *d->pieces);
@@ -96,7 +96,7 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
             return;
         }
     }
-    if (d->rpc->access && !permit_job(call->session, call->engine, call->arena, r))
+    if (call->access && !permit_job(call->session, call->engine, call->arena, r))
         return;
     call->promise = 0;
     r->method->exec(call, r);
@@ -127,7 +127,12 @@ static void prefetch(const struct dispatch *d, const struct engine *e)
 static unsigned execute(struct dispatch *d, struct session *s, struct batch *batch)
 {
     unsigned i = 0;
-    struct call call = {.rpc = d->rpc, .arena = &d->arena, .session = s, .batch = batch, .client = s->client};
+    struct call call = {.rpc = d->rpc,
+                        .arena = &d->arena,
+                        .session = s,
+                        .batch = batch,
+                        .access = d->access,
+                        .client = s->client};
     uint64_t room = d->rpc->output_limit;
     call.now = hub_lock(d->rpc->hub);
     call.engine = hub_engine(d->rpc->hub);
@@ -228,7 +233,8 @@ static void begin_task(struct dispatch *d, struct session *s, const char *text, 
     t->rpc = d->rpc;
     t->session = s;
     t->batch = s->batch;
-    struct call call = {.rpc = d->rpc, .arena = &t->arena, .session = s, .batch = s->batch};
+    struct call call = {
+        .rpc = d->rpc, .arena = &t->arena, .session = s, .batch = s->batch, .access = d->access};
     request_parse(&call, t->text, len, &t->request);
     s->task = t;
     bool silent = (t->request.method->flags & METHOD_SILENT) && t->request.id.len == 0;

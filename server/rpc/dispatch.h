@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct access;
 struct mailbox;
 struct task;
 
@@ -70,6 +71,7 @@ struct dispatch_group {
 struct dispatch {
     const struct rpc *rpc;
     const struct dispatch_ops *ops;
+    const struct access *access; // as this thread has it now
     struct mailbox *mailbox;
     struct arena arena;
     struct request *requests; // DISPATCH_ROUND

@@ -25,7 +25,8 @@ static bool add_request(struct dispatch *d, struct session *s, struct input *in,
                         size_t *len)
 {
     struct request *r = &d->requests[d->count];
-    struct call call = {.rpc = d->rpc, .arena = &d->arena, .session = s, .batch = s->batch};
+    struct call call = {
+        .rpc = d->rpc, .arena = &d->arena, .session = s, .batch = s->batch, .access = d->access};
     if (s->batch)
         *len = request_parse_element(&call, text, *len, r);
     else

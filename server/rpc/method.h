@@ -9,6 +9,7 @@
 #include "server/rpc/request.h"
 #include "server/rpc/rpc.h"
 
+struct access;
 struct batch;
 struct session;
 struct task;
@@ -18,7 +19,8 @@ struct call {
     const struct rpc *rpc;
     struct arena *arena;
     struct session *session;
-    struct batch *batch; // that the request belongs to, or NULL
+    struct batch *batch;         // that the request belongs to, or NULL
+    const struct access *access; // NULL: everybody may do everything
     // From here on: while the lock is held.
     struct engine *engine;
     struct moment now;

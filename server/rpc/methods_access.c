@@ -42,9 +42,10 @@ static bool auth_step(struct task *t)
         request_refuse(&t->request, ERROR_UNAUTHORIZED, (struct slice){0}, "this token is nobody's");
         return true;
     }
-    const struct identity *who = t->rpc->access ? access_of_token(t->rpc->access, token) : NULL;
+    const struct access *access = t->session->dispatch->access;
+    const struct identity *who = access ? access_of_token(access, token) : NULL;
     token_forget((void *)(uintptr_t)token.data, token.len); // of the task's own copy
-    if (t->rpc->access && !who) {
+    if (access && !who) {
         note_failure(t);
         t->rests_until = clock_ns() / 1000000 + FAILURE_MS;
         return false;

@@ -1,6 +1,7 @@
 // job, jobs, queues, stats.
 #include "server/access/identity.h"
 #include "server/hub.h"
+#include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
@@ -104,7 +105,7 @@ static bool job_step(struct task *t)
     struct job_info info;
     struct moment now = hub_lock(t->rpc->hub);
     struct engine *e = hub_engine(t->rpc->hub);
-    if (!t->rpc->access || permit_job(t->session, e, &t->arena, &t->request))
+    if (!t->session->dispatch->access || permit_job(t->session, e, &t->arena, &t->request))
         t->request.error = engine_job_info(e, now, t->request.in.queue.id, &info);
     if (!t->request.error)
         write_job(&t->out, &info, now, JOB_WITH_ALL);
@@ -311,7 +312,11 @@ static bool queues_step(struct task *t)
     if (!t->session) // closed
         return true;
     struct queue_page page = {.out = &t->out, .wanted = limit - t->at.queues.count};
-    page.reader = t->rpc->access ? t->session->who : NULL;
+    page.reader = t->session->dispatch->access ? t->session->who : NULL;
+    if (t->session->dispatch->access && !page.reader) { // not any more
+        request_refuse(&t->request, ERROR_UNAUTHORIZED, (struct slice){0}, NULL);
+        return true;
+    }
     page.rows = page.reader || page.wanted > SLICE_ROWS ? SLICE_ROWS : page.wanted;
     page.last = arena_alloc(&t->arena, QUEUE_NAME_MAX);
     if (!page.last) {

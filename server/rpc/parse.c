@@ -175,7 +175,7 @@ static void conclude(struct envelope *e)
             r->id = NULL_ID;
         return;
     }
-    const struct access *access = e->call->rpc->access;
+    const struct access *access = e->call->access;
     if (access && !permit_method(e->call, r))
         return;
     if (!r->method) {

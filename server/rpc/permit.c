@@ -102,7 +102,7 @@ enum error permit_job_id(const struct session *s, const struct engine *e, const 
                          uint64_t id)
 {
     struct slice queue;
-    if (!s->dispatch->rpc->access || !engine_job_queue(e, id, &queue))
+    if (!s->dispatch->access || !engine_job_queue(e, id, &queue))
         return ERROR_NONE;
     unsigned roles = identity_roles(s->who, queue);
     return roles & r->method->roles ? ERROR_NONE : roles & ROLE_READ ? ERROR_FORBIDDEN : ERROR_NOT_FOUND;

@@ -1,5 +1,5 @@
 // Whether who is at the other end may do what a request asks: one rule for all methods, which reads it from
-// their rows (scope, roles). Only called where there are identities (rpc.access).
+// their rows (scope, roles). Only called where there are identities (call.access).
 #ifndef RPC_PERMIT_H
 #define RPC_PERMIT_H
 

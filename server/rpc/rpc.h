@@ -47,8 +47,9 @@ struct rpc {
     atomic_uint max_waits;         // of a connection; the engine has it too
     unsigned max_subscriptions;    // as well
 
-    // Who may do what; NULL: everybody everything. Constant.
-    const struct access *access;
+    // Who may do what; NULL: everybody everything. A reload may put another in its place, which each thread
+    // takes over between two turns of its loop (dispatch.access); what was there before stays readable.
+    const struct access *_Atomic access;
     _Atomic uint64_t *auth_failures; // counts tokens that were nobody's; NULL: nobody counts. Any thread.
 
     // Appends the array of the pool's handlers; NULL: there is no pool. Any thread.

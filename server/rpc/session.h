@@ -21,7 +21,7 @@ struct session {
     struct dispatch *dispatch;
     struct engine_client *client; // made when it is first needed
     // Other threads may read these four while the connection is there.
-    const struct identity *_Atomic who; // NULL: it has not said; of no interest without rpc.access
+    const struct identity *_Atomic who; // NULL: it has not said; of no interest without dispatch.access
     char *_Atomic client_name;          // as its first hello has it; NULL: not said
     _Atomic uint64_t requests;          // that it has sent
     atomic_uint waiting;                // of them

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -386,6 +387,47 @@ class Who(Case):
             rows = connections[0].call("who", limit=limit)
             self.assertEqual((len(rows["connections"]), rows["more"]), (shown, shown < 250))
         self.assertEqual(len({row["peer"] for row in rows["connections"]}), 250)
+
+
+class Reload(Case):
+    def reload(self, daemon, configuration, says):
+        with open(os.path.join(self.folder, "taskqd.conf"), "w", encoding="utf-8") as file:
+            file.write(configuration)
+        seen = sum(bool(re.search(says, line)) for line in daemon.text().splitlines())
+        os.kill(daemon.pid, signal.SIGHUP)
+        daemon._wait_for("(%s)" % says, nth=seen)
+
+    def test_grants_change_under_a_connection_and_who_is_gone_is_cut_off(self):
+        gone = token_section("gone", "gone", grant("*", ["take"]))
+        daemon = self.start(SUPER + token_section("t", "t", grant("a", ["put"])) + gone)
+        admin, client, other = self.connect(daemon, SECRET), self.connect(daemon, "t"), self.connect(daemon, "gone")
+        other.notify("get", {"queue": "b"})
+        other.call("ping")
+        self.assertEqual(client.error("put", queue="b", body=1).name, "forbidden")
+        self.reload(daemon, SUPER + token_section("t", "t", grant("b", ["put"])), "changed: 2 identities")
+        client.until(lambda r: isinstance(r, dict), "put", queue="b", body=1)
+        self.assertEqual(client.error("put", queue="a", body=1).name, "forbidden")
+        other.expect_end()
+        daemon._wait_for('(because token "gone" is nobody any more)')
+        self.assertEqual(admin.call("stats", queue="b")["gauges"]["ready"], 1)
+        # A new secret under the old name is another's.
+        self.reload(daemon, SUPER + token_section("t", "new", grant("b", ["put"])), "changed: 2 identities")
+        client.expect_end()
+        self.connect(daemon, "new").call("put", queue="b", body=1)
+
+    def test_the_first_identities_close_the_daemon_and_the_last_do_not_open_it(self):
+        daemon = self.start("")
+        client, unix = self.connect(daemon), self.connect(daemon, unix=True)
+        client.call("put", queue="q", body=1)
+        self.reload(daemon, SUPER + 'user "%d" {\n%s}\n' % (os.getuid(), grant("q", ["put"])), "changed: 2 identities")
+        client.until(lambda r: isinstance(r, lib.RpcError) and r.name == "unauthorized", "put", queue="q", body=1)
+        unix.until(lambda r: isinstance(r, lib.RpcError) and r.name == "forbidden", "put", queue="r", body=1)
+        unix.call("put", queue="q", body=1)
+        client.call("auth", token=SECRET)
+        client.call("put", queue="q", body=1)
+        self.reload(daemon, "", "no tokens, users and groups any more")
+        client.call("put", queue="q", body=1)
+        self.assertEqual(unix.error("put", queue="r", body=1).name, "forbidden")
 
 
 class Secrets(Case):

@@ -67,6 +67,23 @@ START_TEST(a_peer_is_its_user_first_then_one_of_its_groups)
 }
 END_TEST
 
+START_TEST(who_stays_the_same_is_found_again)
+{
+    struct access b = {0};
+    add(IDENTITY_USER, "u", "*", ROLE_PUT)->number = 3;
+    struct identity *i = access_add(&b, IDENTITY_USER, "u");
+    i->number = 3; // its grants are others
+    ck_assert_ptr_eq(access_same(&b, &a.items[0]), i);
+    i->number = 4;
+    ck_assert_ptr_null(access_same(&b, &a.items[0]));
+    i->number = 3;
+    i->sha256.bytes[0] = 1;
+    ck_assert_ptr_null(access_same(&b, &a.items[0]));
+    access_release(&a);
+    access_release(&b);
+}
+END_TEST
+
 START_TEST(differences_are_seen)
 {
     struct access b = {0};
@@ -105,6 +122,7 @@ int main(void)
     tcase_add_test(c, who_has_no_grant_has_no_role);
     tcase_add_test(c, a_token_tells_who_it_is);
     tcase_add_test(c, a_peer_is_its_user_first_then_one_of_its_groups);
+    tcase_add_test(c, who_stays_the_same_is_found_again);
     tcase_add_test(c, differences_are_seen);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

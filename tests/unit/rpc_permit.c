@@ -23,7 +23,7 @@ static void setup(void)
     ck_assert(identity_grant(i, "seen", ROLE_READ));
     failures = 0;
     world_init(&w);
-    w.rpc.access = &access;
+    w.dispatch.access = &access;
     w.rpc.auth_failures = &failures;
     peer_open(&w, &p);
 }
