@@ -28,6 +28,7 @@ handler "resize" {
 SECTIONS = {
     "queue": "A section for each queue that is to differ from the defaults; queues without one are made on first use. What a "
              "section does not say stays as \\fBtaskq declare\\fR left it.",
+    "token": "A section for each program that may use the daemon. Without any, everybody who can reach it may do everything.",
     "handler": "A section for each kind of job that the daemon's own pool runs.",
 }
 
@@ -47,19 +48,25 @@ def page(reference, version):
     about, _, rest = reference.partition("\n\n")
     out += [".PP", escape(about.replace("\n", " ")), ".SH SETTINGS"]
     names_at = 0  # how far in a setting's name stands; its text stands further in
+    sections = False  # behind the first one there is nothing but sections, and text between them
     for line in rest.splitlines():
         text = line.strip()
-        section = re.match(r'(\w+) "NAME" \{$', text)
-        if section:
-            out += [".SH %s SECTIONS" % section.group(1).upper(), ".B %s" % text.replace('"NAME"', "\\(dqNAME\\(dq") + " ... }", ".PP",
-                    SECTIONS[section.group(1)]]
-            names_at = 4
-        elif text in ("", "}"):
-            continue
-        elif len(line) - len(line.lstrip()) == names_at:
-            out += [".TP", "\\fB%s\\fR" % escape(text)]
-        else:
+        section = re.match(r'(\w+) "\w+" \{$', text)
+        heading = text.replace('"', "\\(dq") + " ... }"
+        if section and names_at:
+            out += [".TP", "\\fB%s\\fR" % heading, "A section within, with:"]
+        elif section:
+            out += [".SH %s SECTIONS" % section.group(1).upper(), ".B " + heading, ".PP", SECTIONS.get(section.group(1), "")]
+            sections = True
+        elif text and names_at == 0 and sections:
             out.append(escape(text))
+        elif text not in ("", "}") and len(line) - len(line.lstrip()) == names_at:
+            out += [".TP", "\\fB%s\\fR" % escape(text)]
+        elif text not in ("", "}"):
+            out.append(escape(text))
+        elif sections and not names_at:
+            out.append(".PP")
+        names_at += 4 * bool(section) - 4 * (text == "}")
     out += [".SH EXAMPLE", ".nf", *(escape(line) for line in EXAMPLE.strip().splitlines()), ".fi", ".SH SEE ALSO",
             ".BR taskqd (8),", ".BR taskq (1)"]
     return "\n".join(out) + "\n"
