@@ -228,8 +228,24 @@ START_TEST(a_host_that_is_killed_between_jobs_costs_nothing)
         expect_result(id, "2");
         struct job_view v;
         ck_assert(look(id, &v));
-        ck_assert_uint_eq(v.attempts, 0);
+        ck_assert_uint_eq(v.attempts + v.lost, 0);
     }
+}
+END_TEST
+
+START_TEST(a_job_that_the_host_has_not_read_is_not_lost)
+{
+    function_start("echo");
+    expect_result(put("q", "1"), "1");
+    int pid = host();
+    kill(pid, SIGSTOP);
+    uint64_t id = put("q", "2");
+    wait_running("q", 1);
+    kill(pid, SIGKILL);
+    expect_result(id, "2");
+    struct job_view v;
+    ck_assert(look(id, &v));
+    ck_assert_uint_eq(v.attempts + v.lost, 0);
 }
 END_TEST
 
@@ -386,6 +402,7 @@ int main(int argc, char **argv)
                                   a_crash_costs_each_job_of_the_host_one_loss,
                                   exit_is_the_same,
                                   a_host_that_is_killed_between_jobs_costs_nothing,
+                                  a_job_that_the_host_has_not_read_is_not_lost,
                                   one_that_hangs_is_killed,
                                   one_that_listens_lives_on,
                                   processor_time_is_limited_for_each_job,

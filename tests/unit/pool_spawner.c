@@ -37,6 +37,22 @@ START_TEST(out_and_err_are_two_pipes)
 }
 END_TEST
 
+START_TEST(the_input_can_be_a_socket_that_speaks_too)
+{
+    struct spawn_spec spec = {.argv = SH("echo heard >&0; read -r _; exit 7"), .socket_in = true};
+    struct spawn_child child = start(&spec);
+    char text[16] = "";
+    wait_readable(child.in);
+    ck_assert_int_eq(read(child.in, text, sizeof text), 6);
+    ck_assert_str_eq(text, "heard\n");
+    close(child.in);
+    child.in = -1;
+    struct spawn_exit exit = wait_exit(channel);
+    ck_assert(WIFEXITED(exit.status) && WEXITSTATUS(exit.status) == 7);
+    spawn_child_close(&child);
+}
+END_TEST
+
 START_TEST(the_exit_code_comes_back)
 {
     struct outcome o = run(&(struct spawn_spec){.argv = SH("exit 42")});
@@ -223,6 +239,7 @@ int main(void)
 {
     const TTest *const tests[] = {what_goes_in_comes_out,
                                   out_and_err_are_two_pipes,
+                                  the_input_can_be_a_socket_that_speaks_too,
                                   the_exit_code_comes_back,
                                   the_signal_that_killed_it_comes_back,
                                   an_exit_is_not_reported_before_it_is,
