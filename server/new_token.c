@@ -24,18 +24,18 @@ int new_token(const char *name)
         return EXIT_FAILURE;
     }
     token_hash_print(&hash, digits);
-    printf(
-        "%s\n"
-        "\n"
-        "# The line above is the token: give it to the client, in a file that nobody else can read or as\n"
-        "# TASKQ_TOKEN. It is kept nowhere and cannot be shown again. For the daemon's configuration, with\n"
-        "# the queues and the roles (put, take, read, admin) that you choose:\n"
-        "\n"
-        "token %.*s {\n"
-        "    sha256 = \"%s\"\n"
-        "    grant \"*\" { roles = {\"put\", \"take\", \"read\"} }\n"
-        "}\n",
-        token, (int)quoted.len, quoted.data, digits);
+    printf("%s\n"
+           "\n"
+           "token %.*s {\n"
+           "    sha256 = \"%s\"\n"
+           "    grant \"*\" { roles = {\"put\", \"take\", \"read\"} }\n"
+           "}\n",
+           token, (int)quoted.len, quoted.data, digits);
+    fprintf(stderr, "taskqd: the first line is the token: for the client alone, in a file that nobody else "
+                    "can read or as\n"
+                    "TASKQ_TOKEN; it is kept nowhere and cannot be shown again. The rest is for the daemon's "
+                    "configuration,\n"
+                    "with the queues and the roles (put, take, read, admin) that you choose.\n");
     token_forget(token, sizeof token);
     buffer_release(&quoted);
     if (fflush(stdout) == 0)
