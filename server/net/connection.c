@@ -141,8 +141,8 @@ static void op_send(struct session *s, const char *data, size_t len, const struc
     bool begin = !c->stream;
     if (begin && mark_count == 0) {
         size_t sent = send_some(c, data, len);
-        if (sent == len && c->ended)
-            make_pending(c); // all is said
+        if (sent == len && (c->ended || s->kept))
+            make_pending(c); // all is said, or what was kept back for this may follow
         if (sent == len || c->dead)
             return;
         data += sent;

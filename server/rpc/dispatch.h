@@ -47,10 +47,10 @@ struct dispatch_ops {
 #define DISPATCH_GROUPS  128 // and their connections
 #define DISPATCH_PIECES  256 // that are gathered before they are sent
 
-// Outcomes that a connection is to be told of and does not read; over it, and over so many times the output's
-// limit, it is closed.
-#define DISPATCH_KEPT_BYTES ((uint64_t)16 << 20)
-#define DISPATCH_KEPT_TIMES 16
+// Ends of jobs that a connection is to be told of and does not read; over it, and over so many times the
+// output's limit, it is closed. Who waits for outcomes is bounded by how many may wait.
+#define DISPATCH_KEPT_BYTES ((uint64_t)64 << 20)
+#define DISPATCH_KEPT_TIMES 64
 
 // Output of one connection that is to be sent.
 struct dispatch_piece {

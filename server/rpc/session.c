@@ -81,7 +81,7 @@ struct wait *waiter_wait(const struct waiter *w)
 
 static uint64_t outcome_bytes(const struct waiter *w)
 {
-    if (w->kind != WAITER_RESULT && w->kind != WAITER_NOTIFY)
+    if (w->kind != WAITER_NOTIFY)
         return 0;
     return sizeof(struct waiter) + blob_slice(w->outcome.result).len + blob_slice(w->outcome.error).len;
 }

@@ -27,7 +27,7 @@ struct session {
     atomic_uint waiting;                // of them
     struct wait *waits;                 // requests that wait, the newest first
     struct waiter *kept;  // completed while too much output was unsent: a ring, this is the last
-    uint64_t kept_bytes;  // of outcomes in them
+    uint64_t kept_bytes;  // of the subscriptions among them
     struct batch *batch;  // whose elements are being read
     struct batch *tagged; // incomplete ones whose jobs' ends this connection is to be told of
     struct task *task;    // the slow method that runs; what stands behind it waits

@@ -330,12 +330,22 @@ class Limits(lib.ProtocolTest):
                     pass
                 c.until(lambda r: not isinstance(r, lib.RpcError), "submit", queue="q", body=4, notify=True)
 
+    def test_a_burst_of_large_ends_is_told_to_who_reads(self):
+        with self.daemon.connect() as a, self.daemon.connect() as c:
+            big = "x" * 1_000_000
+            for n in range(40):
+                a.notify("submit", {"queue": self.queue, "body": n, "notify": True, "keep_result": 0})
+            for _ in range(40):
+                self.assertEqual(c.call("ack", id=self.get(c)["id"], result=big), {})
+            for _ in range(40):
+                self.assertEqual(a.reply()["params"]["result"], big)
+
     def test_who_does_not_read_is_closed_and_holds_nobody_up(self):
         with self.daemon.connect() as deaf, self.daemon.connect() as c:
             big = "x" * 500_000
-            for n in range(80):
+            for n in range(180):
                 deaf.notify("submit", {"queue": self.queue, "body": n, "notify": True, "keep_result": 0})
-            for _ in range(80):
+            for _ in range(180):
                 job = self.get(c)["id"]
                 self.assertEqual(c.call("ack", id=job, result=big), {})
             c.until(lambda r: r["clients"] == 1, "stats")
