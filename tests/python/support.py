@@ -15,6 +15,7 @@ sys.path.insert(0, HERE)
 
 import lib  # noqa: E402
 import taskq  # noqa: E402
+import taskq.worker  # noqa: E402
 
 PATIENCE = lib.PATIENCE
 # For the programs that tests start.

@@ -6,6 +6,7 @@ from .errors import (
     MethodNotFound, NoDaemon, NotFound, NotHttp, NotReserved, Overloaded, ParseError, ProtocolError, RemoteError,
     RemoteTraceback, RequestCancelled, ShutDown, StoreFailed, TaskqError, Timeout, TooLarge, Unauthorized,
 )
+from .executor import Executor, Future
 from .queues import JoinableQueue, LifoQueue, PriorityQueue, Queue, SimpleQueue
 
 __version__ = "0.1.0"

@@ -53,6 +53,7 @@ class Connection:
         self._link: Optional[Link] = None
         self._connecting = threading.RLock()
         self.leases = Leases(self)
+        self.futures: Any = None  # executor.Futures, once there is an executor
 
     def forked(self) -> None:
         if self._link is not None:

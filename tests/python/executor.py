@@ -1,0 +1,193 @@
+"""taskq.Executor as a concurrent.futures.Executor, and the workers on the other side."""
+
+import asyncio
+import concurrent.futures
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+import support
+import taskq
+import work
+from support import lib, wait_for
+
+
+class Executors(support.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = lib.temporary_folder()
+        cls.shared = taskq.Client(cls.daemon.address)
+        cls.executor = taskq.Executor(max_workers=2, url=cls.shared)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.executor.shutdown()
+        cls.folder.cleanup()
+        cls.shared.close()
+        super().tearDownClass()
+
+    def path(self):
+        return os.path.join(self.folder.name, self.id())
+
+    def test_submit(self):
+        future = self.executor.submit(work.add, 2, b=3)
+        self.assertIsInstance(future, concurrent.futures.Future)
+        self.assertEqual(future.result(support.PATIENCE), 5)
+        self.assertTrue(future.done() and not future.running() and not future.cancelled())
+
+    def test_wait_as_completed_and_callbacks(self):
+        called = []
+        futures = [self.executor.submit(work.add, n, n) for n in range(300)]
+        for future in futures:
+            future.add_done_callback(called.append)
+        done, late = concurrent.futures.wait(futures, support.PATIENCE)
+        self.assertFalse(late)
+        self.assertEqual([future.result() for future in futures], [2 * n for n in range(300)])
+        wait_for(lambda: len(called) == 300)
+        self.assertEqual(len(list(concurrent.futures.as_completed(futures, 1))), 300)
+
+    def test_an_exception_comes_back_as_itself(self):
+        error = self.executor.submit(work.raises, "so", 1).exception(support.PATIENCE)
+        self.assertIs(type(error), work.Trouble)
+        self.assertEqual(error.args, ("so", 1))
+        self.assertIsInstance(error.__cause__, taskq.RemoteTraceback)
+        self.assertIn("raise Trouble(*args)", str(error.__cause__))
+
+    def test_an_exception_that_cannot_be_made_here(self):
+        made = taskq.executor._functions.exception_of("attempts", {"type": "no.such:Thing", "message": "x"}, False)
+        self.assertIsInstance(made, taskq.RemoteError)
+        self.assertEqual(made.type, "no.such:Thing")
+        # Whatever else can be imported is not called.
+        made = taskq.executor._functions.exception_of("attempts", {"type": "os:system", "args": ["false"]}, False)
+        self.assertIsInstance(made, taskq.RemoteError)
+
+    def test_map(self):
+        self.assertEqual(list(self.executor.map(work.add, range(20), range(20))), [2 * n for n in range(20)])
+        self.assertEqual(list(self.executor.map(work.add, range(20), range(20), chunksize=7)),
+                         [2 * n for n in range(20)])
+        with self.assertRaises(work.Trouble):
+            list(self.executor.map(work.raises, [1], chunksize=2))
+        path = self.path()
+        for chunksize in (1, 2):
+            with self.assertRaises(concurrent.futures.TimeoutError):
+                list(self.executor.map(work.wait_for_file, [path], timeout=0.05, chunksize=chunksize))
+        open(path, "w").close()
+
+    def test_pickle(self):
+        executor = taskq.Executor(self.executor.queue, url=self.shared, serializer="pickle")
+        self.assertEqual(executor.submit(work.complex_back, (1, "x")).result(support.PATIENCE), {(1, "x"): {1, 2}})
+        error = executor.submit(work.raises, {1}).exception(support.PATIENCE)
+        self.assertEqual((type(error), error.args), (work.Trouble, ({1},)))
+
+    def test_asyncio(self):
+        async def both():
+            return await asyncio.gather(*(asyncio.wrap_future(self.executor.submit(work.add, n)) for n in (1, 2)))
+
+        self.assertEqual(asyncio.run(both()), [1, 2])
+
+    def test_cancel_and_shutdown(self):
+        executor = taskq.Executor("nobody serves this", url=self.shared)
+        future = executor.submit(work.add, 1)
+        self.assertFalse(future.running())
+        self.assertTrue(future.cancel())
+        self.assertTrue(future.cancelled() and future.cancel())
+        with self.assertRaises(concurrent.futures.CancelledError):
+            future.result(0)
+        others = [executor.submit(work.add, n) for n in range(5)]
+        executor.shutdown(cancel_futures=True)
+        self.assertTrue(all(other.cancelled() for other in others))
+        self.assertEqual(self.shared.stats("nobody serves this")["gauges"]["ready"], 0)
+        with self.assertRaises(RuntimeError):
+            executor.submit(work.add, 1)
+
+    def test_cancelled_and_deleted_by_others(self):
+        executor = taskq.Executor("others meddle", url=self.shared)
+        futures = [executor.submit(work.add, n) for n in range(2)]
+        ids = [wait_for(lambda f=f: f.job_id) for f in futures]
+        self.client.cancel(ids[0])
+        self.client.delete(ids[1])
+        with self.assertRaises(concurrent.futures.CancelledError):
+            futures[0].result(support.PATIENCE)
+        with self.assertRaises(taskq.NotFound):
+            futures[1].result(support.PATIENCE)
+
+    def test_running_is_not_cancelled(self):
+        path = self.path()
+        future = self.executor.submit(work.wait_for_file, path)
+        wait_for(future.running)
+        self.assertFalse(future.cancel())
+        open(path, "w").close()
+        self.assertEqual(future.result(support.PATIENCE), "it is there")
+
+    def test_what_cannot_be_named_or_sent(self):
+        with self.assertRaises(TypeError):
+            self.executor.submit(lambda: 1)
+        with self.assertRaises(TypeError):
+            self.executor.submit(work.add, {1})
+
+
+class Workers(support.Case):
+    def worker(self, *arguments):
+        process = subprocess.Popen([sys.executable, "-m", "taskq.worker", "--url", self.daemon.address, *arguments],
+                                   env=support.ENVIRONMENT)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_it_runs_functions_of_its_modules_only(self):
+        self.worker("--queue", "limited", "work")
+        with taskq.Executor("limited", url=self.client) as executor:
+            self.assertEqual(executor.submit(work.add, 1, 1).result(support.PATIENCE), 2)
+            self.assertIsInstance(executor.submit(os.getcwd).exception(support.PATIENCE), LookupError)
+
+    def test_it_ends_when_its_job_is_done(self):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        go = os.path.join(folder.name, "go")
+        for n, more in enumerate((["--concurrency", "2"], ["--concurrency", "2", "--processes"])):
+            process = self.worker("--queue", "ends%d" % n, "work", *more)
+            executor = taskq.Executor("ends%d" % n, url=self.client)
+            future = executor.submit(work.wait_for_file, go + str(n))
+            wait_for(future.running)
+            process.send_signal(signal.SIGTERM)
+            open(go + str(n), "w").close()
+            self.assertEqual(future.result(support.PATIENCE), "it is there")
+            self.assertEqual(process.wait(support.PATIENCE), 0)
+
+    def test_a_worker_that_dies_gives_its_job_to_another(self):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        go = os.path.join(folder.name, "go")
+        first = self.worker("--queue", "dies", "work")
+        future = taskq.Executor("dies", url=self.client).submit(work.wait_for_file, go)
+        wait_for(future.running)
+        first.kill()
+        open(go, "w").close()
+        self.worker("--queue", "dies", "work")
+        self.assertEqual(future.result(support.PATIENCE), "it is there")
+
+
+class Handler(unittest.TestCase):
+    """As the child of a `process` handler of the daemon's pool."""
+
+    def test_it_serves_the_pool(self):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        conf = os.path.join(folder.name, "conf")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write('handler "python" {\n queues = {"python"}\n kind = process\n'
+                       ' command = {"%s", "-m", "taskq.worker", "work"}\n workers = 2\n'
+                       ' env = {"PYTHONPATH=%s", "PYTHONDONTWRITEBYTECODE=1"}\n}\n'
+                       % (sys.executable, support.ENVIRONMENT["PYTHONPATH"]))
+        with lib.Daemon("-c", conf) as daemon:
+            with taskq.Client(daemon.address) as client, taskq.Executor("python", url=client) as executor:
+                self.assertEqual(list(executor.map(work.add, range(50), range(50))), [2 * n for n in range(50)])
+                self.assertEqual(executor.submit(work.tells).result(support.PATIENCE), "told")
+                self.assertIsInstance(executor.submit(work.raises, 1).exception(support.PATIENCE), work.Trouble)
+
+
+if __name__ == "__main__":
+    support.main()
