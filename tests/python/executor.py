@@ -143,6 +143,14 @@ class Workers(support.Case):
             self.assertEqual(executor.submit(work.add, 1, 1).result(support.PATIENCE), 2)
             self.assertIsInstance(executor.submit(os.getcwd).exception(support.PATIENCE), LookupError)
 
+    def test_a_task(self):
+        self.assertEqual(work.send("ann", times=2), ["ann", "ann"])
+        work.send._url = self.client
+        self.worker("--queue", "tasks", "work")
+        self.assertEqual(work.send.delay("bob", times=2).result(support.PATIENCE), ["bob", "bob"])
+        with self.assertRaises(work.Trouble):
+            work.send.delay("").result(support.PATIENCE)
+
     def test_it_ends_when_its_job_is_done(self):
         folder = lib.temporary_folder()
         self.addCleanup(folder.cleanup)

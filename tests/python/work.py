@@ -3,6 +3,7 @@
 import os
 import threading
 
+import taskq
 import taskq.worker
 
 
@@ -32,3 +33,10 @@ def tells():
     taskq.worker.progress(1, 2, "half")
     print("this is no answer")
     return "told"
+
+
+@taskq.task(queue="tasks", max_attempts=1)
+def send(to, times=1):
+    if not to:
+        raise Trouble("to whom?")
+    return [to] * times

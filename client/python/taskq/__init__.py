@@ -8,5 +8,6 @@ from .errors import (
 )
 from .executor import Executor, Future
 from .queues import JoinableQueue, LifoQueue, PriorityQueue, Queue, SimpleQueue
+from .tasks import Pending, Task, task
 
 __version__ = "0.1.0"

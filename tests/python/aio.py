@@ -1,0 +1,71 @@
+"""taskq.aio: many waits on one connection, and awaits that are cancelled."""
+
+import asyncio
+import unittest
+
+import support
+import taskq
+import taskq.aio
+
+
+class Aio(support.Case):
+    def run_with(self, test):
+        asyncio.run(asyncio.wait_for(test(taskq.aio.Client(self.client)), support.PATIENCE))
+
+    def test_many_waits_on_one_connection(self):
+        async def test(client):
+            clients = (await client.stats())["clients"]
+            gets = [asyncio.ensure_future(client.get("many", auto_ack=True)) for _ in range(500)]
+            while (await client.queues())["queues"] == [] or \
+                    (await client.stats("many"))["gauges"]["waiting_gets"] < 500:
+                await asyncio.sleep(0)
+            self.assertEqual((await client.stats())["clients"], clients)
+            await asyncio.gather(*(client.put("many", n) for n in range(500)))
+            self.assertEqual(sorted(job["body"] for job in await asyncio.gather(*gets)), list(range(500)))
+
+        self.run_with(test)
+
+    def test_a_cancelled_await_is_taken_back(self):
+        async def test(client):
+            get = asyncio.ensure_future(client.get("cancelled", auto_ack=True))
+            while not (await client.queues())["queues"] or not [
+                    q for q in (await client.queues())["queues"] if q["queue"] == "cancelled" and q["waiters"]]:
+                await asyncio.sleep(0)
+            get.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await get
+            while (await client.stats("cancelled"))["gauges"]["waiting_gets"]:
+                await asyncio.sleep(0)
+            await client.put("cancelled", 7)
+            self.assertEqual((await client.get("cancelled", timeout=0))["body"], 7)
+
+        self.run_with(test)
+
+    def test_queues(self):
+        async def test(client):
+            q = taskq.aio.Queue(2, url=client)
+            await q.put(1)
+            await q.put(2)
+            with self.assertRaises(taskq.Full):
+                await q.put(3, timeout=0.01)
+            self.assertEqual([await q.get(), await q.get()], [1, 2])
+            with self.assertRaises(taskq.Empty):
+                await q.get(timeout=0)
+            await q.task_done()
+            await q.task_done()
+            await q.join()
+            p = taskq.aio.PriorityQueue(url=client)
+            for item in (3, 1.5, -2):
+                await p.put(item)
+            self.assertEqual([await p.get() for _ in range(3)], [-2, 1.5, 3])
+            j = taskq.aio.JoinableQueue(url=client)
+            await j.put("x")
+            self.assertEqual(await j.get(), "x")
+            await j.task_done()
+            await j.join()
+
+        self.run_with(test)
+
+
+if __name__ == "__main__":
+    support.main()
