@@ -19,7 +19,7 @@ ABSENT: Any = _Absent()  # where None is a value (JSON's null)
 # is one of them if it has a key, a get if its job would have come back, and a result if the daemon does not forget it.
 REPEATABLE = frozenset((
     "hello", "ping", "job", "jobs", "queues", "stats", "pool", "join", "declare", "pause", "resume", "shutdown", "touch", "progress",
-    "auth",
+    "auth", "who",
 ))
 
 
@@ -202,6 +202,10 @@ class Methods(Generic[R]):
     def auth(self, token: str) -> R:
         """Says who this connection is. A client that was made with a `token` says so on every connection by itself."""
         return self._ask("auth", {"token": token})
+
+    def who(self) -> R:
+        """Who this connection is to the daemon."""
+        return self._ask("who", {})
 
     def pool(self, *, handler: Optional[str] = None, workers: Optional[int] = None) -> R:
         """What the daemon's own workers do; with both params it sets a handler's workers."""
