@@ -203,9 +203,9 @@ class Methods(Generic[R]):
         """Says who this connection is. A client that was made with a `token` says so on every connection by itself."""
         return self._ask("auth", {"token": token})
 
-    def who(self) -> R:
-        """Who this connection is to the daemon."""
-        return self._ask("who", {})
+    def who(self, *, limit: Optional[int] = None) -> R:
+        """Who is connected."""
+        return self._ask("who", _given(limit=limit))
 
     def pool(self, *, handler: Optional[str] = None, workers: Optional[int] = None) -> R:
         """What the daemon's own workers do; with both params it sets a handler's workers."""
