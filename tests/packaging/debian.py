@@ -76,6 +76,7 @@ class Installed(unittest.TestCase):
         env = {**os.environ, "NOTIFY_SOCKET": "/run/taskq/notify", "TASKQ_ADDR": "unix:" + SOCKET}
         for turn in range(2):  # the second start finds what the first kept
             daemon = subprocess.Popen([*become, *command], env=env)
+            self.addCleanup(daemon.kill)  # where a check below fails
             self.assertEqual(ready.recv(100), b"READY=1")
             if turn == 0:
                 run("taskq", "put", "emails", '{"to":"ann"}', env=env)
