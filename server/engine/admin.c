@@ -225,6 +225,8 @@ enum error engine_delete(struct engine *e, struct moment now, uint64_t id)
     if (!j)
         return ERROR_NOT_FOUND;
     COUNT(e, job_queue(j), deleted);
+    if (j->state == JOB_RESERVED)
+        client_wake(e, j->holder);
     job_remove(e, j);
     engine_settle(e);
     return ERROR_NONE;

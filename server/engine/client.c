@@ -59,24 +59,24 @@ void client_drop(struct engine *e, struct job *j)
     e->detached_count -= j->holder == 0;
 }
 
-void engine_client_watch_cancels(struct engine_client *c)
+void engine_client_watch_revokes(struct engine_client *c)
 {
-    c->watches_cancels = true;
+    c->watches_revokes = true;
 }
 
-bool engine_client_cancels(struct engine_client *c)
+bool engine_client_revoked(struct engine_client *c)
 {
-    bool cancels = c->cancels;
-    c->cancels = false;
-    return cancels;
+    bool revoked = c->revoked;
+    c->revoked = false;
+    return revoked;
 }
 
 void client_wake(struct engine *e, uint32_t number)
 {
     struct engine_client *c = e->clients[number];
-    if (!c->watches_cancels)
+    if (!c->watches_revokes)
         return;
-    c->cancels = true;
+    c->revoked = true;
     if (c->woken)
         return;
     c->woken = true;

@@ -160,6 +160,7 @@ static void job_due(struct engine *e, struct job *j)
         job_move(e, j, JOB_READY, 0);
         break;
     case JOB_RESERVED:
+        client_wake(e, j->holder);
         job_come_back(e, j, BACK_LEASE_OVER, NULL, -1);
         break;
     default: // kept long enough

@@ -304,9 +304,10 @@ enum error engine_progress(struct engine *e, struct moment now, struct engine_cl
 #define PROGRESS_PACE 100
 
 // For a client that does nothing with the engine while it works: from now on its mailbox is woken when a job
-// that it holds is cancelled. engine_client_cancels says whether that was since it was asked last.
-void engine_client_watch_cancels(struct engine_client *c);
-bool engine_client_cancels(struct engine_client *c);
+// that it holds is cancelled or deleted, or its lease runs out. engine_client_revoked says whether that was
+// since it was asked last.
+void engine_client_watch_revokes(struct engine_client *c);
+bool engine_client_revoked(struct engine_client *c);
 
 // The next mailbox that is to be woken for that, with the lock held: once it is released the client may go
 // with its mailbox. NULL: none.

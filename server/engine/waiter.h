@@ -55,7 +55,7 @@ struct engine_client {
     uint32_t number;
     uint32_t wait_count;         // waiting, not completed
     uint32_t subscription_count; // until they are confirmed
-    bool closing, watches_cancels, woken, cancels;
+    bool closing, watches_revokes, woken, revoked;
 };
 
 // A waiter in the lists of `count` queues (gets, puts, joins or results by its kind). ERROR_OVERLOADED: too
@@ -82,7 +82,7 @@ void wait_confirm_put(struct engine *e, struct wait *w);
 // What has to be told of a job's progress is told.
 void progress_tell(struct engine *e, struct progress *p);
 
-// The job's holder is to know that it is being cancelled.
+// The holder of a job is to know that it is being cancelled, or is its no more.
 void client_wake(struct engine *e, uint32_t number);
 
 // Onto the list of completed ones.

@@ -3,8 +3,8 @@
 // takes a job, runs it and tells the engine how it went. No network is in that path.
 //
 // A worker renews its job's lease for as long as it runs, so a job never comes back while it is running. A
-// job that was deleted or dropped meanwhile is stopped within some seconds, and how it went is of no interest
-// any more.
+// job that is deleted meanwhile is stopped at once, one whose queue is dropped within some seconds, and how
+// it went is of no interest any more.
 //
 // Worker threads block all signals.
 #ifndef SERVER_POOL_POOL_H

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 
 // The lease is renewed long before it ends, so that neither a machine that stood still for some minutes nor a
-// stuck disk makes a running job come back. The touch is also how a worker learns that its job was deleted,
-// and that it is being cancelled, for which the engine wakes it.
+// stuck disk makes a running job come back. The touch is also how a worker learns that its job was deleted
+// or is being cancelled, for which the engine wakes it.
 #define LEASE_MS (60 * 60 * 1000)
 #define TOUCH_MS 2000
 #define PAUSE_MS 1000        // before the next try when no job can be had or run at all
@@ -48,7 +48,7 @@ bool worker_init(struct worker *w, struct crew *crew, struct handler *h, unsigne
     hub_lock(crew->hub);
     w->client = engine_client_new(hub_engine(crew->hub), &w->mailbox);
     if (w->client)
-        engine_client_watch_cancels(w->client);
+        engine_client_watch_revokes(w->client);
     hub_unlock(crew->hub);
     if (!w->client) {
         errno = ENOMEM;
@@ -220,7 +220,7 @@ static bool accept_job(struct worker *w, struct waiter *done)
     }
     struct moment now = hub_lock(w->crew->hub);
     engine_confirm(hub_engine(w->crew->hub), now, done);
-    w->woken = engine_client_cancels(w->client);
+    w->woken = engine_client_revoked(w->client);
     hub_unlock(w->crew->hub);
     if (e != ERROR_NONE)
         refused(w, e);

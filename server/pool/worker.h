@@ -117,7 +117,7 @@ struct worker {
     struct task task;
     int64_t touch_at;   // when the job's lease is renewed next
     bool stopped;       // the job was told to STOP
-    bool woken;         // the mailbox was woken for a job before it was run: it may be cancelled already
+    bool woken;         // the mailbox was woken for a job before it was run: it may be gone already
     bool cancelled;     // the job is GONE because it was cancelled, and still to be given up
     int64_t not_before; // no job is taken before; a kind may set it while it runs one
     void *state;        // the kind's

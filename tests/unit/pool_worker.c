@@ -148,6 +148,27 @@ START_TEST(a_job_that_is_cancelled_while_it_runs_is_given_up_at_once)
 }
 END_TEST
 
+START_TEST(a_job_that_is_deleted_while_it_runs_is_given_up_at_once)
+{
+    handler_add("q", HANDLER_SLEEP);
+    handlers_start();
+    int64_t quickest = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        uint64_t id = put("q", "1000");
+        wait_running("q", 1);
+        int64_t start = clock_now().mono;
+        remove_job(id);
+        wait_running("q", 0);
+        int64_t took = clock_now().mono - start;
+        quickest = took < quickest ? took : quickest;
+    }
+    ck_assert_int_lt(quickest, SOON_MS);
+    struct handler_view v = handler_look("q");
+    ck_assert_uint_eq(v.done + v.failed, 0);
+    expect_result(put("q", "0"), NULL);
+}
+END_TEST
+
 // What it is woken for comes before the job that it is about, or together with it.
 START_TEST(a_job_may_be_cancelled_on_its_way_to_a_worker)
 {
@@ -205,6 +226,7 @@ int main(void)
                                   jobs_may_be_deleted_while_they_run,
                                   a_dropped_queue_is_served_when_it_is_back,
                                   a_job_that_is_cancelled_while_it_runs_is_given_up_at_once,
+                                  a_job_that_is_deleted_while_it_runs_is_given_up_at_once,
                                   a_job_may_be_cancelled_on_its_way_to_a_worker,
                                   a_job_that_is_over_when_it_is_cancelled_may_be_either,
                                   NULL};
