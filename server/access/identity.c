@@ -104,6 +104,28 @@ void identity_write(struct buffer *b, const struct identity *i)
     json_write_raw(b, "}");
 }
 
+void identity_write_grants(struct buffer *b, const struct identity *i)
+{
+    if (!i) {
+        json_write_raw(b, "null");
+        return;
+    }
+    json_write_raw(b, "[");
+    for (size_t g = 0; g < i->grant_count; g++) {
+        json_write_comma(b);
+        json_write_raw(b, "{\"pattern\":");
+        json_write_bytes(b, slice_of(i->grants[g].pattern));
+        json_write_raw(b, ",\"roles\":[");
+        for (unsigned role = 0; role < ROLE_COUNT; role++)
+            if (i->grants[g].roles & (1u << role)) {
+                json_write_comma(b);
+                json_write_string(b, slice_of(role_name(role)));
+            }
+        json_write_raw(b, "]}");
+    }
+    json_write_raw(b, "]");
+}
+
 // ---- looking up
 
 unsigned identity_roles(const struct identity *i, struct slice queue)

@@ -16,6 +16,11 @@ const char *role_words(void)
     return spaced + 1;
 }
 
+const char *role_name(enum role_index role)
+{
+    return names[role];
+}
+
 const char *role_print(unsigned roles, char text[ROLE_TEXT_MAX])
 {
     size_t used = 0;

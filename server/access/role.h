@@ -27,6 +27,9 @@ enum role {
 // All names, with a space between.
 const char *role_words(void);
 
+// One of them, by its enum role_index.
+const char *role_name(enum role_index role);
+
 // "put", "put or read": all of a set, for a sentence. Cut where it does not fit.
 #define ROLE_TEXT_MAX 64
 const char *role_print(unsigned roles, char text[ROLE_TEXT_MAX]);

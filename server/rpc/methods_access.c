@@ -53,6 +53,8 @@ static bool auth_step(struct task *t)
     t->session->who = who;
     json_write_raw(&t->out, "{\"identity\":");
     identity_write(&t->out, who);
+    json_write_key(&t->out, "grants");
+    identity_write_grants(&t->out, who);
     json_write_raw(&t->out, "}");
     return true;
 }

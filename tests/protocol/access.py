@@ -271,7 +271,7 @@ class Access(Case):
     def test_without_identities_everybody_may_do_everything(self):
         daemon = self.start("")
         client = self.connect(daemon)
-        self.assertEqual(client.call("auth", token="any"), {"identity": None})
+        self.assertEqual(client.call("auth", token="any"), {"identity": None, "grants": None})
         self.assertEqual(client.call("drop", queue="q")["count"] if client.call("put", queue="q", body=0) else None, 1)
         self.assertEqual(client.call("stats")["auth_failures"], 0)
 
@@ -280,7 +280,8 @@ class Access(Case):
         client = self.connect(daemon)
         client.send(lib.request_text(1, "auth", {"token": SECRET}) + "\n" + lib.request_text(2, "put", {"queue": "q", "body": 1})
                     + "\n[" + lib.request_text(3, "put", {"queue": "q", "body": 1}) + "]\n")
-        self.assertEqual(client.answer(1), {"identity": {"kind": "token", "name": "super"}})
+        self.assertEqual(client.answer(1), {"identity": {"kind": "token", "name": "super"},
+                                            "grants": [{"pattern": "*", "roles": list(ROLES)}]})
         self.assertIn("id", client.answer(2))
         self.assertEqual(client.reply()[0]["id"], 3)
 
@@ -499,7 +500,7 @@ class NewToken(Case):
         self.assertRegex(token, r"^taskq_[0-9a-f]{64}$")
         self.assertNotIn(token, section)
         daemon = self.start(section)
-        self.assertEqual(self.connect(daemon).call("auth", token=token), {"identity": {"kind": "token", "name": 'we"b${HOME}'}})
+        self.assertEqual(self.connect(daemon).call("auth", token=token)["identity"], {"kind": "token", "name": 'we"b${HOME}'})
 
     def test_a_name_that_is_none_is_refused(self):
         for name in ("", "a\nb", "x" * 256):

@@ -26,6 +26,21 @@ START_TEST(grants_add_up)
 }
 END_TEST
 
+START_TEST(grants_are_written_as_they_were_given)
+{
+    struct buffer b = {0};
+    struct identity *i = add(IDENTITY_TOKEN, "web", "mail.*", ROLE_PUT | ROLE_ADMIN);
+    ck_assert(identity_grant(i, "a\"b", 0));
+    identity_write_grants(&b, i);
+    identity_write_grants(&b, NULL);
+    buffer_append_byte(&b, '\0');
+    ck_assert_str_eq(b.data, "[{\"pattern\":\"mail.*\",\"roles\":[\"put\",\"admin\"]},"
+                             "{\"pattern\":\"a\\\"b\",\"roles\":[]}]null");
+    buffer_release(&b);
+    access_release(&a);
+}
+END_TEST
+
 START_TEST(who_has_no_grant_has_no_role)
 {
     struct identity *i = access_add(&a, IDENTITY_TOKEN, "web");
@@ -119,6 +134,7 @@ int main(void)
     Suite *s = suite_create("access/identity");
     TCase *c = tcase_create("identity");
     tcase_add_test(c, grants_add_up);
+    tcase_add_test(c, grants_are_written_as_they_were_given);
     tcase_add_test(c, who_has_no_grant_has_no_role);
     tcase_add_test(c, a_token_tells_who_it_is);
     tcase_add_test(c, a_peer_is_its_user_first_then_one_of_its_groups);
