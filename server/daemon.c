@@ -295,7 +295,7 @@ static bool start_loops(struct daemon *d)
     }
     d->loops = calloc(s->threads, sizeof *d->loops);
     for (; d->loops && d->loop_count < s->threads; d->loop_count++)
-        if (!loop_init(&d->loops[d->loop_count], &d->rpc))
+        if (!loop_init(&d->loops[d->loop_count], &d->rpc, NULL))
             break;
     bool ok = d->loop_count == s->threads;
     if (ok && d->committer) // from here on its thread may call on_kept

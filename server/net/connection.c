@@ -20,7 +20,7 @@
 // buffer that grows.
 #define JOIN_MAX (LOOP_BUFFER - LOOP_READ)
 
-#define FLUSH_SECONDS   30 // to take its last output has a client that sends no more
+#define FLUSH_SECONDS   30 // to take its last output has a client that sends no more, some of it one of a wire
 #define DISCARD_SECONDS 1
 #define DISCARDS_MAX    64
 
@@ -43,6 +43,16 @@ static void die(struct connection *c)
 {
     c->dead = true;
     make_pending(c);
+}
+
+void connection_die(struct connection *c)
+{
+    die(c);
+}
+
+static const struct wire *wire_of(const struct connection *c)
+{
+    return c->loop->wire;
 }
 
 // ---- the read event
@@ -73,7 +83,7 @@ static void wait_writable(struct connection *c)
     if (!c->write_event)
         c->write_event = event_new(c->loop->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
     struct timeval patience = {.tv_sec = FLUSH_SECONDS};
-    if (!c->write_event || event_add(c->write_event, c->ended ? &patience : NULL))
+    if (!c->write_event || event_add(c->write_event, c->ended || wire_of(c) ? &patience : NULL))
         die(c);
 }
 
@@ -132,10 +142,10 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
         stop_writing(c);
 }
 
-static void op_send(struct session *s, const char *data, size_t len, const struct mark *marks,
-                    unsigned mark_count)
+void connection_send(struct connection *c, const char *data, size_t len, const struct mark *marks,
+                     unsigned mark_count)
 {
-    struct connection *c = connection_of(s);
+    struct session *s = &c->session;
     if (c->dead)
         return;
     bool begin = !c->stream;
@@ -159,6 +169,12 @@ static void op_send(struct session *s, const char *data, size_t len, const struc
         wait_writable(c);
     else if (!c->write_event)
         flush(c);
+}
+
+static void op_send(struct session *s, const char *data, size_t len, const struct mark *marks,
+                    unsigned mark_count)
+{
+    connection_send(connection_of(s), data, len, marks, mark_count);
 }
 
 static void op_unblocked(struct session *s)
@@ -210,8 +226,8 @@ static void settle(struct connection *c)
     }
     if (s->refused)
         c->ended = true;
-    bool blocked = dispatch_blocked(s->dispatch, s);
-    if (s->held_up && c->in && !blocked) {
+    bool blocked = wire_of(c) ? wire_of(c)->blocked(c) : dispatch_blocked(s->dispatch, s);
+    if (s->held_up && c->in && !blocked && !wire_of(c)) {
         make_pending(c); // all that stood in the way was sent at once
         return;
     }
@@ -233,7 +249,8 @@ static void settle(struct connection *c)
 
 static void feed(struct connection *c, const char *data, size_t len)
 {
-    size_t used = dispatch_input(c->session.dispatch, &c->session, data, len);
+    size_t used = wire_of(c) ? wire_of(c)->input(c, data, len)
+                             : dispatch_input(c->session.dispatch, &c->session, data, len);
     if (used < len || c->in)
         keep(c, data + used, len - used);
     settle(c);
@@ -309,8 +326,8 @@ void connection_continue(struct connection *c)
         return;
     if (s->kept && !dispatch_blocked(s->dispatch, s))
         dispatch_drained(s->dispatch, s);
-    if (c->in && !c->dead)
-        feed(c, c->in->data, c->in->len);
+    if ((c->in || wire_of(c)) && !c->dead)
+        feed(c, c->in ? c->in->data : NULL, c->in ? c->in->len : 0);
     else
         settle(c);
 }
@@ -323,6 +340,8 @@ void connection_durable(struct connection *c)
 
 void connection_finish(struct connection *c)
 {
+    if (wire_of(c) && !c->dead)
+        wire_of(c)->finish(c);
     c->ended = true;
     if (c->write_event)
         wait_writable(c); // now with a timeout
@@ -338,9 +357,15 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct connection *c = context;
     char peer[PEER_TEXT_MAX];
+    if (c->dead)
+        return;
+    if (wire_of(c)) {
+        wire_of(c)->expired(c);
+        return;
+    }
     event_free(c->patience);
     c->patience = NULL;
-    if (c->session.who || c->dead)
+    if (c->session.who)
         return;
     peer_print(c->fd, peer);
     log_info("a connection is closed that has not said who it is peer=%s", peer);
@@ -348,14 +373,28 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
 }
 
 // False: no memory.
+static bool be_patient(struct connection *c, int64_t ms)
+{
+    struct timeval patience = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    if (!c->patience)
+        c->patience = event_new(c->loop->base, -1, 0, on_patience, c);
+    return c->patience && event_add(c->patience, &patience) == 0;
+}
+
+void connection_patience(struct connection *c, int64_t ms)
+{
+    if (ms < 0 && c->patience)
+        event_del(c->patience);
+    if (ms >= 0 && !be_patient(c, ms))
+        die(c);
+}
+
+// False: no memory.
 static bool identify(struct connection *c, const struct access *access)
 {
-    struct timeval patience = {.tv_sec = c->loop->patience_ms / 1000,
-                               .tv_usec = c->loop->patience_ms % 1000 * 1000};
     if (!access || (c->session.who = peer_identity(c->fd, access)))
         return true;
-    c->patience = event_new(c->loop->base, -1, 0, on_patience, c);
-    return c->patience && event_add(c->patience, &patience) == 0;
+    return be_patient(c, c->loop->patience_ms);
 }
 
 void connection_access(struct connection *c)
@@ -363,6 +402,11 @@ void connection_access(struct connection *c)
     const struct access *access = c->session.dispatch->access;
     const struct identity *was = c->session.who;
     char peer[PEER_TEXT_MAX];
+    if (wire_of(c)) {
+        if (!c->dead)
+            wire_of(c)->access(c);
+        return;
+    }
     if (c->dead || !access)
         return;
     c->session.who = was ? access_same(access, was) : NULL;
@@ -388,7 +432,7 @@ static void stop_patience(struct connection *c)
 
 bool connection_open(struct loop *l, int fd_take)
 {
-    struct connection *c = calloc(1, sizeof *c);
+    struct connection *c = calloc(1, l->wire ? l->wire->size : sizeof *c);
     if (!c) {
         close(fd_take);
         return false;
@@ -397,7 +441,7 @@ bool connection_open(struct loop *l, int fd_take)
     c->fd = fd_take;
     c->session.dispatch = &l->dispatch;
     if (event_assign(&c->read_event, l->base, c->fd, EV_READ | EV_PERSIST, on_readable, c) ||
-        event_add(&c->read_event, NULL) || !identify(c, l->dispatch.access)) {
+        event_add(&c->read_event, NULL) || !(l->wire ? l->wire->open(c) : identify(c, l->dispatch.access))) {
         stop_patience(c);
         event_del(&c->read_event);
         close(c->fd);
@@ -416,6 +460,8 @@ void connection_close(struct connection *c)
         event_del(&c->read_event);
     stop_writing(c);
     stop_patience(c);
+    if (wire_of(c))
+        wire_of(c)->close(c);
     loop_unlink(c->loop, c); // from here on no other thread looks at it
     dispatch_close(c->session.dispatch, &c->session);
     close(c->fd);

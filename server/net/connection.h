@@ -10,9 +10,27 @@
 #include <event2/event_struct.h>
 #include <stdbool.h>
 
+struct connection;
 struct loop;
 struct stream;
 struct leftover;
+
+// What a loop's connections speak where it is not the protocol's own lines. All in the loop's thread.
+struct wire {
+    size_t size; // of its connections, which begin with a struct connection; all of it begins as zeros
+    const struct dispatch_ops *ops;
+    const char *crowded; // what one too many is told before it is closed
+    // False: no memory, and it is closed without wire.close.
+    bool (*open)(struct connection *c);
+    // Deals with the beginning of its input, of which there may be none, and says how much that was. Called
+    // when more has come, and by connection_continue().
+    size_t (*input)(struct connection *c, const char *data, size_t len);
+    bool (*blocked)(const struct connection *c); // no more is to be read for now
+    void (*expired)(struct connection *c);       // the time of connection_patience() is up
+    void (*access)(struct connection *c);        // the dispatcher has another access
+    void (*finish)(struct connection *c);        // before it is not heard any more
+    void (*close)(struct connection *c);
+};
 
 struct connection {
     struct session session;
@@ -25,7 +43,7 @@ struct connection {
     struct leftover *in;             // input that could not be dealt with; NULL: none
     struct event *write_event;       // while the socket takes no more; else NULL
     int64_t since;                   // clock_ns(); each of a loop's has another
-    struct event *patience;          // until a client has to have said who it is; NULL: it need not, or did
+    struct event *patience;          // until a client has to have done something; NULL: it need not, or did
     int fd;
     bool pending;
     bool reading;    // the read event is added
@@ -55,5 +73,19 @@ void connection_finish(struct connection *c);
 
 // Closes at once and frees.
 void connection_close(struct connection *c);
+
+// ---- for a wire
+
+struct mark;
+
+// Sends, or keeps until it can be sent; ops.send is made of it.
+void connection_send(struct connection *c, const char *data, size_t len, const struct mark *marks,
+                     unsigned mark_count);
+
+// It is closed at the end of the turn, whatever is not sent.
+void connection_die(struct connection *c);
+
+// In so many ms wire.expired is called, once, instead of when it was to be before; -1: it is not.
+void connection_patience(struct connection *c, int64_t ms);
 
 #endif

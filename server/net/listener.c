@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/net/connection.h"
 #include "server/net/loop.h"
 #include "server/rpc/reply.h"
 
@@ -109,8 +110,13 @@ static void turn_away(struct listeners *l, int fd)
     if (time_to_say(&l->said_full))
         log_warning("connections are turned away: there are max_connections=%u", l->config.max_connections);
     struct buffer b = BUFFER_INIT;
-    reply_plain_error(&b, (struct slice){0}, ERROR_OVERLOADED);
-    buffer_append_byte(&b, '\n');
+    const struct wire *wire = l->config.loops[0].wire;
+    if (wire)
+        buffer_append(&b, wire->crowded, strlen(wire->crowded));
+    else
+        reply_plain_error(&b, (struct slice){0}, ERROR_OVERLOADED);
+    if (!wire)
+        buffer_append_byte(&b, '\n');
     if (!b.failed && send(fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_debug("a connection over the limit heard nothing: %s", strerror(errno));
     buffer_release(&b);

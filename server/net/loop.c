@@ -246,9 +246,10 @@ static void *run(void *context)
     return NULL;
 }
 
-bool loop_init(struct loop *l, const struct rpc *rpc)
+bool loop_init(struct loop *l, const struct rpc *rpc, const struct wire *wire)
 {
     memset(l, 0, sizeof *l);
+    l->wire = wire;
     l->patience_ms = LOOP_PATIENCE;
     if (!mailbox_init(&l->mailbox))
         return false;
@@ -260,7 +261,7 @@ bool loop_init(struct loop *l, const struct rpc *rpc)
         event_assign(&l->stop_event, l->base, -1, 0, on_stop_time, l) == 0 &&
         event_assign(&l->rest_event, l->base, -1, 0, on_rested, l) == 0 &&
         event_add(&l->mailbox_event, NULL) == 0 &&
-        dispatch_init(&l->dispatch, rpc, &connection_ops, &l->mailbox))
+        dispatch_init(&l->dispatch, rpc, wire ? wire->ops : &connection_ops, &l->mailbox))
         return true;
     if (l->base)
         event_base_free(l->base);

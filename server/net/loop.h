@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct connection;
+struct wire;
 
 #define LOOP_READ   ((size_t)64 * 1024)  // what one turn of a connection reads at most
 #define LOOP_BUFFER ((size_t)128 * 1024) // and an unfinished line before it
@@ -23,6 +24,7 @@ struct connection;
 struct loop {
     struct event_base *base;
     struct dispatch dispatch;
+    const struct wire *wire; // NULL: its connections speak the protocol's lines
     struct mailbox mailbox;
     struct event mailbox_event;
     struct event stop_event;        // the time to finish is up
@@ -46,7 +48,8 @@ struct loop {
 };
 
 // Any thread; the loop is not started by it. False: no memory or no descriptor.
-bool loop_init(struct loop *l, const struct rpc *rpc) __attribute__((warn_unused_result));
+bool loop_init(struct loop *l, const struct rpc *rpc, const struct wire *wire)
+    __attribute__((warn_unused_result));
 
 // Starts the thread, with all signals blocked. False: it could not be.
 bool loop_start(struct loop *l) __attribute__((warn_unused_result));

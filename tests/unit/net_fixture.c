@@ -33,7 +33,7 @@ void net_world_init(struct net_world *w, unsigned loops)
                           .max_waits = 100,
                           .max_subscriptions = 1000};
     for (unsigned i = 0; i < loops; i++)
-        ck_assert(loop_init(&w->loops[i], &w->rpc));
+        ck_assert(loop_init(&w->loops[i], &w->rpc, NULL));
 }
 
 void net_world_start(struct net_world *w)
