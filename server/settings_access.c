@@ -109,7 +109,7 @@ static bool check_mark(const struct access *all, struct identity *i, cfg_t *sect
                   i->name);
         return false;
     }
-    for (const struct identity *other = all->items; other < i; other++)
+    for (const struct identity *other = all->items; other < i && i->kind != IDENTITY_CERTIFICATE; other++)
         if (other->kind == i->kind && other->number == i->number &&
             token_hash_equal(&other->sha256, &i->sha256)) {
             cfg_error(section, "%s \"%.100s\" is the same as %s \"%.100s\"", identity_kind_name(i->kind),

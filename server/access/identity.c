@@ -168,6 +168,14 @@ static bool among(uint32_t number, const uint32_t *numbers, size_t count)
     return false;
 }
 
+const struct identity *access_of_certificate(const struct access *a, const char *name)
+{
+    for (size_t n = 0; n < a->count; n++)
+        if (a->items[n].kind == IDENTITY_CERTIFICATE && strcmp(a->items[n].name, name) == 0)
+            return &a->items[n];
+    return NULL;
+}
+
 const struct identity *access_of_peer(const struct access *a, uint32_t user, const uint32_t *groups,
                                       size_t group_count)
 {

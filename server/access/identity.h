@@ -17,7 +17,8 @@
 #define IDENTITY_KINDS(X)                                                                                    \
     X(TOKEN, "token", "a client that has a token")                                                           \
     X(USER, "user", "programs of a user of this machine, over a Unix socket")                                \
-    X(GROUP, "group", "programs of the members of a group of this machine, over a Unix socket")
+    X(GROUP, "group", "programs of the members of a group of this machine, over a Unix socket")              \
+    X(CERTIFICATE, "certificate", "a client whose TLS certificate bears this name")
 
 enum identity_kind {
 #define X(constant, name, text) IDENTITY_##constant,
@@ -84,5 +85,8 @@ const struct identity *access_of_token(const struct access *a, struct slice toke
 // Who a peer of this machine is: its user's identity, else the first of a group of its. NULL: nobody.
 const struct identity *access_of_peer(const struct access *a, uint32_t user, const uint32_t *groups,
                                       size_t group_count);
+
+// Whose certificate bears this name; NULL: nobody's.
+const struct identity *access_of_certificate(const struct access *a, const char *name);
 
 #endif

@@ -20,9 +20,10 @@ MAY_INCLUDE = {
     "server/store": ["common"],
     "server/pool": ["common", "server/engine", "server"],
     "server/rpc": ["common", "server/access", "server/engine", "server/pool", "server"],
-    "server/net": ["common", "server/access", "server/engine", "server/rpc", "server"],
-    "server/admin": ["common", "server/engine", "server/rpc", "server"],
-    "server": ["common", "server/access", "server/engine", "server/store", "server/pool", "server/rpc", "server/net", "server/admin"],
+    "server/net": ["common", "server/access", "server/engine", "server/rpc", "server/tls", "server"],
+    "server/tls": ["common"],
+    "server/admin": ["common", "server/tls", "server/engine", "server/rpc", "server"],
+    "server": ["common", "server/access", "server/engine", "server/store", "server/pool", "server/rpc", "server/net", "server/tls", "server/admin"],
 }
 # Of the files right in server/ those that join the parts; the others are what the parts stand on.
 JOINS = {"main", "settings", "config", "options"}

@@ -82,6 +82,18 @@ START_TEST(a_peer_is_its_user_first_then_one_of_its_groups)
 }
 END_TEST
 
+START_TEST(a_certificate_is_known_by_its_name)
+{
+    add(IDENTITY_TOKEN, "worker", "*", ROLE_PUT);
+    add(IDENTITY_CERTIFICATE, "work", "*", ROLE_PUT);
+    struct identity *i = add(IDENTITY_CERTIFICATE, "worker", "*", ROLE_PUT);
+    ck_assert_ptr_eq(access_of_certificate(&a, "worker"), i);
+    ck_assert_ptr_null(access_of_certificate(&a, "worker "));
+    ck_assert_ptr_null(access_of_certificate(&a, ""));
+    access_release(&a);
+}
+END_TEST
+
 START_TEST(who_stays_the_same_is_found_again)
 {
     struct access b = {0};
@@ -138,6 +150,7 @@ int main(void)
     tcase_add_test(c, who_has_no_grant_has_no_role);
     tcase_add_test(c, a_token_tells_who_it_is);
     tcase_add_test(c, a_peer_is_its_user_first_then_one_of_its_groups);
+    tcase_add_test(c, a_certificate_is_known_by_its_name);
     tcase_add_test(c, who_stays_the_same_is_found_again);
     tcase_add_test(c, differences_are_seen);
     suite_add_tcase(s, c);

@@ -54,9 +54,11 @@ START_TEST(sections_become_identities)
                             "  grant \"log\" { roles = {read, admin} }\n}\n"
                             "token \"other\" {\n  sha256 = \"" OTHER "\"\n" GRANT "}\n"
                             "user \"root\" {\n" GRANT "}\nuser \"4711\" {\n" GRANT "}\n"
-                            "group \"root\" {\n" GRANT "}\n"),
+                            "group \"root\" {\n" GRANT "}\n"
+                            "certificate \"root\" {\n" GRANT "}\ncertificate \"worker 1\" {\n" GRANT "}\n"),
                   "%s", why);
-    ck_assert_uint_eq(s.access.count, 5);
+    ck_assert_uint_eq(s.access.count, 7);
+    ck_assert_str_eq(access_of_certificate(&s.access, "worker 1")->name, "worker 1");
     const struct identity *web = access_of_token(&s.access, slice_of("abc"));
     ck_assert_str_eq(web->name, "web");
     ck_assert_uint_eq(identity_roles(web, slice_of("mail.x")), ROLE_PUT | ROLE_TAKE);
