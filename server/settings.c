@@ -138,6 +138,11 @@ static int check_token(cfg_t *cfg, cfg_opt_t *opt)
     return check_value(token_rows, cfg, opt);
 }
 
+static int check_quota(cfg_t *cfg, cfg_opt_t *opt)
+{
+    return check_value(quota_rows, cfg, opt);
+}
+
 static int check_grant(cfg_t *cfg, cfg_opt_t *opt)
 {
     return check_value(grant_rows, cfg, opt);
@@ -253,7 +258,7 @@ static bool read_handlers(struct settings *s, cfg_t *cfg, char *why)
 static void set_checks(cfg_t *cfg)
 {
     char path[80];
-    settings_access_checks(cfg, check_token, check_grant);
+    settings_access_checks(cfg, check_token, check_quota, check_grant);
     for (const struct setting_row *r = daemon_rows; r->name; r++)
         cfg_set_validate_func(cfg, r->name, check_daemon);
     for (const struct setting_row *r = queue_rows; r->name; r++) {

@@ -15,11 +15,13 @@ unsigned settings_access_options(cfg_opt_t *out)
     static cfg_opt_t grant[SETTINGS_ROWS_MAX], token[SETTINGS_ROWS_MAX], peer[SETTINGS_ROWS_MAX];
     cfg_opt_t grants = CFG_SEC("grant", grant, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
     settings_options(grant_rows, grant);
-    unsigned n = settings_options(token_rows, token);
+    unsigned n = settings_options(quota_rows, peer);
+    peer[n++] = grants;
+    peer[n] = (cfg_opt_t)CFG_END();
+    n = settings_options(token_rows, token);
+    n += settings_options(quota_rows, token + n);
     token[n++] = grants;
     token[n] = (cfg_opt_t)CFG_END();
-    peer[0] = grants;
-    peer[1] = (cfg_opt_t)CFG_END();
     for (unsigned kind = 0; kind < IDENTITY_KIND_COUNT; kind++) {
         char *name = (char *)(uintptr_t)identity_kind_name(kind);
         out[kind] = (cfg_opt_t)CFG_SEC(name, kind == IDENTITY_TOKEN ? token : peer,
@@ -28,18 +30,26 @@ unsigned settings_access_options(cfg_opt_t *out)
     return IDENTITY_KIND_COUNT;
 }
 
-void settings_access_checks(cfg_t *cfg, cfg_validate_callback_t token, cfg_validate_callback_t grant)
+static void check_rows(cfg_t *cfg, const char *section, const struct setting_row *rows,
+                       cfg_validate_callback_t check)
 {
     char path[80];
-    for (const struct setting_row *r = token_rows; r->name; r++) {
-        snprintf(path, sizeof path, "token|%s", r->name);
-        cfg_set_validate_func(cfg, path, token);
+    for (; rows->name; rows++) {
+        snprintf(path, sizeof path, "%s|%s", section, rows->name);
+        cfg_set_validate_func(cfg, path, check);
     }
-    for (unsigned kind = 0; kind < IDENTITY_KIND_COUNT; kind++)
-        for (const struct setting_row *r = grant_rows; r->name; r++) {
-            snprintf(path, sizeof path, "%s|grant|%s", identity_kind_name(kind), r->name);
-            cfg_set_validate_func(cfg, path, grant);
-        }
+}
+
+void settings_access_checks(cfg_t *cfg, cfg_validate_callback_t token, cfg_validate_callback_t quota,
+                            cfg_validate_callback_t grant)
+{
+    char section[80];
+    check_rows(cfg, identity_kind_name(IDENTITY_TOKEN), token_rows, token);
+    for (unsigned kind = 0; kind < IDENTITY_KIND_COUNT; kind++) {
+        snprintf(section, sizeof section, "%s|grant", identity_kind_name(kind));
+        check_rows(cfg, identity_kind_name(kind), quota_rows, quota);
+        check_rows(cfg, section, grant_rows, grant);
+    }
 }
 
 // A name, or a number where there is no such name. False: there is neither.
@@ -130,6 +140,7 @@ static bool read_one(struct access *all, enum identity_kind kind, cfg_t *section
     }
     struct identity *i = access_add(all, kind, name);
     return i && (kind != IDENTITY_TOKEN || settings_apply(token_rows, section, i, &named, why)) &&
+           settings_apply(quota_rows, section, i, NULL, why) &&
            check_mark(all, i, section, named) && read_grants(i, section, why);
 }
 

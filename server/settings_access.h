@@ -13,8 +13,9 @@
 // Adds the sections to the options of the file; how many there are.
 unsigned settings_access_options(cfg_opt_t *out);
 
-// Has the values of a token's rows and of a grant's checked when they are read.
-void settings_access_checks(cfg_t *cfg, cfg_validate_callback_t token, cfg_validate_callback_t grant);
+// Has the values of a token's rows, of quotas and of a grant's checked when they are read.
+void settings_access_checks(cfg_t *cfg, cfg_validate_callback_t token, cfg_validate_callback_t quota,
+                            cfg_validate_callback_t grant);
 
 // Reads them all into what is empty. False: libConfuse was told what is wrong, or `why` (SETTINGS_WHY_MAX).
 bool settings_access_read(struct access *out, cfg_t *cfg, char *why);

@@ -68,10 +68,10 @@ void settings_help(FILE *out)
     }
     fprintf(out, "}\n\ntoken \"NAME\" {\n");
     print_rows(out, token_rows, &identity, 4);
+    print_rows(out, quota_rows, &identity, 4);
     fprintf(out, "    grant \"PATTERN\" {\n");
     print_rows(out, grant_rows, &grant, 8);
-    fprintf(out, "    }\n}\n\nuser \"NAME\" and group \"NAME\" have grants, too, and tell clients of a Unix "
-                 "socket by who "
-                 "runs\nthem.\n");
+    fprintf(out, "    }\n}\n\nuser \"NAME\" and group \"NAME\" have quotas and grants, too, and tell clients of a "
+                 "Unix socket by\nwho runs them.\n");
     settings_release(&daemon);
 }

@@ -338,6 +338,13 @@ const struct setting_row token_rows[] = {
 #undef X
         END};
 
+const struct setting_row quota_rows[] = {
+#define X(field, type, low, high, value, text)                                                               \
+    {#field, &kind_##type, low, high, NULL, offsetof(struct identity, quotas.field), LIVE, text},
+    QUOTAS(X)
+#undef X
+        END};
+
 const struct setting_row grant_rows[] = {
 #define X(field, type, low, high, value, text)                                                               \
     {#field, &kind_##type, low, high, NULL, offsetof(struct grant, field), LIVE, text},

@@ -37,8 +37,9 @@ struct setting_row {
 };
 
 // Each ends with a row without a name. Objects: struct settings, queue_settings, handler_settings, identity
-// and grant.
-extern const struct setting_row daemon_rows[], queue_rows[], handler_rows[], token_rows[], grant_rows[];
+// (of a token what tells it; of all identities their quotas) and grant.
+extern const struct setting_row daemon_rows[], queue_rows[], handler_rows[], token_rows[], quota_rows[],
+    grant_rows[];
 
 static inline void *setting_field(const struct setting_row *row, const void *object)
 {

@@ -74,7 +74,7 @@ const struct identity *access_same(const struct access *a, const struct identity
 
 static bool identity_equal(const struct identity *a, const struct identity *b)
 {
-    if (!is_same(a, b) || a->grant_count != b->grant_count)
+    if (!is_same(a, b) || a->grant_count != b->grant_count || !quotas_equal(&a->quotas, &b->quotas))
         return false;
     for (size_t g = 0; g < a->grant_count; g++)
         if (a->grants[g].roles != b->grants[g].roles ||

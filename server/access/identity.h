@@ -6,6 +6,7 @@
 
 #include "common/buffer.h"
 #include "common/slice.h"
+#include "server/access/quota.h"
 #include "server/access/role.h"
 #include "server/access/token.h"
 
@@ -47,6 +48,8 @@ struct identity {
     uint32_t number;          // of a user or a group
     struct grant *grants;
     size_t grant_count;
+    struct quotas quotas;
+    struct quota_use *use; // somebody else's, who gives it where there are quotas; NULL: nothing is counted
 };
 
 struct access {

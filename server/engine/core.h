@@ -40,6 +40,9 @@ struct engine {
     uint32_t client_slots;
     uint32_t client_free; // number of a free slot, chained; 0: none
 
+    struct engine_account **accounts; // by number - 1
+    unsigned account_count;
+
     struct queue *settle_first;           // queues to look at before the call returns (queue.h)
     struct queue *idle_first, *idle_last; // empty ones, the longest idle first
     struct queue *work_first;             // queues being dropped or emptied, for engine_tick to go on with

@@ -1,3 +1,4 @@
+#include "server/engine/account.h"
 #include "server/engine/core.h"
 #include "server/engine/mark.h"
 #include "server/engine/retry.h"
@@ -109,6 +110,7 @@ void engine_free(struct engine *e)
     if (e->client_slots)
         free(e->clients[0]);
     free(e->clients);
+    accounts_free(e);
     free(e);
 }
 

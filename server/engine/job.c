@@ -1,6 +1,7 @@
 #include "server/engine/job.h"
 
 #include "common/slab.h"
+#include "server/engine/account.h"
 #include "server/engine/mark.h"
 #include "server/engine/queue.h"
 #include "server/engine/records.h"
@@ -398,6 +399,8 @@ void job_move(struct engine *e, struct job *j, unsigned place, int64_t until)
     assert(moves[j->state] & TO(place));
     unsigned from = j->state;
     struct queue *q = job_queue(j);
+    if (j->extra && j->extra->account)
+        account_follow(e, j, from, place);
     leave(e, j);
     j->state = place & 7;
     if (place == JOB_GONE) {

@@ -45,6 +45,7 @@ struct extra {
     bool keyless;          // while loading: its key was given up
     bool failed;           // the future has failed: for good when it moved to a dead-letter queue
     uint8_t reason;        // enum dead_reason, with `failed`
+    uint16_t account;      // number of the one it is charged to; 0: none
     uint32_t failed_attempts;
     uint32_t lease_start; // the start number of the present delivery token where that is an earlier start's;
                           // 0: this one's

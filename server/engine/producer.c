@@ -1,4 +1,5 @@
 // What producers do: put, cancel, wait for the outcome.
+#include "server/engine/account.h"
 #include "server/engine/journal.h"
 #include "server/engine/mark.h"
 #include "server/engine/retry.h"
@@ -56,6 +57,7 @@ static enum error wait_for_room(struct engine *e, struct queue *q, struct job *j
     w->job = j;
     w->asked = e->now;
     e->bytes += job_bytes(j);
+    account_charge(p->who->account, j);
     p->out->waiting = &w->pub;
     return ERROR_NONE;
 }
@@ -112,7 +114,8 @@ static enum error put(struct engine *e, struct queue *q, struct job *j, const st
         return put_existing(e, known->id, j, p);
     if (e->store_full && e->journal && q->settings->durable)
         return ERROR_STORE_FAILED;
-    if (e->bytes + job_bytes(j) > e->config.max_bytes)
+    struct engine_account *account = p->who ? p->who->account : NULL;
+    if (account_prepare(account, j) != ERROR_NONE || e->bytes + job_bytes(j) > e->config.max_bytes)
         return ERROR_OVERLOADED;
     if (queue_full(q) || q->puts.first)
         return wait_for_room(e, q, j, p);
@@ -129,6 +132,7 @@ static enum error put(struct engine *e, struct queue *q, struct job *j, const st
         return ERROR_OVERLOADED;
     }
     e->bytes += job_bytes(j);
+    account_charge(account, j);
     job_admit(e, j, l, e->now);
     p->out->id = j->id;
     if (w) {

@@ -1,5 +1,6 @@
 #include "server/engine/waiter.h"
 
+#include "server/engine/account.h"
 #include "server/engine/journal.h"
 #include "server/engine/retry.h"
 
@@ -90,6 +91,13 @@ void wait_link_remove(struct engine *e, struct wait_link *l)
     queue_touch(e, q);
 }
 
+static void count_wait(struct engine_client *c, int change)
+{
+    c->wait_count += (uint32_t)change;
+    if (c->account)
+        account_count_waits(c->account, change);
+}
+
 enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind kind, struct queue **queues,
                     unsigned count, int64_t timeout, void *context, struct wait **out)
 {
@@ -97,6 +105,8 @@ enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind 
     if (kind == WAITER_NOTIFY ? c->subscription_count >= e->config.max_subscriptions ||
                                     e->bytes + SUBSCRIPTION_BYTES > e->config.max_bytes
                               : c->wait_count >= e->config.max_waits)
+        return ERROR_OVERLOADED;
+    if (c->account && kind != WAITER_NOTIFY && !account_may_wait(c->account))
         return ERROR_OVERLOADED;
     struct wait *w = calloc(1, sizeof *w + count * sizeof(struct wait_link));
     if (!w)
@@ -112,7 +122,7 @@ enum error wait_new(struct engine *e, struct engine_client *c, enum waiter_kind 
         e->bytes += SUBSCRIPTION_BYTES;
     } else {
         client_link(&c->waits, w);
-        c->wait_count++;
+        count_wait(c, 1);
     }
     w->link_count = count;
     for (unsigned i = 0; queues && i < count; i++)
@@ -137,7 +147,7 @@ static void stop_waiting(struct engine *e, struct wait *w)
         w->result_at = NULL;
     }
     if (w->client && w->pub.kind != WAITER_NOTIFY)
-        w->client->wait_count--;
+        count_wait(w->client, -1);
 }
 
 // A put's job that finds no room, and what was to tell of its end.
@@ -149,6 +159,7 @@ static void never_put(struct engine *e, struct wait *w)
     if (!w->job)
         return;
     e->bytes -= job_bytes(w->job);
+    account_discharge(e, w->job);
     job_discard(w->job);
 }
 
@@ -344,6 +355,7 @@ static void admit_existing(struct engine *e, struct wait *w, uint64_t id)
         return;
     }
     e->bytes -= job_bytes(w->job);
+    account_discharge(e, w->job);
     job_discard(w->job);
     w->job = NULL;
     e->promise = journal_marked(e); // as in put_existing

@@ -52,6 +52,7 @@ struct engine_client {
     struct watch *flying;             // news that are completed and not confirmed
     struct engine_client *woken_next; // of those whose mailbox is to be woken
     struct queue *owned;              // queues that go when it does
+    struct engine_account *account;   // that its waits and jobs are charged to; NULL: none
     uint32_t number;
     uint32_t wait_count;         // waiting, not completed
     uint32_t subscription_count; // until they are confirmed
