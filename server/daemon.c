@@ -11,6 +11,7 @@
 #include "server/parts.h"
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
+#include "server/quotas.h"
 #include "server/reload.h"
 #include "server/report.h"
 #include "server/stop.h"
@@ -251,8 +252,10 @@ static bool call_roll(void *context, struct roll_place *place, unsigned most, un
 bool take_access(struct daemon *d, struct access *take)
 {
     struct access_set *set = calloc(1, sizeof *set);
-    if (!set)
+    if (!set || !quotas_attach(&d->quotas, take, d->hub)) {
+        free(set);
         return false;
+    }
     set->access = *take;
     *take = (struct access){0};
     set->before = d->access;

@@ -30,6 +30,7 @@ struct daemon {
     struct rpc rpc;
     struct access_set
         *access; // what holds now, before it what held before: connections may still point there
+    struct quota_slot *quotas;
     _Atomic uint64_t auth_failures;
     struct loop *loops;
     unsigned loop_count; // initialised

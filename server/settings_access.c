@@ -33,7 +33,7 @@ unsigned settings_access_options(cfg_opt_t *out)
 static void check_rows(cfg_t *cfg, const char *section, const struct setting_row *rows,
                        cfg_validate_callback_t check)
 {
-    char path[80];
+    char path[160];
     for (; rows->name; rows++) {
         snprintf(path, sizeof path, "%s|%s", section, rows->name);
         cfg_set_validate_func(cfg, path, check);
@@ -140,8 +140,8 @@ static bool read_one(struct access *all, enum identity_kind kind, cfg_t *section
     }
     struct identity *i = access_add(all, kind, name);
     return i && (kind != IDENTITY_TOKEN || settings_apply(token_rows, section, i, &named, why)) &&
-           settings_apply(quota_rows, section, i, NULL, why) &&
-           check_mark(all, i, section, named) && read_grants(i, section, why);
+           settings_apply(quota_rows, section, i, NULL, why) && check_mark(all, i, section, named) &&
+           read_grants(i, section, why);
 }
 
 bool settings_access_read(struct access *out, cfg_t *cfg, char *why)

@@ -71,7 +71,8 @@ void settings_help(FILE *out)
     print_rows(out, quota_rows, &identity, 4);
     fprintf(out, "    grant \"PATTERN\" {\n");
     print_rows(out, grant_rows, &grant, 8);
-    fprintf(out, "    }\n}\n\nuser \"NAME\" and group \"NAME\" have quotas and grants, too, and tell clients of a "
-                 "Unix socket by\nwho runs them.\n");
+    fprintf(out,
+            "    }\n}\n\nuser \"NAME\" and group \"NAME\" have quotas and grants, too, and tell clients of a "
+            "Unix socket by\nwho runs them.\n");
     settings_release(&daemon);
 }

@@ -10,6 +10,7 @@
 #include "server/parts.h"
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
+#include "server/quotas.h"
 #include "server/store/store.h"
 
 #include <event2/event.h>
@@ -129,6 +130,7 @@ void stop_all(struct daemon *d)
         access_release(&set->access);
         free(set);
     }
+    quotas_free(d->quotas);
     hub_free(d->hub);
     if (d->spawner)
         spawner_stop(d->spawner);

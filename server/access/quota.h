@@ -46,8 +46,8 @@ struct quota_use {
 bool quota_connect(struct quota_use *u, const struct quotas *q, bool always);
 void quota_disconnect(struct quota_use *u);
 
-// Of `most` requests so many may be taken now. 0: one is taken at *until (clock_ns()), in turn with those that
-// came before, and counted already.
+// Of `most` requests so many may be taken now. 0: one is taken at *until (clock_ns()), in turn with those
+// that came before, and counted already.
 unsigned quota_allow(struct quota_use *u, const struct quotas *q, unsigned most, int64_t now, int64_t *until);
 
 // So many were taken; fewer than 0: what was counted already is given back.

@@ -74,7 +74,8 @@ enum account_refusal engine_account_why(struct engine_account *a)
 
 void engine_account_look(const struct engine_account *a, struct account_use *out)
 {
-    *out = (struct account_use){.waits = get(&a->waits), .bytes = get(&a->bytes), .refused = get(&a->refused)};
+    *out =
+        (struct account_use){.waits = get(&a->waits), .bytes = get(&a->bytes), .refused = get(&a->refused)};
 }
 
 static void refuse(struct engine_account *a, enum account_refusal why)

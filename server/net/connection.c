@@ -6,6 +6,8 @@
 #include "server/net/loop.h"
 #include "server/net/peer.h"
 #include "server/net/stream.h"
+#include "server/rpc/reply.h"
+#include "server/rpc/throttle.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -389,12 +391,27 @@ void connection_patience(struct connection *c, int64_t ms)
         die(c);
 }
 
+// It is told why, and closed at the end of the turn.
+static void turn_away(struct connection *c, const char *text)
+{
+    struct buffer b = BUFFER_INIT;
+    reply_error(&b, (struct slice){0},
+                &(struct reply_error){.error = ERROR_OVERLOADED, .text = text, .offset = REQUEST_NO_OFFSET});
+    buffer_append_byte(&b, '\n');
+    if (!b.failed)
+        c->session.dispatch->ops->send(&c->session, b.data, b.len, NULL, 0);
+    buffer_release(&b);
+    c->session.refused = true;
+    make_pending(c);
+}
+
 // False: no memory.
 static bool identify(struct connection *c, const struct access *access)
 {
-    if (!access || (c->session.who = peer_identity(c->fd, access)))
-        return true;
-    return be_patient(c, c->loop->patience_ms);
+    const struct identity *who = access ? peer_identity(c->fd, access) : NULL;
+    if (who && !session_identify(&c->session, who, false))
+        turn_away(c, THROTTLE_CONNECTIONS);
+    return who || !access || be_patient(c, c->loop->patience_ms);
 }
 
 void connection_access(struct connection *c)
@@ -409,10 +426,11 @@ void connection_access(struct connection *c)
     }
     if (c->dead || !access)
         return;
-    c->session.who = was ? access_same(access, was) : NULL;
-    if (c->session.who)
-        return;
-    if ((!was || was->kind != IDENTITY_TOKEN) && (c->session.who = peer_identity(c->fd, access)))
+    const struct identity *now = was ? access_same(access, was) : NULL;
+    if (!now && (!was || was->kind != IDENTITY_TOKEN))
+        now = peer_identity(c->fd, access);
+    session_identify(&c->session, now, true);
+    if (now)
         return;
     if (was) {
         peer_print(c->fd, peer);

@@ -184,14 +184,14 @@ static bool has_work(struct loop *l)
            mailbox_has(&l->mailbox);
 }
 
-// Tasks that rest go on when it is time, for which the thread is woken.
-static void see_to_resting(struct loop *l)
+// Tasks that rest and sessions that are paused go on when it is time, for which the thread is woken.
+static void wake_for_resting(struct loop *l)
 {
-    int64_t now = clock_ns() / 1000000;
-    dispatch_rested(&l->dispatch, now);
-    int64_t left = dispatch_rests_until(&l->dispatch) - now;
+    int64_t left = dispatch_rests_until(&l->dispatch) - clock_ns() / 1000000;
     struct timeval time = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
-    if (l->dispatch.resting && event_add(&l->rest_event, &time))
+    if (left <= 0)
+        time = (struct timeval){0};
+    if (event_add(&l->rest_event, &time))
         dispatch_rested(&l->dispatch, INT64_MAX); // no memory to wait
 }
 
@@ -209,8 +209,8 @@ static void end_turn(struct loop *l)
     if (dispatch_uncrowd(&l->dispatch))
         resume_all(l);
     dispatch_completions(&l->dispatch);
-    if (l->dispatch.resting)
-        see_to_resting(l);
+    if (dispatch_rests(&l->dispatch))
+        dispatch_rested(&l->dispatch, clock_ns() / 1000000);
     if (l->held)
         run_held(l);
     if (l->dispatch.asleep)
@@ -222,6 +222,8 @@ static void end_turn(struct loop *l)
         run_pending(l);
         dispatch_flush(&l->dispatch);
     }
+    if (dispatch_rests(&l->dispatch))
+        wake_for_resting(l);
     if (l->stopping && !l->finishing) // what was posted before the stop is answered by now
         begin_finishing(l);
 }

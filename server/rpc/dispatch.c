@@ -1,6 +1,8 @@
 #include "server/rpc/dispatch.h"
 
 #include "common/json_reader.h"
+#include "server/access/quota.h"
+#include "server/engine/account.h"
 #include "server/hub.h"
 #include "server/mailbox.h"
 #include "server/rpc/input.h"
@@ -10,6 +12,7 @@
 #include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/task.h"
+#include "server/rpc/throttle.h"
 #include "server/rpc/trail.h"
 
 #include <assert.h>
@@ -54,7 +57,7 @@ void dispatch_release(struct dispatch *d)
 
 bool dispatch_blocked(const struct dispatch *d, const struct session *s)
 {
-    return d->crowded || s->task || s->refused || s->broken ||
+    return d->crowded || s->task || s->refused || s->broken || throttle_paused(s->throttle) ||
            s->unsent + (d->out.len - d->piece) > d->rpc->output_limit;
 }
 
@@ -75,8 +78,11 @@ bool dispatch_busy(const struct session *s)
 
 struct engine_client *dispatch_client(struct session *s, struct engine *e)
 {
-    if (!s->client)
-        s->client = engine_client_new(e, s->dispatch->mailbox);
+    if (s->client)
+        return s->client;
+    s->client = engine_client_new(e, s->dispatch->mailbox);
+    if (s->client && s->throttle)
+        engine_client_charge(s->client, s->throttle->use->account);
     return s->client;
 }
 
@@ -100,6 +106,8 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
         return;
     call->promise = 0;
     r->method->exec(call, r);
+    if (r->error == ERROR_OVERLOADED && s->throttle)
+        throttle_explain(s->throttle, r);
     call_promise(call);
     r->promise = call->promise;
 }
@@ -213,11 +221,14 @@ void dispatch_rested(struct dispatch *d, int64_t now_ms)
         t->rests_until = 0;
         queue_task(d, t);
     }
+    if (now_ms < INT64_MAX)
+        throttle_resume(d, now_ms);
 }
 
 int64_t dispatch_rests_until(const struct dispatch *d)
 {
-    return d->resting ? d->resting->rests_until : -1;
+    int64_t task = d->resting ? d->resting->rests_until : -1, session = throttle_next(d);
+    return task < 0 || (session >= 0 && session < task) ? session : task;
 }
 
 static void begin_task(struct dispatch *d, struct session *s, const char *text, size_t len)
@@ -276,11 +287,20 @@ static void count_requests(struct session *s, unsigned more)
     atomic_store_explicit(&s->requests, before + more, memory_order_relaxed);
 }
 
+// How much the next round may have. False: nothing for now.
+static bool may_go_on(struct dispatch *d, struct session *s, const struct input *in)
+{
+    d->most = DISPATCH_ROUND;
+    if (s->throttle && in->at < in->end)
+        d->most = throttle_allow(s, DISPATCH_ROUND);
+    return d->most > 0;
+}
+
 size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len)
 {
     struct input in = {.at = data, .end = data + len};
     output_begin(d);
-    while (!dispatch_blocked(d, s)) {
+    while (!dispatch_blocked(d, s) && may_go_on(d, s, &in)) {
         const char *before = in.at;
         struct batch *batch = s->batch;
         input_gather(d, s, &in);
@@ -290,6 +310,7 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
         }
         unsigned done = needs_lock(d) ? execute(d, s, batch) : d->count;
         count_requests(s, done + (done == d->count && in.slow.len > 0));
+        throttle_take(s, done + (done == d->count && in.slow.len > 0));
         for (unsigned i = 0; i < d->count; i++) {
             struct request *r = &d->requests[i];
             if (i < done && r->method && (r->method->flags & METHOD_TRAIL))
@@ -382,6 +403,7 @@ void dispatch_close(struct dispatch *d, struct session *s)
         hub_unlock(d->rpc->hub);
     }
     s->client = NULL;
+    throttle_leave(s);
     free(s->client_name);
     s->client_name = NULL;
     batch_free(s->batch);

@@ -9,6 +9,7 @@
 #define RPC_DISPATCH_H
 
 #include "common/buffer.h"
+#include "server/engine/wheel.h"
 #include "server/rpc/arena.h"
 #include "server/rpc/request.h"
 #include "server/rpc/rpc.h"
@@ -74,8 +75,8 @@ struct dispatch {
     const struct access *access; // as this thread has it now
     struct mailbox *mailbox;
     struct arena arena;
-    struct request *requests; // DISPATCH_ROUND
-    unsigned count;
+    struct request *requests;      // DISPATCH_ROUND
+    unsigned count, most;          // in the round, and that it may have
     struct dispatch_group *groups; // DISPATCH_GROUPS
     unsigned group_count;
     struct dispatch_piece *pieces; // DISPATCH_PIECES
@@ -89,7 +90,9 @@ struct dispatch {
     struct task *tasks, *tasks_last; // under way, in turn
     bool crowded; // the store has too much to write for more to be read; dispatch_uncrowd takes it back
     struct task *resting, *resting_last; // under way, until a time that has to come: the first first
-    struct task *asleep;                 // under way, with nothing to do until they are roused
+    struct wheel paused;                 // sessions that have to wait for their identity's rate
+    unsigned paused_count;
+    struct task *asleep; // under way, with nothing to do until they are roused
     struct waiter *late,
         *late_last; // completed ones that had to wait for a batch, or whose session was closed
     uint32_t tags;  // the last that was given to a batch
@@ -135,8 +138,12 @@ bool dispatch_has_late(const struct dispatch *d);
 // Much of the output was sent: answers what was kept back for that.
 void dispatch_drained(struct dispatch *d, struct session *s);
 
-// When the first of the tasks that rest goes on, in ms as clock_ns() has it; -1: none rests. By then, or
-// later, dispatch_rested() is to be called, and dispatch_work().
+// When the first of the tasks that rest goes on, or of the sessions that are paused, in ms as clock_ns() has
+// it; -1: there is none. By then, or later, dispatch_rested() is to be called, and dispatch_work().
+static inline bool dispatch_rests(const struct dispatch *d)
+{
+    return d->resting || d->paused_count > 0;
+}
 int64_t dispatch_rests_until(const struct dispatch *d);
 void dispatch_rested(struct dispatch *d, int64_t now_ms);
 

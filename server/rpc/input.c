@@ -145,7 +145,7 @@ void input_gather(struct dispatch *d, struct session *s, struct input *in)
     in->batch_ends = false;
     if (!s->begun && !sniff(d, s, in))
         return;
-    while (d->count < DISPATCH_ROUND)
+    while (d->count < d->most)
         if (!(s->batch ? gather_element(d, s, in) : gather_line(d, s, in)))
             return;
 }

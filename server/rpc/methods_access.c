@@ -1,9 +1,11 @@
 // auth, who.
 #include "server/access/identity.h"
+#include "server/engine/account.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/session.h"
 #include "server/rpc/task.h"
+#include "server/rpc/throttle.h"
 
 #include "common/clock.h"
 #include "common/json_writer.h"
@@ -50,7 +52,10 @@ static bool auth_step(struct task *t)
         t->rests_until = clock_ns() / 1000000 + FAILURE_MS;
         return false;
     }
-    t->session->who = who;
+    if (!session_identify(t->session, who, false)) {
+        request_refuse(&t->request, ERROR_OVERLOADED, (struct slice){0}, THROTTLE_CONNECTIONS);
+        return true;
+    }
     json_write_raw(&t->out, "{\"identity\":");
     identity_write(&t->out, who);
     json_write_key(&t->out, "grants");
@@ -70,6 +75,37 @@ static const struct param who_rows[] = {
      PARAM_FIELD(queue.limit)},
 };
 
+static void write_use(struct buffer *b, const char *name, uint64_t used, uint64_t limit)
+{
+    json_write_key(b, name);
+    json_write_raw(b, "{");
+    json_write_key(b, "used");
+    json_write_uint(b, used);
+    json_write_key(b, "limit");
+    json_write_uint(b, limit);
+    json_write_raw(b, "}");
+}
+
+static void write_quotas(struct buffer *b, const struct identity *i)
+{
+    const struct quotas *q = &i->quotas;
+    struct account_use account;
+    engine_account_look(i->use->account, &account);
+    json_write_comma(b);
+    json_write_raw(b, "{");
+    json_write_key(b, "identity");
+    identity_write(b, i);
+    write_use(b, "connections", atomic_load(&i->use->connections), q->connections);
+    write_use(b, "requests_per_second", quota_rate_used(i->use, q, clock_ns()), q->requests_per_second);
+    write_use(b, "waiting", account.waits, q->waiting);
+    write_use(b, "bytes_queued", account.bytes, q->bytes_queued);
+    json_write_key(b, "slowed");
+    json_write_uint(b, atomic_load(&i->use->slowed));
+    json_write_key(b, "refused");
+    json_write_uint(b, atomic_load(&i->use->refused) + account.refused);
+    json_write_raw(b, "}");
+}
+
 static bool who_step(struct task *t)
 {
     unsigned limit = t->request.seen ? (unsigned)t->request.in.queue.limit : WHO_USUAL, count = 0;
@@ -85,7 +121,12 @@ static bool who_step(struct task *t)
         return false;
     json_write_raw(&t->out, "],\"more\":");
     json_write_bool(&t->out, !all);
-    json_write_raw(&t->out, "}");
+    json_write_raw(&t->out, ",\"quotas\":[");
+    const struct access *access = t->rpc->access;
+    for (size_t i = 0; access && i < access->count; i++)
+        if (access->items[i].use)
+            write_quotas(&t->out, &access->items[i]);
+    json_write_raw(&t->out, "]}");
     return true;
 }
 

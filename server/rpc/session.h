@@ -14,6 +14,7 @@ struct batch;
 struct dispatch;
 struct identity;
 struct task;
+struct throttle;
 struct wait;
 
 // Embedded in the connection; the fields are the dispatcher's.
@@ -25,6 +26,7 @@ struct session {
     char *_Atomic client_name;          // as its first hello has it; NULL: not said
     _Atomic uint64_t requests;          // that it has sent
     atomic_uint waiting;                // of them
+    struct throttle *throttle;          // of an identity with quotas; NULL: it has none
     struct wait *waits;                 // requests that wait, the newest first
     struct waiter *kept;  // completed while too much output was unsent: a ring, this is the last
     uint64_t kept_bytes;  // of the subscriptions among them

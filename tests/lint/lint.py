@@ -120,6 +120,7 @@ def settings_documented():
                         ("server/pool/handler_settings.h", "HANDLER_SETTINGS"),
                         ("server/access/identity.h", "TOKEN_SETTINGS"),
                         ("server/access/identity.h", "GRANT_SETTINGS"),
+                        ("server/access/quota.h", "QUOTAS"),
                         ("server/settings.h", "SETTINGS")]:
         text = (ROOT / path).read_text()
         found = re.search(r"#define " + table + r"\(X\)(.*?[^\\])\n", text, re.S)
