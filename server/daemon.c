@@ -266,9 +266,29 @@ bool take_access(struct daemon *d, struct access *take)
     return true;
 }
 
+static const char *why_not_ready(void *context)
+{
+    struct daemon *d = context;
+    hub_lock(d->hub);
+    enum error error = engine_ready(hub_engine(d->hub));
+    hub_unlock(d->hub);
+    return error ? error_text(error) : NULL;
+}
+
+static void make_http(struct daemon *d)
+{
+    const struct settings *s = d->settings;
+    http_server_init(&d->http, &(struct http_config){.site = {.why_not_ready = why_not_ready,
+                                                              .context = d,
+                                                              .metrics_open = s->metrics_open},
+                                                     .hosts = s->http_hosts.items,
+                                                     .host_count = s->http_hosts.count});
+}
+
 static bool start_loops(struct daemon *d)
 {
     const struct settings *s = d->settings;
+    unsigned wanted = (unsigned)s->threads + (s->http.count > 0);
     d->rpc = (struct rpc){.hub = d->hub,
                           .version = TASKQ_VERSION,
                           .durability = settings_durability(s),
@@ -296,11 +316,12 @@ static bool start_loops(struct daemon *d)
         d->rpc.backup_leave = backup_leave;
         d->rpc.backup_context = d->backups;
     }
-    d->loops = calloc(s->threads, sizeof *d->loops);
-    for (; d->loops && d->loop_count < s->threads; d->loop_count++)
-        if (!loop_init(&d->loops[d->loop_count], &d->rpc, NULL))
+    make_http(d);
+    d->loops = calloc(wanted, sizeof *d->loops);
+    for (; d->loops && d->loop_count < wanted; d->loop_count++)
+        if (!loop_init(&d->loops[d->loop_count], &d->rpc, d->loop_count < s->threads ? NULL : &d->http.wire))
             break;
-    bool ok = d->loop_count == s->threads;
+    bool ok = d->loop_count == wanted;
     if (ok && d->committer) // from here on its thread may call on_kept
         ok = d->committing = committer_start(d->committer);
     for (unsigned i = 0; ok && i < d->loop_count; i++)
@@ -348,39 +369,71 @@ unsigned connections_most(const struct daemon *d)
 {
     uint64_t most =
         d->descriptors > 2 * DESCRIPTORS_KEPT ? d->descriptors - DESCRIPTORS_KEPT : d->descriptors / 2;
+    if (d->settings->http.count > 0 && most > 2 * d->settings->http_connections)
+        most -= d->settings->http_connections;
     if (d->settings->max_connections && d->settings->max_connections < most)
         most = d->settings->max_connections;
     return (unsigned)(most < 1000000 ? most : 1000000);
 }
 
-static bool listen_to_all(struct daemon *d)
+static bool listen_to(struct listeners *l, const struct handler_texts *addresses)
+{
+    char why[512];
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (!listeners_add(l, addresses->items[i], why, sizeof why)) {
+            log_error("%s", why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool listen_to_passed(const struct daemon *d)
+{
+    char why[512];
+    for (unsigned i = 0; i < d->service.sockets; i++) {
+        if (!listeners_adopt(d->listeners, SERVICE_SOCKETS_FIRST + (int)i, why, sizeof why)) {
+            log_error("%s", why);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_listeners(struct daemon *d)
 {
     const struct settings *s = d->settings;
     struct listener_config config = {.loops = d->loops,
-                                     .loop_count = d->loop_count,
+                                     .loop_count = (unsigned)s->threads,
                                      .max_connections = connections_most(d),
                                      .insecure = s->insecure,
                                      .unix_mode = (mode_t)s->unix_mode};
+    struct listener_config http = config;
+    http.loops += s->threads;
+    http.loop_count = 1;
+    http.max_connections = (unsigned)s->http_connections;
+    http.purpose = " for HTTP";
     d->listeners = listeners_new(d->base, &config);
+    if (s->http.count > 0)
+        d->http_listeners = listeners_new(d->base, &http);
+    return d->listeners && (s->http.count == 0 || d->http_listeners);
+}
+
+static bool listen_to_all(struct daemon *d)
+{
+    const struct settings *s = d->settings;
     if (s->insecure)
         log_warning("insecure = true: %s",
                     d->rpc.access
                         ? "tokens and jobs travel in clear text on the way to the daemon's addresses"
                         : "whoever can reach the daemon's addresses may do everything");
-    if (!d->listeners)
+    if (!make_listeners(d))
         return false;
     // Sockets that were passed on stand for the addresses of the settings.
-    size_t count = d->service.sockets ? d->service.sockets : s->listen.count;
-    for (size_t i = 0; i < count; i++) {
-        char why[512];
-        if (d->service.sockets
-                ? !listeners_adopt(d->listeners, SERVICE_SOCKETS_FIRST + (int)i, why, sizeof why)
-                : !listeners_add(d->listeners, s->listen.items[i], why, sizeof why)) {
-            log_error("%s", why);
-            return false;
-        }
-    }
-    return listeners_start(d->listeners);
+    bool ok = d->service.sockets ? listen_to_passed(d) : listen_to(d->listeners, &s->listen);
+    if (ok && d->http_listeners)
+        ok = listen_to(d->http_listeners, &s->http) && listeners_start(d->http_listeners);
+    return ok && listeners_start(d->listeners);
 }
 
 // Now, or after the configuration was read again: later it cannot be made any more.

@@ -17,7 +17,7 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-    "usage: taskqd [-c FILE] [-l HOST:PORT | unix:PATH]... [-d DATADIR | -m] [--recover]\n"
+    "usage: taskqd [-c FILE] [-l HOST:PORT | unix:PATH]... [-H HOST:PORT] [-d DATADIR | -m] [--recover]\n"
     "       taskqd -t [-c FILE] | --help-config\n"
     "       taskqd --new-token NAME\n"
     "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
@@ -27,6 +27,8 @@ static const char usage[] =
     "  -c, --config FILE    read the settings from FILE\n"
     "  -l, --listen ADDR    listen on HOST:PORT, [IPV6]:PORT or unix:PATH instead of what the settings say;\n"
     "                       may be given more than once; port 0 takes a free one, which the log names\n"
+    "  -H, --http ADDR      listen there for HTTP (metrics, the web page, JSON-RPC by POST) instead of what\n"
+    "                       the settings say, which is 127.0.0.1:7481; none: nowhere\n"
     "  -d, --data DIR       keep the jobs in this folder\n"
     "  -m, --memory         keep the jobs in memory only: they are gone with the daemon\n"
     "  -t, --test           check the settings and exit\n"
@@ -43,7 +45,7 @@ static const char usage[] =
 
 struct arguments {
     const char *config;
-    struct handler_texts listen;
+    struct handler_texts listen, http;
     const char *data_dir;
     const char *check, *dump, *load, *new_token;
     bool memory_only, test, recover;
@@ -53,6 +55,7 @@ enum { OPTION_RECOVER = 256, OPTION_CHECK, OPTION_DUMP, OPTION_LOAD, OPTION_NEW_
 
 static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                         {"listen", required_argument, NULL, 'l'},
+                                        {"http", required_argument, NULL, 'H'},
                                         {"data", required_argument, NULL, 'd'},
                                         {"memory", no_argument, NULL, 'm'},
                                         {"test", no_argument, NULL, 't'},
@@ -95,8 +98,8 @@ static int parse(int argc, char **argv, struct arguments *a)
             a->test = true;
             break;
         case 'H':
-            if (strcmp(optarg, "none") != 0)
-                return wrong("-H: this version has no HTTP port; -H none is accepted");
+            if (!handler_texts_add(&a->http, optarg))
+                return wrong("out of memory");
             break;
         case OPTION_RECOVER:
             a->recover = true;
@@ -138,19 +141,31 @@ static int parse(int argc, char **argv, struct arguments *a)
     return -1;
 }
 
+static void forget(struct handler_texts *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        free(t->items[i]);
+    free(t->items);
+    *t = (struct handler_texts){0};
+}
+
+// What was given takes the place of what is there.
+static bool replace(struct handler_texts *there, const struct handler_texts *given)
+{
+    if (given->count > 0)
+        forget(there);
+    for (size_t i = 0; i < given->count; i++)
+        if (!handler_texts_add(there, given->items[i]))
+            return false;
+    return true;
+}
+
 // The command line wins over the file.
 static bool override(struct settings *s, const struct arguments *a, char why[SETTINGS_WHY_MAX])
 {
     snprintf(why, SETTINGS_WHY_MAX, "out of memory");
-    if (a->listen.count) {
-        for (size_t i = 0; i < s->listen.count; i++)
-            free(s->listen.items[i]);
-        free(s->listen.items);
-        s->listen = (struct handler_texts){0};
-        for (size_t i = 0; i < a->listen.count; i++)
-            if (!handler_texts_add(&s->listen, a->listen.items[i]))
-                return false;
-    }
+    if (!replace(&s->listen, &a->listen) || !replace(&s->http, &a->http))
+        return false;
     if (a->memory_only)
         s->memory_only = true;
     if (a->data_dir) {
@@ -218,8 +233,7 @@ int main(int argc, char **argv)
         status = new_token(a.new_token);
     else if (status == -1)
         status = serve(&a);
-    for (size_t i = 0; i < a.listen.count; i++)
-        free(a.listen.items[i]);
-    free(a.listen.items);
+    forget(&a.listen);
+    forget(&a.http);
     return status;
 }

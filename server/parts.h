@@ -3,6 +3,7 @@
 #ifndef SERVER_PARTS_H
 #define SERVER_PARTS_H
 
+#include "server/admin/http.h"
 #include "server/daemon.h"
 #include "server/mailbox.h"
 #include "server/rpc/rpc.h"
@@ -32,8 +33,10 @@ struct daemon {
         *access; // what holds now, before it what held before: connections may still point there
     struct quota_slot *quotas;
     _Atomic uint64_t auth_failures;
-    struct loop *loops;
+    struct loop *loops;  // the last is that of HTTP, if there is any
     unsigned loop_count; // initialised
+    struct http_server http;
+    struct listeners *http_listeners;
     struct event_base *base;
     struct mailbox mailbox; // of the ticker, which is the main thread
     struct event *timer, *mail, *look;

@@ -65,6 +65,8 @@ static void apply_limits(struct daemon *d)
     engine_set_limits(hub_engine(d->hub), s->memory, s->max_queues, (uint32_t)s->max_waits);
     hub_unlock(d->hub);
     listeners_limit(d->listeners, connections_most(d));
+    if (d->http_listeners)
+        listeners_limit(d->http_listeners, (unsigned)d->settings->http_connections);
 }
 
 static void apply_handlers(struct daemon *d, const struct settings *next)

@@ -53,6 +53,8 @@ static void sections_release(struct settings *s)
 void settings_release(struct settings *s)
 {
     texts_release(&s->listen);
+    texts_release(&s->http);
+    texts_release(&s->http_hosts);
     free(s->data_dir);
     sections_release(s);
     *s = (struct settings){0};
@@ -384,10 +386,28 @@ static bool default_data_dir(struct settings *s)
     return handler_text_set(&s->data_dir, path);
 }
 
+// "none" alone means nowhere.
+static bool complete_http(struct settings *s, char why[SETTINGS_WHY_MAX])
+{
+    for (size_t i = 0; i < s->http.count; i++) {
+        if (strcmp(s->http.items[i], "none") != 0)
+            continue;
+        if (s->http.count > 1) {
+            snprintf(why, SETTINGS_WHY_MAX, "http: none does not go together with an address");
+            return false;
+        }
+        texts_release(&s->http);
+    }
+    return true;
+}
+
 bool settings_complete(struct settings *s, char why[SETTINGS_WHY_MAX])
 {
     snprintf(why, SETTINGS_WHY_MAX, "out of memory");
-    if (!s->listen.count && !handler_texts_add(&s->listen, "127.0.0.1:7480"))
+    if ((!s->listen.count && !handler_texts_add(&s->listen, "127.0.0.1:7480")) ||
+        (!s->http.count && !handler_texts_add(&s->http, "127.0.0.1:7481")))
+        return false;
+    if (!complete_http(s, why))
         return false;
     if (!s->memory_only && !s->data_dir && !default_data_dir(s))
         return false;

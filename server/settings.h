@@ -19,6 +19,14 @@
     /* field, type, lowest, highest, default, words of a choice, when a change takes effect, text */         \
     X(listen, TEXTS, 0, 64, 0, NULL, START,                                                                  \
       "where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; none: 127.0.0.1:7480. Port 0 takes a free one") \
+    X(http, TEXTS, 0, 16, 0, NULL, START,                                                                    \
+      "where to listen for HTTP (metrics, the web page, JSON-RPC by POST), as listen; not given: "           \
+      "127.0.0.1:7481; none: nowhere")                                                                       \
+    X(http_hosts, TEXTS, 0, 64, 0, NULL, START,                                                              \
+      "names under which HTTP is asked for, next to localhost and addresses: others are refused, as a page " \
+      "of another host could make its name point here")                                                      \
+    X(http_connections, COUNT, 1, 100000, 256, NULL, LIVE, "HTTP connections at a time")                     \
+    X(metrics_open, FLAG, 0, 1, 0, NULL, START, "true: GET /metrics needs no token where there are tokens")  \
     X(data_dir, TEXT, 0, 0, 0, NULL, START,                                                                  \
       "the folder that keeps the jobs; none: /var/lib/taskq for root, else ~/.local/share/taskq")            \
     X(memory_only, FLAG, 0, 1, 0, NULL, START,                                                               \
@@ -61,6 +69,10 @@ struct queue_section {
 
 struct settings {
     struct handler_texts listen;
+    struct handler_texts http; // complete: empty for nowhere
+    struct handler_texts http_hosts;
+    uint64_t http_connections;
+    bool metrics_open;
     char *data_dir;
     bool memory_only;
     uint64_t durability;

@@ -50,7 +50,7 @@ void stop_begin(struct daemon *d)
     log_info("stopping: no new jobs; what runs may finish within %g s",
              (double)d->settings->shutdown_timeout / 1000);
     d->stop_by = clock_ns() + d->settings->shutdown_timeout * 1000000;
-    listeners_free(d->listeners);
+    listeners_free(d->listeners); // not HTTP's: whoever asks there is told that the daemon stops
     d->listeners = NULL;
     hub_lock(d->hub);
     engine_drain(hub_engine(d->hub));
@@ -113,6 +113,7 @@ static void free_events(struct daemon *d)
 void stop_all(struct daemon *d)
 {
     listeners_free(d->listeners);
+    listeners_free(d->http_listeners);
     pool_stop(d->pool); // what it was running is answered before the loops go
     stop_loops(d);
     pool_free(d->pool);       // the loops' threads may ask about it to their end
@@ -125,6 +126,7 @@ void stop_all(struct daemon *d)
     store_close(d->store);
     free_events(d);
     free(d->loops);
+    http_server_release(&d->http);
     for (struct access_set *set; (set = d->access);) {
         d->access = set->before;
         access_release(&set->access);

@@ -238,6 +238,15 @@ void engine_set_store_full(struct engine *e, bool full)
     e->store_full = full;
 }
 
+enum error engine_ready(const struct engine *e)
+{
+    if (e->draining)
+        return ERROR_DRAINING;
+    if (e->store_full && e->journal)
+        return ERROR_STORE_FAILED;
+    return e->bytes < e->config.max_bytes ? ERROR_NONE : ERROR_OVERLOADED;
+}
+
 void engine_drain(struct engine *e)
 {
     e->draining = true;

@@ -86,6 +86,9 @@ void jobs_free(struct job *first);
 // The store cannot take new jobs: puts to durable queues are ERROR_STORE_FAILED until this is false again.
 void engine_set_store_full(struct engine *e, bool full);
 
+// ERROR_NONE, or why no job can be put into a durable queue now: DRAINING, STORE_FAILED or OVERLOADED.
+enum error engine_ready(const struct engine *e);
+
 // ---- clients
 
 // Somebody who takes jobs or waits. Completed waiters of this client go to `mailbox`, which must outlive the

@@ -52,6 +52,11 @@ void connection_die(struct connection *c)
     die(c);
 }
 
+size_t connection_unread(const struct connection *c)
+{
+    return c->in ? c->in->len : 0;
+}
+
 static const struct wire *wire_of(const struct connection *c)
 {
     return c->loop->wire;
@@ -459,7 +464,7 @@ bool connection_open(struct loop *l, int fd_take)
     c->fd = fd_take;
     c->session.dispatch = &l->dispatch;
     if (event_assign(&c->read_event, l->base, c->fd, EV_READ | EV_PERSIST, on_readable, c) ||
-        event_add(&c->read_event, NULL) || !(l->wire ? l->wire->open(c) : identify(c, l->dispatch.access))) {
+        event_add(&c->read_event, NULL) || (!l->wire && !identify(c, l->dispatch.access))) {
         stop_patience(c);
         event_del(&c->read_event);
         close(c->fd);
@@ -467,6 +472,8 @@ bool connection_open(struct loop *l, int fd_take)
         return false;
     }
     c->reading = true;
+    if (l->wire)
+        l->wire->open(c);
     loop_link(l, c);
     return true;
 }

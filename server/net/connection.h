@@ -20,8 +20,7 @@ struct wire {
     size_t size; // of its connections, which begin with a struct connection; all of it begins as zeros
     const struct dispatch_ops *ops;
     const char *crowded; // what one too many is told before it is closed
-    // False: no memory, and it is closed without wire.close.
-    bool (*open)(struct connection *c);
+    void (*open)(struct connection *c);
     // Deals with the beginning of its input, of which there may be none, and says how much that was. Called
     // when more has come, and by connection_continue().
     size_t (*input)(struct connection *c, const char *data, size_t len);
@@ -84,6 +83,9 @@ void connection_send(struct connection *c, const char *data, size_t len, const s
 
 // It is closed at the end of the turn, whatever is not sent.
 void connection_die(struct connection *c);
+
+// Bytes of its input that were not dealt with.
+size_t connection_unread(const struct connection *c);
 
 // In so many ms wire.expired is called, once, instead of when it was to be before; -1: it is not.
 void connection_patience(struct connection *c, int64_t ms);

@@ -244,7 +244,7 @@ static bool keep(struct listeners *l, int fd, const struct address *a, bool adop
     *fresh = (struct listener){.all = l, .next = l->first, .address = *a, .fd = fd, .adopted = adopted};
     l->first = fresh;
     address_print(a, text);
-    log_info("listening on %s", text);
+    log_info("listening%s on %s", l->config.purpose ? l->config.purpose : "", text);
     return true;
 }
 

@@ -16,6 +16,7 @@ struct listener_config {
     struct loop *loops; // running, and longer than the listeners
     unsigned loop_count;
     unsigned max_connections; // of all loops together; one more is told `overloaded` and closed
+    const char *purpose;      // for the log, as " for HTTP"; NULL: the usual
     bool insecure;            // whether addresses that others can reach are allowed
     mode_t unix_mode;         // of Unix sockets
 };

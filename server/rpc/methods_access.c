@@ -38,6 +38,12 @@ static void note_failure(struct task *t)
 static bool auth_step(struct task *t)
 {
     struct slice token = t->request.in.queue.client;
+    if (t->session && t->session->alone) {
+        token_forget((void *)(uintptr_t)token.data, token.len);
+        request_refuse(&t->request, ERROR_INVALID_REQUEST, (struct slice){0},
+                       "over HTTP each request says who it is from: Authorization: Bearer TOKEN");
+        return true;
+    }
     if (t->begun) { // and has rested
         if (t->session && t->session->failures >= FAILURES_MAX)
             t->session->refused = true;

@@ -45,6 +45,8 @@ static void get_check(struct call *call, struct request *r)
                        "auto_ack and detached do not go together: what is acknowledged has no lease");
         return;
     }
+    if (call->session->alone && !in->auto_ack)
+        in->detached = true;
     if (one)
         in->queues = (struct param_names){&in->queue, 1};
     if (!(r->seen & PARAM_BIT(GET_TIMEOUT)))

@@ -96,6 +96,16 @@ static void prepare(struct request *r, bool submit, bool watched)
         request_refuse(r, ERROR_OVERLOADED, (struct slice){0}, "the daemon has no memory left");
 }
 
+// What comes without being asked for has nowhere to go over HTTP.
+static bool refuse_alone(const struct call *call, struct request *r, bool wanted, struct slice param)
+{
+    bool refused = wanted && call->session->alone;
+    if (refused)
+        request_refuse(r, ERROR_INVALID_PARAMS, param,
+                       "over HTTP nobody could be told; ask with result, or connect to the other port");
+    return refused;
+}
+
 static void put_check(struct call *call, struct request *r)
 {
     (void)call;
@@ -104,7 +114,8 @@ static void put_check(struct call *call, struct request *r)
 
 static void submit_check(struct call *call, struct request *r)
 {
-    (void)call;
+    if (refuse_alone(call, r, r->in.put.notify, SLICE("notify")))
+        return;
     if (r->in.put.progress && !r->in.put.notify)
         request_refuse(r, ERROR_INVALID_PARAMS, SLICE("progress"), "progress of a submit needs notify");
     else
@@ -113,8 +124,8 @@ static void submit_check(struct call *call, struct request *r)
 
 static void call_check(struct call *call, struct request *r)
 {
-    (void)call;
-    prepare(r, true, true);
+    if (!refuse_alone(call, r, r->in.put.progress, SLICE("progress")))
+        prepare(r, true, true);
 }
 
 // The request waits; NULL, and an error, where there is no memory for that.
@@ -214,7 +225,8 @@ static const struct param result_rows[] = {
 
 static void result_check(struct call *call, struct request *r)
 {
-    (void)call;
+    if (refuse_alone(call, r, r->in.result.progress, SLICE("progress")))
+        return;
     if (!(r->seen & PARAM_BIT(RESULT_TIMEOUT)))
         r->in.result.timeout = FOREVER;
 }

@@ -41,6 +41,7 @@ struct session {
     uint8_t failures;     // tokens that were nobody's
     bool held_up;  // output or a task stood in the way when input was last handled: there may be more in it
     bool begun;    // the first byte was seen
+    bool alone;    // its client hears replies only, and may be another each time: leases are detached
     bool skipping; // the rest of a line that is too long
     bool refused;  // no JSON: to be closed when the output is sent
     bool broken;   // no memory for a reply: to be closed at once

@@ -40,7 +40,7 @@ def beanstalkd_command(folder, durable, _options):
 def taskqd_command(folder, durable, options):
     settings = pathlib.Path(folder, "taskqd.conf")
     settings.write_text("".join(f"{name} = {value}\n" for name, value in options.get("settings", {}).items()))
-    return None, [str(options["binaries"] / "server" / "taskqd"), "-c", str(settings), "-l", "127.0.0.1:0",
+    return None, [str(options["binaries"] / "server" / "taskqd"), "-c", str(settings), "-l", "127.0.0.1:0", "-H", "none",
                   *(["-d", str(pathlib.Path(folder, "data"))] if durable else ["-m"])]
 
 

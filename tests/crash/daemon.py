@@ -48,7 +48,7 @@ class Run:
     def kill_while_starting(self):
         """It must start again wherever its start was cut off."""
         while self.random.random() < 0.4:
-            process = subprocess.Popen([self.program, "-c", self.config, "-d", self.data, "-l", "127.0.0.1:0"],
+            process = subprocess.Popen([self.program, "-c", self.config, "-d", self.data, "-l", "127.0.0.1:0", "-H", "none"],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
                 process.wait(self.random.random() * 0.06)  # how far it comes is left to chance

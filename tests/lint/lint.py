@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     "server/rpc": ["common", "server/access", "server/engine", "server/pool", "server"],
     "server/net": ["common", "server/access", "server/engine", "server/rpc", "server/tls", "server"],
     "server/tls": ["common"],
-    "server/admin": ["common", "server/tls", "server/engine", "server/rpc", "server"],
+    "server/admin": ["common", "server/access", "server/tls", "server/engine", "server/rpc", "server/net", "server"],
     "server": ["common", "server/access", "server/engine", "server/store", "server/pool", "server/rpc", "server/net", "server/tls", "server/admin"],
 }
 # Of the files right in server/ those that join the parts; the others are what the parts stand on.

@@ -40,21 +40,25 @@ def sanitized(path):
 
 class Daemon:
     """A daemon that keeps its jobs in memory or in the folder `data`, on a free port of the loopback or where `listen`
-    says. `wrap` is a command that runs the daemon, which is its last arguments, in its own place; `more` goes to Popen."""
+    says, HTTP where `http` says. `wrap` is a command that runs the daemon, which is its last arguments, in its own place;
+    `more` goes to Popen."""
 
-    def __init__(self, *arguments, listen=("127.0.0.1:0",), program=None, data=None, wrap=(), **more):
+    def __init__(self, *arguments, listen=("127.0.0.1:0",), http=("none",), program=None, data=None, wrap=(), **more):
         self.log = []
         self._news = threading.Condition()
-        command = [program or binary(), *(("-m",) if data is None else ("-d", data)), "-H", "none"]
+        command = [program or binary(), *(("-m",) if data is None else ("-d", data))]
         self.sanitized = sanitized(command[0])
         for address in listen:
             command += ["-l", address]
+        for address in http:
+            command += ["-H", address]
         self._process = subprocess.Popen([*wrap, *command, *arguments], stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         try:
             self.addresses = [self._wait_for(r"listening on (\S+)", nth) for nth in range(len(listen))]
+            self.http = [self._wait_for(r"listening for HTTP on (\S+)", nth) for nth in range(len(http)) if http[nth] != "none"]
         except BaseException:
             self.kill()
             raise
