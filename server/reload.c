@@ -61,8 +61,10 @@ static void apply_limits(struct daemon *d)
     log_set_level((enum log_level)s->log_level);
     atomic_store(&d->rpc.output_limit, s->output_limit);
     atomic_store(&d->rpc.max_waits, (unsigned)s->max_waits);
+    atomic_store(&d->rpc.max_subscriptions, (unsigned)s->max_subscriptions);
     hub_lock(d->hub);
-    engine_set_limits(hub_engine(d->hub), s->memory, s->max_queues, (uint32_t)s->max_waits);
+    engine_set_limits(hub_engine(d->hub), s->memory, s->max_queues, (uint32_t)s->max_waits,
+                      (uint32_t)s->max_subscriptions);
     hub_unlock(d->hub);
     listeners_limit(d->listeners, connections_most(d));
     if (d->http_listeners)

@@ -38,11 +38,13 @@ struct engine *engine_new(const struct engine_config *config)
     return e;
 }
 
-void engine_set_limits(struct engine *e, uint64_t max_bytes, uint64_t max_queues, uint32_t max_waits)
+void engine_set_limits(struct engine *e, uint64_t max_bytes, uint64_t max_queues, uint32_t max_waits,
+                       uint32_t max_subscriptions)
 {
     e->config.max_bytes = max_bytes;
     e->config.max_queues = max_queues;
     e->config.max_waits = max_waits;
+    e->config.max_subscriptions = max_subscriptions;
 }
 
 // Everything goes, by the book: what is forgotten shows as a leak.

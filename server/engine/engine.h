@@ -62,7 +62,8 @@ struct engine *engine_new(const struct engine_config *config); // NULL: no memor
 void engine_free(struct engine *e); // all clients must have been closed, all completed waiters taken
 
 // Changes these limits of the configuration. What is over them already stays.
-void engine_set_limits(struct engine *e, uint64_t max_bytes, uint64_t max_queues, uint32_t max_waits);
+void engine_set_limits(struct engine *e, uint64_t max_bytes, uint64_t max_queues, uint32_t max_waits,
+                       uint32_t max_subscriptions);
 
 // Does what is due, at most 1,000 things a call, and says at which `mono` it wants to be called again: at
 // once (now) if more is due, INT64_MAX if never. Any call may make that time earlier: ask engine_next_due

@@ -45,7 +45,7 @@ struct rpc {
     uint64_t max_request;          // bytes of a line without its line feed
     _Atomic uint64_t output_limit; // while this much of a connection's output is not sent, it is not heard
     atomic_uint max_waits;         // of a connection; the engine has it too
-    unsigned max_subscriptions;    // as well
+    atomic_uint max_subscriptions; // as well
 
     // Who may do what; NULL: everybody everything. A reload may put another in its place, which each thread
     // takes over between two turns of its loop (dispatch.access); what was there before stays readable.

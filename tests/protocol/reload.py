@@ -178,8 +178,13 @@ class Settings(Reloading):
         self.reload("max_queues = 1\n")
         connection.call("put", queue="a", body=1)
         self.assertEqual(connection.error("put", queue="b", body=1).name, "overloaded")
+        self.reload("max_subscriptions = 1\n")
+        self.assertEqual(connection.call("hello")["limits"]["subscriptions"], 1)
+        connection.call("submit", queue="a", body=1, notify=True)
+        self.assertEqual(connection.error("submit", queue="a", body=1, notify=True).name, "overloaded")
         self.reload("")
         connection.call("put", queue="b", body=1)
+        connection.call("submit", queue="a", body=1, notify=True)
 
     def test_queues_are_declared_again(self):
         connection = self.configured('queue "q" { maxsize = 5 }\n')

@@ -102,7 +102,7 @@ START_TEST(what_is_over_the_limit_is_refused_and_says_why)
     // One that says nothing of the account has another cause.
     engine_client_charge(client, account);
     limit(0, 0);
-    engine_set_limits(e, 1, 1000, 1000);
+    engine_set_limits(e, 1, 1000, 1000, 1000);
     ck_assert_int_eq(try_put("q", (struct put_options){0}, "", &id), ERROR_OVERLOADED);
     ck_assert_int_eq(engine_account_why(account), ACCOUNT_NOT_REFUSED);
     ck_assert_uint_eq(use().bytes, 2 * ONE);

@@ -131,7 +131,7 @@ START_TEST(limits_may_change_and_what_is_over_them_stays)
     struct put_result out;
     uint64_t first = put("a", 0);
     get_waits("empty");
-    engine_set_limits(e, 1, c.max_queues, 1);
+    engine_set_limits(e, 1, c.max_queues, 1, 1);
     struct job *j = job_prepare(&(struct put_options){0}, SLICE("1"));
     ck_assert_int_eq(engine_put(e, now, SLICE("a"), j, NULL, 0, NULL, &out), ERROR_OVERLOADED);
     struct slice queue = SLICE("empty");
@@ -142,10 +142,10 @@ START_TEST(limits_may_change_and_what_is_over_them_stays)
     ck_assert_int_eq(engine_get(e, now, client, &get_options, &t, &count, &w), ERROR_OVERLOADED);
     ck_assert_int_eq(state_of(first), JOB_READY);
     ck_assert_uint_eq(totals().max_bytes, 1);
-    engine_set_limits(e, c.max_bytes, 2, 2);
+    engine_set_limits(e, c.max_bytes, 2, 2, 2);
     ck_assert_int_eq(engine_put(e, now, SLICE("b"), j, NULL, 0, NULL, &out), ERROR_OVERLOADED);
     ck_assert_int_eq(engine_get(e, now, client, &get_options, &t, &count, &w), ERROR_NONE);
-    engine_set_limits(e, c.max_bytes, 3, 2);
+    engine_set_limits(e, c.max_bytes, 3, 2, 2);
     ck_assert_int_eq(engine_put(e, now, SLICE("b"), j, NULL, 0, NULL, &out), ERROR_NONE);
     ck_assert_int_eq(get_id("a"), first);
 }
