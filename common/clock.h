@@ -13,6 +13,12 @@ struct moment {
 // Any thread.
 struct moment clock_now(void);
 
+// The same, and the first of the two in nanoseconds: how long something took without another reading.
+struct moment clock_now_ns(int64_t *mono_ns);
+
+// CLOCK_BOOTTIME in nanoseconds, to be compared with what clock_now_ns() gave. Any thread.
+int64_t clock_mono_ns(void);
+
 // CLOCK_MONOTONIC in nanoseconds, for measuring how long something took. Any thread.
 int64_t clock_ns(void);
 

@@ -30,6 +30,7 @@ struct committer {
     pthread_mutex_t store_lock;   // around the store: the thread and those who take snapshots
     pthread_mutex_t stats_lock;
     struct store_stats stats;
+    struct histogram commits; // ns; the thread's own
 };
 
 struct committer *committer_new(const struct committer_options *options)
@@ -138,7 +139,9 @@ static enum store_error commit_one(struct committer *c)
     enum store_error error = store_commit(store);
     if (error != STORE_OK)
         return error;
-    c->commit_ns += (clock_ns() - began - c->commit_ns) / 8;
+    int64_t took = clock_ns() - began;
+    c->commit_ns += (took - c->commit_ns) / 8;
+    histogram_add(&c->commits, (uint64_t)took, 1);
     c->last_count = marks - c->durable;
     c->durable = marks;
     save_stats(c); // before anybody hears of it, so that who looks finds it counted
@@ -283,6 +286,11 @@ void committer_snapshot_end(struct committer *c, struct store_snapshot *snapshot
     pthread_mutex_lock(&c->store_lock);
     store_snapshot_end(c->options.store, snapshot);
     pthread_mutex_unlock(&c->store_lock);
+}
+
+void committer_times(struct committer *c, struct histogram *out)
+{
+    histogram_merge(out, &c->commits);
 }
 
 struct store_stats committer_stats(struct committer *c)

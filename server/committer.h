@@ -7,6 +7,7 @@
 #ifndef SERVER_COMMITTER_H
 #define SERVER_COMMITTER_H
 
+#include "common/histogram.h"
 #include "server/hub.h"
 #include "server/store/store.h"
 
@@ -51,6 +52,9 @@ void committer_free(struct committer *c); // not the store
 // (*message). Any thread, while the committer runs; waits for the batch.
 struct store_snapshot *committer_snapshot_begin(struct committer *c, char message[STORE_MESSAGE_MAX]);
 void committer_snapshot_end(struct committer *c, struct store_snapshot *snapshot);
+
+// How long commits took since the start, in ns, added to *out. Any thread.
+void committer_times(struct committer *c, struct histogram *out);
 
 // The store's figures as of the last batch. Any thread.
 struct store_stats committer_stats(struct committer *c);

@@ -4,6 +4,7 @@
 #include "server/backup.h"
 #include "server/committer.h"
 #include "server/engine/journal.h"
+#include "server/figures.h"
 #include "server/hub.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
@@ -289,7 +290,10 @@ static bool start_loops(struct daemon *d)
 {
     const struct settings *s = d->settings;
     unsigned wanted = (unsigned)s->threads + (s->http.count > 0);
+    if (!figures_start(d))
+        return false;
     d->rpc = (struct rpc){.hub = d->hub,
+                          .metrics = d->metrics,
                           .version = TASKQ_VERSION,
                           .durability = settings_durability(s),
                           .max_body = s->max_body,

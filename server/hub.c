@@ -18,6 +18,7 @@ struct hub {
     struct engine *engine;
     struct mailbox *ticker;
     struct moment now;  // of the last lock: readings of several threads must not go back
+    int64_t now_ns;     // as well
     int64_t ticker_due; // when the ticker will call of its own accord
 
     // Who posts now, by the turn in which they unlocked. hub_quiesce changes the turn and sees the old one
@@ -79,7 +80,8 @@ void hub_set_ticker(struct hub *h, struct mailbox *mailbox)
 
 struct moment hub_lock(struct hub *h)
 {
-    struct moment now = clock_now(); // not under the lock, which others want
+    int64_t now_ns;
+    struct moment now = clock_now_ns(&now_ns); // not under the lock, which others want
     bool waited = pthread_mutex_trylock(&h->lock) != 0;
     if (waited) {
         atomic_fetch_add_explicit(&h->waiting, 1, memory_order_relaxed);
@@ -89,10 +91,21 @@ struct moment hub_lock(struct hub *h)
     if (now.mono < h->now.mono)
         now.mono = h->now.mono;
     h->now = now;
+    h->now_ns = now_ns;
     h->waits += waited;
     if (++h->locks % TIMED_EACH == 0)
         h->timed_from = clock_ns();
     return now;
+}
+
+bool hub_wanted(const struct hub *h)
+{
+    return atomic_load_explicit(&h->waiting, memory_order_relaxed) > 0;
+}
+
+int64_t hub_locked_at(const struct hub *h)
+{
+    return h->now_ns;
 }
 
 void hub_carried_out(struct hub *h, unsigned requests)
@@ -193,7 +206,7 @@ int64_t hub_tick(struct hub *h)
         return due - now.mono;
     // More is due at once. Whoever waits for the lock takes longer to wake than the ticker to be back for it:
     // it would get it when all is done.
-    return atomic_load_explicit(&h->waiting, memory_order_relaxed) > 0 ? YIELD_MS : 0;
+    return hub_wanted(h) ? YIELD_MS : 0;
 }
 
 uint64_t hub_durable(struct hub *h)

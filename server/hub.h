@@ -19,6 +19,9 @@ void hub_free(struct hub *h); // no other thread uses it any more; frees the eng
 // Locks and reads the clock. Keep it short: format and allocate outside. Any thread.
 struct moment hub_lock(struct hub *h);
 
+// When hub_lock was called last, before it waited for the lock, as clock_mono_ns() has it. The lock is held.
+int64_t hub_locked_at(const struct hub *h);
+
 // Unlocks, then posts the waiters that completed to their mailboxes. Any thread.
 void hub_unlock(struct hub *h);
 
@@ -26,6 +29,9 @@ void hub_unlock(struct hub *h);
 // mailbox that is to go while others work must not go before: close the client, call this, then release it.
 // Any thread, without the lock.
 void hub_quiesce(struct hub *h);
+
+// Whether another thread waits for the lock now. Any thread, without the lock.
+bool hub_wanted(const struct hub *h);
 
 // What the lock has seen since the start. Its time is taken now and then only, so it costs next to nothing.
 struct hub_load {

@@ -28,6 +28,7 @@ struct daemon {
     struct committer *committer;
     struct backups *backups;
     struct pool *pool;
+    struct metrics *metrics;
     struct rpc rpc;
     struct access_set
         *access; // what holds now, before it what held before: connections may still point there

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "server/hub.h"
+#include "server/metrics/metrics.h"
 #include "server/net/listener.h"
 #include "server/parts.h"
 #include "server/pool/pool.h"
@@ -62,6 +63,7 @@ static void apply_limits(struct daemon *d)
     atomic_store(&d->rpc.output_limit, s->output_limit);
     atomic_store(&d->rpc.max_waits, (unsigned)s->max_waits);
     atomic_store(&d->rpc.max_subscriptions, (unsigned)s->max_subscriptions);
+    metrics_set_queues(d->metrics, s->metrics_queues);
     hub_lock(d->hub);
     engine_set_limits(hub_engine(d->hub), s->memory, s->max_queues, (uint32_t)s->max_waits,
                       (uint32_t)s->max_subscriptions);

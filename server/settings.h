@@ -57,6 +57,9 @@
       "clear text, and without tokens everybody may do everything")                                          \
     X(unix_mode, MODE, 0, 511, 432, NULL, START, "permissions of Unix sockets, such as 0660")                \
     X(segment_size, BYTES, 0, 268435456, 0, NULL, START, "size of the store's files; 0: by max_body")        \
+    X(metrics_queues, COUNT, 0, 100000, 1000, NULL, LIVE,                                                    \
+      "so many queues, those with the most unfinished jobs, have metrics and a history of their own; the "   \
+      "others have theirs together")                                                                         \
     X(log_level, CHOICE, 0, 3, 1, "debug info warning error", LIVE,                                          \
       "lines below this level are not written: debug, info, warning or error")
 
@@ -90,6 +93,7 @@ struct settings {
     bool insecure;
     uint64_t unix_mode;
     uint64_t segment_size;
+    uint64_t metrics_queues;
     uint64_t log_level;
     struct queue_section *queues;
     size_t queue_count;

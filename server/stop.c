@@ -5,6 +5,7 @@
 #include "server/committer.h"
 #include "server/engine/journal.h"
 #include "server/hub.h"
+#include "server/metrics/metrics.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/parts.h"
@@ -133,6 +134,7 @@ void stop_all(struct daemon *d)
         free(set);
     }
     quotas_free(d->quotas);
+    metrics_free(d->metrics);
     hub_free(d->hub);
     if (d->spawner)
         spawner_stop(d->spawner);

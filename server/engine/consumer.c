@@ -123,6 +123,7 @@ enum error engine_ack(struct engine *e, struct moment now, struct engine_client 
     enum error error = held(e, now, who, id, delivery, &j);
     if (error != ERROR_NONE)
         return error;
+    job_count_run(e, j);
     if (job_cancelling(j))
         error = job_cancel_held(e, j);
     else
@@ -184,6 +185,7 @@ enum error engine_bury(struct engine *e, struct moment now, struct engine_client
     enum error error = held(e, now, who, id, delivery, &j);
     if (error != ERROR_NONE)
         return error;
+    job_count_run(e, j);
     if (job_cancelling(j))
         error = job_cancel_held(e, j);
     else
@@ -202,6 +204,7 @@ enum error engine_touch(struct engine *e, struct moment now, struct engine_clien
     if (job_cancelling(j))
         return ERROR_CANCELLED;
     *left = lease ? lease : job_lease(j);
+    job_note_start(e, j);
     wheel_remove(&e->wheel, &j->timer);
     wheel_add(&e->wheel, &j->timer, e->now + *left);
     return ERROR_NONE;

@@ -58,6 +58,8 @@ struct engine {
     uint64_t detached_count; // jobs that number 0 holds
     struct queue_gauges gauges;
     struct queue_counters counters;
+    struct daemon_counters more; // that queues do not have
+    struct engine_times times;
 };
 
 // A number from 0 to below 1. Deterministic by the seed.

@@ -442,6 +442,25 @@ typedef void queue_visitor(void *context, const struct queue_info *info);
 void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit,
                         queue_visitor *visit, void *context);
 
+// What there is to measure of a queue, for whoever looks at very many: nothing of it is copied. Valid during
+// the call back.
+struct queue_measure {
+    struct slice name;
+    int64_t oldest; // as queue_info has it
+    bool paused;
+    const struct queue_gauges *gauges;
+    const struct queue_counters *counters;
+};
+typedef void measure_visitor(void *context, const struct queue_measure *measure);
+
+// As engine_list_queues, for as many as a slice of work allows: at most 1,000, fewer where jobs of many
+// priorities are ready. Returns how many; 0: there are no more.
+unsigned engine_measure_queues(struct engine *e, struct moment now, struct slice after,
+                               measure_visitor *visit, void *context);
+// One queue. False: there is none.
+bool engine_measure_queue(struct engine *e, struct moment now, struct slice name, measure_visitor *visit,
+                          void *context);
+
 // ---- importing a dump, into an engine that nothing else uses yet
 
 // A job as engine_job_info showed it, with its id; reserved ones become ready. ERROR_INVALID_PARAMS: the id
@@ -459,7 +478,9 @@ struct engine_info {
     uint64_t max_bytes;
     struct queue_gauges gauges;     // summed over all queues
     struct queue_counters counters; // of all queues that ever were
+    struct daemon_counters more;    // as well
 };
 void engine_info(const struct engine *e, struct engine_info *out);
+void engine_times(const struct engine *e, struct engine_times *out);
 
 #endif

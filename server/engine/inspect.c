@@ -1,4 +1,5 @@
 // Looking: one job, pages of jobs, queues. Nothing here changes anything.
+#include "server/engine/measure.h"
 #include "server/engine/retry.h"
 
 #include <assert.h>
@@ -294,25 +295,6 @@ enum error engine_list_jobs(struct engine *e, struct moment now, struct slice qu
 
 // ---- queues
 
-// How many levels are looked at for the oldest job.
-#define OLDEST_LEVELS 100
-
-// The ready job with the lowest id. It is the one that starves, so the most urgent level alone will not do.
-static const struct job *oldest_ready(const struct queue *q)
-{
-    const struct job *oldest = NULL;
-    struct tree_node *n = tree_first(&q->ready_levels);
-    for (int i = 0; n && i < OLDEST_LEVELS; i++, n = tree_after(&q->ready_levels, n, level_ready_compare)) {
-        const struct level *l = level_of_ready(n);
-        const struct job *fresh = l->first, *back = job_of_node(tree_first(&l->back));
-        if (fresh && (!oldest || fresh->id < oldest->id))
-            oldest = fresh;
-        if (back && (!oldest || back->id < oldest->id))
-            oldest = back;
-    }
-    return oldest;
-}
-
 static void fill_queue(const struct engine *e, const struct queue *q, struct queue_info *info)
 {
     *info = (struct queue_info){
@@ -326,9 +308,8 @@ static void fill_queue(const struct engine *e, const struct queue *q, struct que
         .gauges = q->gauges,
         .counters = q->counters,
     };
-    const struct job *j = oldest_ready(q);
-    if (j)
-        info->oldest = e->wall > (int64_t)j->created ? e->wall - (int64_t)j->created : 0;
+    int looked = 0;
+    info->oldest = queue_oldest(e, q, &looked);
 }
 
 enum error engine_queue_info(struct engine *e, struct moment now, struct slice queue, struct queue_info *out)
@@ -341,24 +322,11 @@ enum error engine_queue_info(struct engine *e, struct moment now, struct slice q
     return ERROR_NONE;
 }
 
-static struct queue *first_after(const struct engine *e, struct slice name)
-{
-    // A probe that can be compared: a queue is as large as its name.
-    struct queue *probe = calloc(1, sizeof *probe + QUEUE_NAME_MAX);
-    if (!probe)
-        return NULL;
-    probe->name_len = (uint8_t)name.len;
-    memcpy(probe->name, name.data, name.len);
-    struct tree_node *n = tree_after(&e->ordered, &probe->ordered, queue_compare);
-    free(probe);
-    return queue_of_node(n);
-}
-
 void engine_list_queues(struct engine *e, struct moment now, struct slice after, unsigned limit,
                         queue_visitor *visit, void *context)
 {
     engine_begin(e, now);
-    struct queue *q = after.len ? first_after(e, after) : queue_of_node(tree_first(&e->ordered));
+    struct queue *q = after.len ? queue_after(e, after) : queue_of_node(tree_first(&e->ordered));
     for (unsigned i = 0; q && i < limit; i++) {
         struct queue_info info;
         fill_queue(e, q, &info);
@@ -377,5 +345,11 @@ void engine_info(const struct engine *e, struct engine_info *out)
         .max_bytes = e->config.max_bytes,
         .gauges = e->gauges,
         .counters = e->counters,
+        .more = e->more,
     };
+}
+
+void engine_times(const struct engine *e, struct engine_times *out)
+{
+    *out = e->times;
 }

@@ -328,6 +328,7 @@ static void enter(struct engine *e, struct job *j, int64_t until)
     switch (j->state) {
     case JOB_READY:
         level_add(j->level, j, j->flags & JOB_FRESH);
+        j->timer.when = (uint64_t)e->now & (WHEEL_END - 1);
         GAUGE(e, q, ready, 1);
         break;
     case JOB_DELAYED:

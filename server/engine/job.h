@@ -38,6 +38,7 @@ struct extra {
     int64_t lease;         // 0: the queue's
     int64_t keep_result;   // -1: the queue's
     int64_t held_lease;    // what the consumer asked for with its get; 0: nothing
+    int64_t held_since;    // by whoever has it, once its lease was renewed; 0: the lease tells
     int64_t at;            // wall clock, for JOB_WALL
     uint32_t max_attempts; // 0: the queue's
     bool expired;          // its time passed while it was reserved
@@ -66,8 +67,8 @@ struct job {
     uint64_t flags : 8;
     uint64_t created : 48; // wall clock
     uint64_t attempts : 16;
-    struct timer timer; // delayed: due; reserved: the lease; kept ones: until they go. note: times lost;
-                        // mark: why it is dead
+    struct timer timer; // delayed: due; reserved: the lease; kept ones: until they go; ready: not waiting,
+                        // but its time is when that began. note: times lost; mark: why it is dead
     union {
         struct {
             struct job *prev, *next; // fresh, or in its holder's list

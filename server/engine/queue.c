@@ -234,7 +234,7 @@ void queue_forget_name(struct engine *e, struct queue *q)
     assert(!q->dropped);
     disown(q);
     q->dropped = true;
-#define X(name, text) e->gauges.name -= q->gauges.name;
+#define X(name, metric, label, text) e->gauges.name -= q->gauges.name;
     QUEUE_GAUGES(X)
 #undef X
     table_remove(&e->names, &q->by_name);

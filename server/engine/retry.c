@@ -34,14 +34,21 @@ void job_admit(struct engine *e, struct job *j, struct level *level_take, int64_
     }
 }
 
+static uint64_t passed(const struct engine *e, int64_t since)
+{
+    return e->now > since ? (uint64_t)(e->now - since) : 0;
+}
+
 void job_hand_out(struct engine *e, struct job *j, uint32_t holder, int64_t lease, struct taken *out)
 {
     struct queue *q = job_queue(j);
     struct extra *x = lease ? job_extra(e, j) : j->extra; // without memory the default lease has to do
     if (x) {
         x->held_lease = lease;
+        x->held_since = 0;
         x->lease_start = 0;
     }
+    histogram_add(&e->times.wait, passed(e, (int64_t)j->timer.when), 1);
     j->holder = holder;
     j->handouts++;
     COUNT(e, q, taken);
@@ -67,6 +74,26 @@ uint32_t job_max_attempts(const struct job *j)
 {
     const struct extra *x = j->extra;
     return x && x->max_attempts ? x->max_attempts : (uint32_t)job_queue(j)->settings->max_attempts;
+}
+
+// A job has no room for when it was handed out; but that is when its lease began.
+static int64_t held_since(const struct job *j)
+{
+    const struct extra *x = j->extra;
+    return x && x->held_since ? x->held_since : (int64_t)j->timer.when - job_lease(j);
+}
+
+void job_count_run(struct engine *e, const struct job *j)
+{
+    histogram_add(&e->times.run, passed(e, held_since(j)), 1);
+}
+
+void job_note_start(struct engine *e, struct job *j)
+{
+    int64_t since = held_since(j);
+    struct extra *x = job_extra(e, j);
+    if (x)
+        x->held_since = since;
 }
 
 // ---- coming back
@@ -109,6 +136,18 @@ static bool count_comeback(struct engine *e, struct job *j, enum comeback why, e
     return false;
 }
 
+static void count_retry(struct engine *e, struct queue *q, enum comeback why)
+{
+    if (why == BACK_FAILED)
+        e->more.retried_failed++;
+    else if (why == BACK_LEASE_OVER)
+        e->more.retried_lease++;
+    else if (why == BACK_LOST)
+        e->more.retried_lost++;
+    if (why == BACK_FAILED || why == BACK_LEASE_OVER)
+        COUNT(e, q, retried);
+}
+
 static int64_t pause_after(struct engine *e, const struct job *j, enum comeback why)
 {
     const struct queue_settings *s = job_queue(j)->settings;
@@ -124,6 +163,8 @@ enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why,
 {
     assert(j->state == JOB_RESERVED);
     struct queue *q = job_queue(j);
+    if (why != BACK_RELEASED)
+        job_count_run(e, j);
     if (q->dropped) {
         job_remove(e, j);
         return JOB_DEAD;
@@ -144,8 +185,7 @@ enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why,
     }
     if (error && job_extra(e, j))
         job_set_error(e, j, error);
-    if (why == BACK_FAILED || why == BACK_LEASE_OVER)
-        COUNT(e, q, retried);
+    count_retry(e, q, why);
     if (delay < 0)
         delay = pause_after(e, j, why);
     job_move(e, j, delay ? JOB_DELAYED : JOB_READY, e->now + delay);
@@ -274,10 +314,22 @@ static bool move_to_dead_letter(struct engine *e, struct job *j)
     return true;
 }
 
+static void count_death(struct engine *e, enum dead_reason reason)
+{
+    struct daemon_counters *c = &e->more;
+    uint64_t *const counters[DEAD_REASON_COUNT] = {
+        [DEAD_ATTEMPTS] = &c->dead_attempts,   [DEAD_LOST] = &c->dead_lost,
+        [DEAD_BURIED] = &c->dead_buried,       [DEAD_EXPIRED] = &c->dead_expired,
+        [DEAD_SHUT_DOWN] = &c->dead_shut_down,
+    };
+    ++*counters[reason];
+}
+
 void job_die(struct engine *e, struct job *j, enum dead_reason reason, struct blob *error)
 {
     struct queue *q = job_queue(j);
     struct extra *x = job_extra(e, j);
+    count_death(e, reason);
     mark_job(e, j, JOB_HEAD_DIRTY);
     j->timer.mark = reason & 15;
     if (x) {

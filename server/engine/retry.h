@@ -21,6 +21,12 @@ enum comeback { BACK_FAILED /* nack */, BACK_LEASE_OVER, BACK_LOST, BACK_RELEASE
 enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why, struct blob *error,
                              int64_t delay);
 
+// Counts for how long its holder has had a reserved job, of which that one is through with it.
+void job_count_run(struct engine *e, const struct job *j);
+
+// Notes since when its holder has had a job, before its lease is changed. Without memory that is forgotten.
+void job_note_start(struct engine *e, struct job *j);
+
 // Ends a job as done or cancelled: its future is told, its outcome kept or not.
 void job_finish(struct engine *e, struct job *j, enum job_state state, struct blob *result);
 

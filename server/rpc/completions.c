@@ -71,6 +71,8 @@ static void confirm_group(struct dispatch *d, struct dispatch_group *g, struct m
         if (promise < engine_promise(e))
             promise = engine_promise(e);
         output_waiter_promise(d, wait, at, promise);
+        if (wait)
+            timing_took(&d->timing, wait->number, hub_locked_at(d->rpc->hub) - wait->began);
         free(wait);
     }
     g->mark_end = d->mark_count;

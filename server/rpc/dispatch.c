@@ -1,5 +1,6 @@
 #include "server/rpc/dispatch.h"
 
+#include "common/clock.h"
 #include "common/json_reader.h"
 #include "server/access/quota.h"
 #include "server/engine/account.h"
@@ -26,7 +27,7 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
     d->requests = calloc(DISPATCH_ROUND, sizeof *d->requests);
     d->groups = calloc(DISPATCH_GROUPS, sizeof *d->groups);
     d->pieces = calloc(DISPATCH_PIECES, sizeof *d->pieces);
-    if (d->requests && d->groups && d->pieces)
+    if (d->requests && d->groups && d->pieces && timing_init(&d->timing))
         return true;
     free(d->requests);
     free(d->groups);
@@ -51,6 +52,7 @@ void dispatch_release(struct dispatch *d)
     free(d->groups);
     free(d->pieces);
     free(d->marks);
+    timing_release(&d->timing);
     buffer_release(&d->out);
     arena_release(&d->arena);
 }
@@ -110,6 +112,12 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
         throttle_explain(s->throttle, r);
     call_promise(call);
     r->promise = call->promise;
+    if (!r->waits) {
+        timing_answered(&d->timing, r->number);
+        return;
+    }
+    s->waits->number = r->number;
+    s->waits->began = hub_locked_at(d->rpc->hub);
 }
 
 static_assert(offsetof(struct held_params, id) == 0 && offsetof(struct result_params, id) == 0 &&
@@ -144,6 +152,7 @@ static unsigned execute(struct dispatch *d, struct session *s, struct batch *bat
     uint64_t room = d->rpc->output_limit;
     call.now = hub_lock(d->rpc->hub);
     call.engine = hub_engine(d->rpc->hub);
+    timing_begin(&d->timing, hub_locked_at(d->rpc->hub));
     prefetch(d, call.engine);
     while (i < d->count && call.bytes <= room) {
         struct request *r = &d->requests[i++];
@@ -170,6 +179,8 @@ static void finish_task(struct dispatch *d, struct task *t)
     struct session *s = t->session;
     if (t->request.method && (t->request.method->flags & METHOD_TRAIL))
         trail_note(s, &t->request);
+    if (t->request.method)
+        timing_took(&d->timing, t->request.number, clock_ns() - t->began_ns);
     if (s) {
         s->task = NULL;
         output_task(d, s, t);
@@ -244,6 +255,7 @@ static void begin_task(struct dispatch *d, struct session *s, const char *text, 
     t->rpc = d->rpc;
     t->session = s;
     t->batch = s->batch;
+    t->began_ns = clock_ns();
     struct call call = {
         .rpc = d->rpc, .arena = &t->arena, .session = s, .batch = s->batch, .access = d->access};
     request_parse(&call, t->text, len, &t->request);

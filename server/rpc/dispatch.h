@@ -14,6 +14,7 @@
 #include "server/rpc/request.h"
 #include "server/rpc/rpc.h"
 #include "server/rpc/session.h"
+#include "server/rpc/timing.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,6 +74,7 @@ struct dispatch {
     const struct rpc *rpc;
     const struct dispatch_ops *ops;
     const struct access *access; // as this thread has it now
+    struct timing timing;
     struct mailbox *mailbox;
     struct arena arena;
     struct request *requests;      // DISPATCH_ROUND

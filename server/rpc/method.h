@@ -91,6 +91,11 @@ struct method {
 // NULL: there is none of this name.
 const struct method *method_find(struct slice name);
 
+// The same, and which one it is: method_at(*number).
+const struct method *method_find_numbered(struct slice name, uint8_t *number);
+
+#define METHODS_MAX 64 // there are fewer
+
 // All of them, for tests and help: the n-th, NULL at the end.
 const struct method *method_at(unsigned n);
 

@@ -1,6 +1,7 @@
 // job, jobs, queues, stats.
 #include "server/access/identity.h"
 #include "server/hub.h"
+#include "server/metrics/metrics.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/permit.h"
@@ -352,13 +353,13 @@ static void write_numbers(struct buffer *b, const struct queue_gauges *gauges,
 {
     json_write_key(b, "gauges");
     json_write_raw(b, "{");
-#define X(name, text) write_count(b, #name, gauges->name);
+#define X(name, metric, label, text) write_count(b, #name, gauges->name);
     QUEUE_GAUGES(X)
 #undef X
     json_write_raw(b, "}");
     json_write_key(b, "counters");
     json_write_raw(b, "{");
-#define X(name, text) write_count(b, #name, counters->name);
+#define X(name, metric, label, text) write_count(b, #name, counters->name);
     QUEUE_COUNTERS(X)
 #undef X
     json_write_raw(b, "}");
@@ -408,6 +409,10 @@ static bool stats_step(struct task *t)
         write_count(b, "requests", load.requests);
         write_count(b, "held_ns", (uint64_t)load.held_ns);
         json_write_raw(b, "}");
+        if (t->rpc->metrics) {
+            json_write_key(b, "metrics");
+            metrics_report(t->rpc->metrics, b);
+        }
         if (t->rpc->store_report) {
             json_write_key(b, "store");
             t->rpc->store_report(t->rpc->store_context, b);

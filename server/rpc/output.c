@@ -82,6 +82,7 @@ void dispatch_flush(struct dispatch *d)
         buffer_release(&d->out);
     buffer_clear(&d->out);
     output_begin(d);
+    timing_end(&d->timing);
 }
 
 void output_promise(struct dispatch *d, uint64_t at, uint64_t promise)

@@ -73,7 +73,7 @@ static void take_method(struct envelope *e, const struct json_value *v)
     }
     if (v->escaped && !json_value_string(v, plain, sizeof plain, &name, NULL))
         name.len = 0;
-    r->method = method_find(name);
+    r->method = method_find_numbered(name, &r->number);
     if (r->method)
         memset(&r->in, 0, r->method->in_size);
 }

@@ -107,6 +107,7 @@ struct request {
     uint64_t job;       // the one that the outcome or the error is about; 0: the error says none
     uint64_t promise;   // what its reply waits for
     bool quick;         // of a method that can be slow: this one is not
+    uint8_t number;     // of the method, once it is known
     bool waits;         // the reply comes when a waiter is completed
     union {
         struct put_params put;

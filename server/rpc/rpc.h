@@ -16,6 +16,7 @@ struct backup;
 struct buffer;
 struct hub;
 struct mailbox;
+struct metrics;
 
 #define BATCH_MAX 10000 // requests in a batch
 
@@ -59,6 +60,8 @@ struct rpc {
     enum error (*pool_resize)(void *context, struct slice handler, unsigned workers, bool *done,
                               char text[POOL_TEXT_MAX]);
     void *pool_context;
+
+    struct metrics *metrics; // NULL: there are none
 
     // How many connections there are; NULL: nobody knows. Any thread.
     uint64_t (*connection_count)(void *context);

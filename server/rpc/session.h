@@ -56,8 +56,10 @@ struct wait {
     bool listed;     // a get with `max`
     bool call;       // an error bears the id of the job, once that was put
     bool ends_batch; // its reply was the last of its batch
+    uint8_t number;  // of the method
     uint32_t id_len;
-    char text[]; // the id, then for a get the queues' names, each after a byte with its length
+    int64_t began; // as clock_mono_ns() has it
+    char text[];   // the id, then for a get the queues' names, each after a byte with its length
 };
 
 // Notes that a request waits; `names` are the queues of a get. The waiter's context becomes the wait. NULL:

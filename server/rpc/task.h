@@ -22,6 +22,7 @@ struct task {
     struct arena arena;
     struct buffer out; // the result object
     bool begun;
+    int64_t began_ns;    // clock_ns()
     int64_t rests_until; // ms as clock_ns() has it: goes on then; all rest equally long. 0: it does not rest
     bool asleep;         // there is nothing to do before the thread is woken; set by the step
     union {              // where it is

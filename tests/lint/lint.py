@@ -19,11 +19,13 @@ MAY_INCLUDE = {
     "server/engine": ["common"],
     "server/store": ["common"],
     "server/pool": ["common", "server/engine", "server"],
-    "server/rpc": ["common", "server/access", "server/engine", "server/pool", "server"],
+    "server/metrics": ["common", "server/engine", "server/pool", "server"],
+    "server/rpc": ["common", "server/access", "server/engine", "server/metrics", "server/pool", "server"],
     "server/net": ["common", "server/access", "server/engine", "server/rpc", "server/tls", "server"],
     "server/tls": ["common"],
-    "server/admin": ["common", "server/access", "server/tls", "server/engine", "server/rpc", "server/net", "server"],
-    "server": ["common", "server/access", "server/engine", "server/store", "server/pool", "server/rpc", "server/net", "server/tls", "server/admin"],
+    "server/admin": ["common", "server/access", "server/tls", "server/engine", "server/metrics", "server/rpc", "server/net", "server"],
+    "server": ["common", "server/access", "server/engine", "server/store", "server/pool", "server/metrics", "server/rpc", "server/net",
+               "server/tls", "server/admin"],
 }
 # Of the files right in server/ those that join the parts; the others are what the parts stand on.
 JOINS = {"main", "settings", "config", "options"}

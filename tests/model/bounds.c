@@ -15,7 +15,7 @@ static uint64_t things(void)
 {
     struct engine_info i = totals();
     uint64_t n = 0;
-#define X(name, text) n += i.counters.name;
+#define X(name, metric, label, text) n += i.counters.name;
     QUEUE_COUNTERS(X)
 #undef X
     return n;
@@ -35,7 +35,7 @@ static unsigned tick_all(void)
         int64_t next = engine_tick(e, now);
         struct engine_info after = totals();
         ck_assert_uint_le(things() - counted, MOST);
-#define X(name, text)                                                                                        \
+#define X(name, metric, label, text)                                                                         \
     if (strcmp(#name, "bytes") != 0)                                                                         \
         ck_assert_uint_le(distance(before.gauges.name, after.gauges.name), MOST);
         QUEUE_GAUGES(X)

@@ -83,7 +83,7 @@ static void compare_jobs(struct world *w)
 
 static void compare_counters(int queue, const struct queue_counters *is, const struct queue_counters *want)
 {
-#define X(name, text)                                                                                        \
+#define X(name, metric, label, text)                                                                         \
     REQUIRE(is->name == want->name, "queue %d: " #name " counts %" PRIu64 ", not %" PRIu64, queue, is->name, \
             want->name);
     QUEUE_COUNTERS(X)
@@ -104,7 +104,7 @@ static void compare_gauges(struct world *w, int queue, const struct queue_gauges
         .waiting_joins = model_waiting(m, queue, WAITER_JOIN),
         .bytes = is->bytes, // compared in sum, and at the end
     };
-#define X(name, text)                                                                                        \
+#define X(name, metric, label, text)                                                                         \
     REQUIRE(is->name == want.name, "queue %d: " #name " is %" PRIu64 ", not %" PRIu64, queue, is->name,      \
             want.name);
     QUEUE_GAUGES(X)
@@ -142,7 +142,7 @@ static void compare_queue(struct world *w, int queue, struct queue_gauges *sum)
     REQUIRE(!other, "queue %d: %s differs", queue, other);
     compare_gauges(w, queue, &info.gauges);
     compare_counters(queue, &info.counters, &q->counters);
-#define X(name, text) sum->name += info.gauges.name;
+#define X(name, metric, label, text) sum->name += info.gauges.name;
     QUEUE_GAUGES(X)
 #undef X
 }
@@ -152,7 +152,7 @@ static void compare_sums(struct world *w, const struct queue_gauges *sum)
     struct engine_info info;
     engine_info(w->e, &info);
     compare_counters(NONE, &info.counters, &w->m->counters);
-#define X(name, text)                                                                                        \
+#define X(name, metric, label, text)                                                                         \
     REQUIRE(info.gauges.name == sum->name, "the sum of " #name " is %" PRIu64 ", not %" PRIu64,              \
             info.gauges.name, sum->name);
     QUEUE_GAUGES(X)

@@ -262,10 +262,11 @@ static void one_step(void)
         reconnect();
     engine_info(t.e, &after);
     if (error == ERROR_OVERLOADED) {
-#define X(name, text) REQUIRE(before.gauges.name == after.gauges.name, "an overloaded call changed " #name);
+#define X(name, metric, label, text)                                                                         \
+    REQUIRE(before.gauges.name == after.gauges.name, "an overloaded call changed " #name);
         QUEUE_GAUGES(X)
 #undef X
-#define X(name, text)                                                                                        \
+#define X(name, metric, label, text)                                                                         \
     REQUIRE(before.counters.name == after.counters.name, "an overloaded call counted " #name);
         QUEUE_COUNTERS(X)
 #undef X

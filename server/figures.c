@@ -1,0 +1,58 @@
+#include "server/figures.h"
+
+#include "common/log.h"
+#include "server/committer.h"
+#include "server/metrics/metrics.h"
+#include "server/net/loop.h"
+#include "server/parts.h"
+#include "server/rpc/method.h"
+#include "server/settings.h"
+
+static void look(void *context, struct metrics_outside *out)
+{
+    struct daemon *d = context;
+    out->auth_failures = d->auth_failures;
+    for (unsigned i = 0; i < d->loop_count; i++)
+        out->connections += atomic_load_explicit(&d->loops[i].connection_count, memory_order_relaxed);
+    if (!d->committer)
+        return;
+    struct store_stats s = committer_stats(d->committer);
+    out->stores = true;
+    out->live_bytes = s.live_bytes;
+    out->log_bytes = s.log_bytes;
+    out->disk_bytes = s.disk_bytes;
+    committer_times(d->committer, &out->commits);
+}
+
+static const char *requests(void *context, unsigned n, struct histogram *out)
+{
+    const struct daemon *d = context;
+    const struct method *m = method_at(n);
+    for (unsigned i = 0; m && i < d->loop_count; i++)
+        histogram_merge(out, &d->loops[i].dispatch.timing.methods[n]);
+    return m ? m->name : NULL;
+}
+
+static bool visit_pool(void *context, pool_visitor *visit, void *visit_context)
+{
+    const struct daemon *d = context;
+    return !d->pool || pool_info(d->pool, visit, visit_context);
+}
+
+bool figures_start(struct daemon *d)
+{
+    const struct metrics_options options = {
+        .hub = d->hub,
+        .version = TASKQ_VERSION,
+        .durability = settings_durability(d->settings),
+        .queues = d->settings->metrics_queues,
+        .context = d,
+        .look = look,
+        .requests = requests,
+        .pool = visit_pool,
+    };
+    d->metrics = metrics_new(&options);
+    if (!d->metrics)
+        log_error("out of memory");
+    return d->metrics;
+}
