@@ -6,6 +6,7 @@
 #include "server/engine/journal.h"
 #include "server/figures.h"
 #include "server/hub.h"
+#include "server/metrics/metrics.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/net/roll.h"
@@ -276,10 +277,18 @@ static const char *why_not_ready(void *context)
     return error ? error_text(error) : NULL;
 }
 
+static void write_metrics(void *context, struct buffer *out)
+{
+    struct daemon *d = context;
+    if (!metrics_text(d->metrics, out))
+        out->failed = true;
+}
+
 static void make_http(struct daemon *d)
 {
     const struct settings *s = d->settings;
     http_server_init(&d->http, &(struct http_config){.site = {.why_not_ready = why_not_ready,
+                                                              .metrics = write_metrics,
                                                               .context = d,
                                                               .metrics_open = s->metrics_open},
                                                      .hosts = s->http_hosts.items,
