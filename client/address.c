@@ -40,18 +40,20 @@ static bool parse_host(struct address *a, const char *text, size_t len, const ch
     return true;
 }
 
-bool address_parse(struct address *a, const char *text, const char **why)
+static bool parse_local(struct address *a, const char *path, const char **why)
 {
-    *a = (struct address){.port = DEFAULT_PORT};
-    if (strncmp(text, "unix:", 5) == 0) {
-        size_t len = strlen(text + 5);
-        a->local = true;
-        if (len == 0 || len >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-            *why = len == 0 ? "there is no path in it" : "the path is too long for a Unix socket";
-            return false;
-        }
-        return parse_host(a, text + 5, len, why);
+    size_t len = strlen(path);
+    a->local = true;
+    if (len == 0 || len >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+        *why = len == 0 ? "there is no path in it" : "the path is too long for a Unix socket";
+        return false;
     }
+    memcpy(a->host, path, len + 1);
+    return true;
+}
+
+static bool parse_network(struct address *a, const char *text, const char **why)
+{
     if (text[0] == '[') {
         const char *close = strchr(text, ']');
         if (close == NULL || (close[1] != '\0' && close[1] != ':')) {
@@ -69,6 +71,50 @@ bool address_parse(struct address *a, const char *text, const char **why)
         return false;
     }
     return parse_host(a, text, (size_t)(colon - text), why) && parse_port(a, colon + 1, why);
+}
+
+// What may stand before a host; of a URL there is nothing behind the port but, at most, a slash.
+static const struct {
+    const char *prefix;
+    bool tls;
+} schemes[] = {{"taskqs://", true}, {"taskq://", false}};
+
+static bool parse_url(struct address *a, const char *text, const char **why)
+{
+    char place[sizeof(a->host) + 16]; // with brackets, a port and the slash
+    size_t len = strlen(text);
+    if (len > 0 && text[len - 1] == '/')
+        len--;
+    if (len >= sizeof(place)) {
+        *why = "the host is too long";
+        return false;
+    }
+    memcpy(place, text, len);
+    place[len] = '\0';
+    if (strpbrk(place, "/?#@") != NULL) {
+        *why = "behind the slashes there is a host and a port, and nothing else";
+        return false;
+    }
+    return parse_network(a, place, why);
+}
+
+bool address_parse(struct address *a, const char *text, const char **why)
+{
+    *a = (struct address){.port = DEFAULT_PORT};
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_local(a, text + 5, why);
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        size_t len = strlen(schemes[i].prefix);
+        if (strncmp(text, schemes[i].prefix, len) == 0) {
+            a->tls = schemes[i].tls;
+            return parse_url(a, text + len, why);
+        }
+    }
+    if (strstr(text, "://") != NULL) {
+        *why = "what begins it is taskqs:// (with TLS), taskq://, or nothing";
+        return false;
+    }
+    return parse_network(a, text, why);
 }
 
 // Waits for a connection under way. 0, or an errno.

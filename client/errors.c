@@ -17,6 +17,7 @@ static const struct {
     {TASKQ_UNKNOWN, "unknown", "the daemon answered with an error that this library does not know"},
     {TASKQ_NOTHING, "nothing", "nothing is in flight"},
     {TASKQ_SYSTEM, "system", "the system refused something"},
+    {TASKQ_TLS, "tls", "no TLS connection that can be trusted could be made: nothing was done"},
 };
 
 const char *taskq_error_name(enum taskq_error error)

@@ -49,14 +49,15 @@ enum taskq_error futures_send(struct taskq *q)
     enum taskq_error e = TASKQ_OK;
     if (!may_send(q))
         return TASKQ_OK;
-    while (e == TASKQ_OK && q->fd >= 0 && !list_empty(&s->to_submit) && s->submitting < SUBMITTING_MAX) {
+    while (e == TASKQ_OK && q->channel.fd >= 0 && !list_empty(&s->to_submit) &&
+           s->submitting < SUBMITTING_MAX) {
         struct taskq_future *f = list_entry(s->to_submit.next, struct taskq_future, link);
         buffer_clear(&q->request);
         buffer_append(&q->request, f->submit.data, f->submit.len);
         e = q->request.failed ? handle_fail(q, TASKQ_NO_MEMORY, "%s", taskq_error_text(TASKQ_NO_MEMORY))
                               : send_one(q, f, FUTURE_SUBMITTED);
     }
-    while (e == TASKQ_OK && q->fd >= 0 && !list_empty(&s->to_ask) && s->asking < ASKING_MAX)
+    while (e == TASKQ_OK && q->channel.fd >= 0 && !list_empty(&s->to_ask) && s->asking < ASKING_MAX)
         e = ask(q, list_entry(s->to_ask.next, struct taskq_future, link));
     return e;
 }
@@ -65,7 +66,7 @@ enum taskq_error futures_send(struct taskq *q)
 static enum taskq_error pump(struct taskq *q)
 {
     struct future_set *s = &q->futures;
-    if (q->fd < 0 && may_send(q)) {
+    if (q->channel.fd < 0 && may_send(q)) {
         enum taskq_error e = link_ensure(q, true);
         if (e != TASKQ_OK && e != TASKQ_NO_DAEMON && e != TASKQ_SYSTEM)
             return e;
@@ -130,9 +131,9 @@ enum taskq_error futures_until(struct taskq *q, int64_t deadline, bool (*there)(
         if (waited && deadline >= 0 && now >= deadline)
             return handle_fail(q, TASKQ_TIMEOUT, "%s", taskq_error_text(TASKQ_TIMEOUT));
         int64_t until = earlier(deadline, s->retry_at > 0 ? s->retry_at : -1);
-        if (q->fd < 0 && until < 0)
+        if (q->channel.fd < 0 && until < 0)
             return handle_fail(q, TASKQ_NOTHING, "%s", taskq_error_text(TASKQ_NOTHING));
-        enum link_event event = q->fd < 0 ? idle(q, until) : link_step(q, until, true);
+        enum link_event event = q->channel.fd < 0 ? idle(q, until) : link_step(q, until, true);
         if (event == LINK_WOKEN)
             return handle_fail(q, TASKQ_REQUEST_CANCELLED, "%s", taskq_error_text(TASKQ_REQUEST_CANCELLED));
     }

@@ -62,6 +62,20 @@ static enum taskq_error find_token(struct taskq *q, const char *file)
     return e == TASKQ_OK ? TASKQ_OK : handle_fail(q, e, "%s", why);
 }
 
+static enum taskq_error set_up_tls(struct taskq *q, const struct taskq_options *o)
+{
+    char why[TLS_WHY];
+    if (!q->address.tls)
+        return tls_options_given(o)
+                   ? handle_fail(q, TASKQ_USAGE,
+                                 "%s is reached without TLS, but what was said about certificates needs it: "
+                                 "the address begins with taskqs:// then",
+                                 q->address_text)
+                   : TASKQ_OK;
+    enum taskq_error e = tls_context_new(&q->tls, o, q->address.host, why);
+    return e == TASKQ_OK ? TASKQ_OK : handle_fail(q, e, "%s", why);
+}
+
 static enum taskq_error set_up(struct taskq *q, const char *address, const struct taskq_options *o)
 {
     static const struct taskq_options defaults;
@@ -87,7 +101,8 @@ static enum taskq_error set_up(struct taskq *q, const char *address, const struc
     const char *why;
     if (!address_parse(&q->address, address, &why))
         return handle_fail(q, TASKQ_USAGE, "\"%s\" is no address: %s", address, why);
-    return find_token(q, o->token_file);
+    enum taskq_error e = set_up_tls(q, o);
+    return e == TASKQ_OK ? find_token(q, o->token_file) : e;
 }
 
 static enum taskq_error open_descriptors(struct taskq *q)
@@ -105,7 +120,8 @@ enum taskq_error taskq_open(struct taskq **out, const char *address, const struc
     struct taskq *q = calloc(1, sizeof(*q));
     if (q == NULL)
         return TASKQ_NO_MEMORY;
-    q->fd = q->wake = q->renew_wake = -1;
+    q->channel = (struct channel)CHANNEL_NONE;
+    q->wake = q->renew_wake = -1;
     q->next_request = 1;
     q->settled = true;
     q->arrivals_end = &q->arrivals;
@@ -125,7 +141,7 @@ enum taskq_error taskq_open(struct taskq **out, const char *address, const struc
         e = open_descriptors(q);
     if (e == TASKQ_OK)
         e = link_ensure(q, false);
-    if (e != TASKQ_OK && e != TASKQ_NO_DAEMON)
+    if (e != TASKQ_OK && e != TASKQ_NO_DAEMON && e != TASKQ_TLS)
         q->unusable = true;
     return e;
 }
@@ -146,8 +162,7 @@ void taskq_close(struct taskq *q)
         return;
     renew_stop(q);
     say_the_rest(q);
-    if (q->fd >= 0)
-        close(q->fd);
+    channel_close(&q->channel);
     if (q->wake >= 0)
         close(q->wake);
     if (q->renew_wake >= 0)
@@ -166,6 +181,7 @@ void taskq_close(struct taskq *q)
     free(q->address_text);
     free(q->client);
     token_drop(q->token);
+    tls_context_free(q->tls);
     pthread_cond_destroy(&q->renew_cond);
     pthread_mutex_destroy(&q->lock);
     free(q);
@@ -205,5 +221,5 @@ void taskq_interrupt(struct taskq *q)
 
 int taskq_fd(const struct taskq *q)
 {
-    return q->fd;
+    return q->channel.fd;
 }

@@ -1,11 +1,13 @@
 // The inside of a handle, for the library's own files.
 //
 // Threads: the caller's thread owns everything but what stands under `lock`; the renewing thread touches only
-// that. The caller's thread alone replaces `fd`, under the lock, so it may read it without.
+// that. The caller's thread alone replaces `channel`, under the lock, so it may read it without; through TLS
+// it also receives under the lock.
 #ifndef CLIENT_HANDLE_H
 #define CLIENT_HANDLE_H
 
 #include "client/address.h"
+#include "client/channel.h"
 #include "client/flight.h"
 #include "client/future.h"
 #include "client/lease_table.h"
@@ -26,10 +28,11 @@ struct taskq {
     struct address address;
     bool unusable; // taskq_open() failed for good
     char *address_text;
-    char *client; // NULL: not said
-    char *token;  // NULL: there is none
-    int64_t connect_ns;
-    int64_t reply_ns; // negative: no bound
+    char *client;            // NULL: not said
+    char *token;             // NULL: there is none
+    struct tls_context *tls; // NULL: plain
+    int64_t connect_ns;      // negative: no bound
+    int64_t reply_ns;        // negative: no bound
     size_t max_reply;
 
     int wake; // an eventfd: taskq_interrupt()
@@ -41,6 +44,7 @@ struct taskq {
 
     struct buffer in; // what was read: in_at … in.len is not taken yet, up to in_seen there is no line end
     size_t in_at, in_seen;
+    bool unread;  // there may be more to read than poll() sees
     bool heard;   // the daemon has answered something on this connection
     bool settled; // after a loss: what was in flight has its fate
 
@@ -56,7 +60,7 @@ struct taskq {
     struct taskq_text error_data;
 
     pthread_mutex_t lock;
-    int fd;            // -1: not connected
+    struct channel channel;
     struct buffer out; // what is not sent yet, from out_at on
     size_t out_at;
     uint64_t queued, sent; // bytes of this connection

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_SIZE 65536
@@ -27,9 +27,8 @@ void link_lose(struct taskq *q, const char *why)
     if (q->farewell.len == 0)
         farewell(q, why);
     pthread_mutex_lock(&q->lock);
-    if (q->fd >= 0)
-        close(q->fd);
-    q->fd = -1;
+    channel_close(&q->channel);
+    q->unread = false;
     buffer_clear(&q->out);
     q->out_at = 0;
     renew_connection_lost(q);
@@ -45,7 +44,7 @@ void link_discard(struct taskq *q)
 
 void link_settle(struct taskq *q)
 {
-    if (q->fd >= 0 || q->settled)
+    if (q->channel.fd >= 0 || q->settled)
         return;
     flight_doom_all(&q->flight, q->sent);
     link_discard(q);
@@ -58,22 +57,28 @@ static bool gone_quietly(struct taskq *q)
 {
     if (q->flight.live > q->flight.fated || q->in.len > q->in_at)
         return false;
-    char byte;
-    ssize_t n = recv(q->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    pthread_mutex_lock(&q->lock);
+    bool gone = channel_gone(&q->channel);
+    pthread_mutex_unlock(&q->lock);
+    return gone;
 }
 
-// Says who this is, before all else. It asks for no reply, so nothing waits for it: if the daemon knows no
-// such token, it says so to the requests that follow.
-static void authenticate(struct taskq *q)
+void link_write_auth(const struct taskq *q, struct buffer *b)
 {
     if (q->token == NULL)
         return;
+    json_write_raw(b, "{\"jsonrpc\":\"2.0\",\"method\":\"auth\",\"params\":{\"token\":");
+    json_write_string(b, slice_of(q->token));
+    json_write_raw(b, "}}\n");
+}
+
+// It asks for no reply, so nothing waits for it: if the daemon knows no such token, it says so to the
+// requests that follow.
+static void authenticate(struct taskq *q)
+{
     struct buffer b = BUFFER_INIT;
-    json_write_raw(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"auth\",\"params\":{\"token\":");
-    json_write_string(&b, slice_of(q->token));
-    json_write_raw(&b, "}}\n");
-    if (!b.failed)
+    link_write_auth(q, &b);
+    if (!b.failed && b.len > 0)
         link_notify(q, (struct slice){b.data, b.len});
     if (b.data != NULL)
         explicit_bzero(b.data, b.len);
@@ -100,33 +105,59 @@ static void drain_wake(struct taskq *q)
         ;
 }
 
+enum taskq_error link_dial(const struct taskq *q, struct channel *out, int64_t deadline, int wake,
+                           char why[TLS_WHY])
+{
+    const char *lookup;
+    struct channel c = {.fd = address_connect(&q->address, deadline, wake, &lookup)};
+    enum taskq_error e = TASKQ_OK;
+    if (c.fd < 0) {
+        bool lacking = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+        e = errno == ECANCELED ? TASKQ_REQUEST_CANCELLED : lacking ? TASKQ_SYSTEM : TASKQ_NO_DAEMON;
+        snprintf(why, TLS_WHY, "%s", lookup != NULL ? lookup : strerror(errno));
+        return e;
+    }
+    if (q->tls != NULL)
+        e = tls_connect(&c.tls, q->tls, c.fd, deadline, wake, why);
+    if (e == TASKQ_OK)
+        *out = c;
+    else
+        channel_close(&c);
+    return e;
+}
+
+static enum taskq_error fail_to_connect(struct taskq *q, enum taskq_error e, const char *why)
+{
+    switch (e) {
+    case TASKQ_REQUEST_CANCELLED:
+        drain_wake(q);
+        return handle_fail(q, e, "interrupted while connecting to %s", q->address_text);
+    case TASKQ_TLS:
+        return handle_fail(q, e, "no TLS with %s: %s", q->address_text, why);
+    default:
+        return handle_fail(q, e, "no daemon at %s (%s)", q->address_text, why);
+    }
+}
+
 enum taskq_error link_ensure(struct taskq *q, bool interruptible)
 {
     if (q->unusable)
         return handle_fail(q, TASKQ_USAGE, "this handle was never open");
-    if (q->fd >= 0 && !gone_quietly(q))
+    if (q->channel.fd >= 0 && !gone_quietly(q))
         return TASKQ_OK;
-    if (q->fd >= 0)
+    if (q->channel.fd >= 0)
         link_lose(q, "the daemon closed it");
     receive_absorb(q);
     link_settle(q);
 
-    const char *why;
-    int fd = address_connect(&q->address, q->connect_ns < 0 ? -1 : clock_ns() + q->connect_ns,
-                             interruptible ? q->wake : -1, &why);
-    if (fd < 0 && errno == ECANCELED) {
-        drain_wake(q);
-        return handle_fail(q, TASKQ_REQUEST_CANCELLED, "interrupted while connecting to %s", q->address_text);
-    }
-    if (fd < 0) {
-        enum taskq_error e = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
-                                 ? TASKQ_SYSTEM
-                                 : TASKQ_NO_DAEMON;
-        return handle_fail(q, e, "no daemon at %s (%s)", q->address_text,
-                           why != NULL ? why : strerror(errno));
-    }
+    char why[TLS_WHY];
+    struct channel c;
+    enum taskq_error e = link_dial(q, &c, q->connect_ns < 0 ? -1 : clock_ns() + q->connect_ns,
+                                   interruptible ? q->wake : -1, why);
+    if (e != TASKQ_OK)
+        return fail_to_connect(q, e, why);
     pthread_mutex_lock(&q->lock);
-    q->fd = fd;
+    q->channel = c;
     q->queued = q->sent = 0;
     pthread_mutex_unlock(&q->lock);
     buffer_clear(&q->farewell);
@@ -149,7 +180,7 @@ static void make_room(struct taskq *q)
 bool link_send_locked(struct taskq *q)
 {
     while (q->out_at < q->out.len) {
-        ssize_t n = send(q->fd, q->out.data + q->out_at, q->out.len - q->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = channel_send(&q->channel, q->out.data + q->out_at, q->out.len - q->out_at);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
@@ -166,7 +197,51 @@ bool link_send_locked(struct taskq *q)
     return true;
 }
 
-// Reads what is there. False: the connection was lost.
+// The connection broke with this errno.
+static void lose_broken(struct taskq *q, int error)
+{
+    bool refused;
+    struct flight_entry *e;
+    const char *why = channel_fault(&q->channel, error, &refused);
+    if (refused && !q->heard) // who this is was not accepted, so nothing of what was asked was done
+        while ((e = flight_largest(&q->flight)) != NULL)
+            flight_doom(&q->flight, e, TASKQ_TLS);
+    link_lose(q, why);
+}
+
+// What TLS answers a plain line with is an alert or a handshake, which no line begins with.
+static bool spoken_to_in_tls(const struct taskq *q)
+{
+    const unsigned char *in = (const unsigned char *)q->in.data;
+    return q->tls == NULL && !q->heard && q->in_at == 0 && q->in.len >= 3 && in[0] >= 0x14 && in[0] <= 0x17 &&
+           in[1] == 3;
+}
+
+static void lose_at_end(struct taskq *q)
+{
+    struct flight_entry *e;
+    bool tls = spoken_to_in_tls(q);
+    while (tls && (e = flight_largest(&q->flight)) != NULL)
+        flight_doom(&q->flight, e, TASKQ_TLS);
+    link_lose(q,
+              tls ? "TLS is spoken there: the address begins with taskqs:// then" : "the daemon closed it");
+    if (tls)
+        link_discard(q);
+}
+
+static ssize_t receive_bytes(struct taskq *q, char *to, size_t len)
+{
+    if (q->tls == NULL)
+        return channel_recv(&q->channel, to, len);
+    pthread_mutex_lock(&q->lock);
+    ssize_t n = channel_recv(&q->channel, to, len);
+    int error = errno;
+    pthread_mutex_unlock(&q->lock);
+    errno = error;
+    return n;
+}
+
+// Reads what is there; through TLS all of it, up to a bound. False: the connection was lost.
 static bool read_some(struct taskq *q)
 {
     if (q->in_at > 0) {
@@ -175,22 +250,29 @@ static bool read_some(struct taskq *q)
         q->in_seen -= q->in_at;
         q->in_at = 0;
     }
-    for (;;) {
+    q->unread = false;
+    for (size_t got = 0;;) {
         if (q->in.cap - q->in.len < READ_SIZE / 2 && !buffer_reserve(&q->in, READ_SIZE)) {
             link_lose(q, "there is no memory for the reply");
             return false;
         }
-        ssize_t n = recv(q->fd, q->in.data + q->in.len, q->in.cap - q->in.len, MSG_DONTWAIT);
+        ssize_t n = receive_bytes(q, q->in.data + q->in.len, q->in.cap - q->in.len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return true;
         if (n <= 0) {
-            link_lose(q, n == 0 ? "the daemon closed it" : strerror(errno));
+            if (n < 0)
+                lose_broken(q, errno);
+            else
+                lose_at_end(q);
             return false;
         }
         q->in.len += (size_t)n;
-        return true;
+        got += (size_t)n;
+        q->unread = q->tls != NULL;
+        if (!q->unread || got >= READ_SIZE)
+            return true;
     }
 }
 
@@ -201,13 +283,13 @@ static void lose_after_reading(struct taskq *q, int error)
     do
         before = q->in.len - q->in_at;
     while (read_some(q) && q->in.len - q->in_at > before);
-    if (q->fd >= 0)
-        link_lose(q, strerror(error));
+    if (q->channel.fd >= 0)
+        lose_broken(q, error);
 }
 
 bool link_flush(struct taskq *q)
 {
-    if (q->fd < 0)
+    if (q->channel.fd < 0)
         return false;
     pthread_mutex_lock(&q->lock);
     bool ok = link_send_locked(q);
@@ -226,20 +308,21 @@ enum link_event link_step(struct taskq *q, int64_t deadline, bool interruptible)
     if (deadline >= 0 && left < 0)
         left = 0;
     pthread_mutex_lock(&q->lock);
-    bool more = q->out_at < q->out.len;
+    short events = channel_events(&q->channel, q->out_at < q->out.len);
     pthread_mutex_unlock(&q->lock);
-    struct pollfd p[2] = {{.fd = q->fd, .events = (short)(POLLIN | (more ? POLLOUT : 0))},
+    struct pollfd p[2] = {{.fd = q->channel.fd, .events = events},
                           {.fd = interruptible ? q->wake : -1, .events = POLLIN}};
     // Not longer than a day at once: poll() counts milliseconds in an int.
-    int64_t ms = left < 0 ? -1 : (left + 999999) / 1000000;
+    int64_t ms = q->unread ? 0 : left < 0 ? -1 : (left + 999999) / 1000000;
     int n = poll(p, 2, ms > 86400000 ? 86400000 : (int)ms);
     if (n < 0 && errno != EINTR) {
         link_lose(q, strerror(errno));
         return LINK_LOST;
     }
-    if (n <= 0)
+    if (n <= 0 && !q->unread)
         return deadline >= 0 && clock_ns() >= deadline ? LINK_TIMEOUT : LINK_PROGRESS;
-    if (p[0].revents & ~POLLOUT)
+    // TLS may have to send before it can receive.
+    if (p[0].revents & (q->tls == NULL ? ~POLLOUT : ~0) || q->unread)
         return read_some(q) ? LINK_PROGRESS : LINK_LOST;
     if (p[1].revents != 0) {
         drain_wake(q);
@@ -272,7 +355,7 @@ bool link_line(struct taskq *q, struct slice *line)
 void link_notify(struct taskq *q, struct slice line)
 {
     pthread_mutex_lock(&q->lock);
-    if (q->fd >= 0 && buffer_reserve(&q->out, line.len)) {
+    if (q->channel.fd >= 0 && buffer_reserve(&q->out, line.len)) {
         buffer_append(&q->out, line.data, line.len);
         q->queued += line.len;
     }

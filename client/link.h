@@ -17,6 +17,15 @@ enum link_event {
 // `interruptible`: taskq_interrupt() ends it (TASKQ_REQUEST_CANCELLED). Fails the call with a sentence.
 enum taskq_error link_ensure(struct taskq *q, bool interruptible);
 
+// Makes a connection, plain or through TLS, before `deadline` (clock_ns(); negative: none); `wake`, if it is
+// not -1, ends it when it is readable. Errors, with a sentence's end in `why`: TASKQ_NO_DAEMON, TASKQ_TLS,
+// TASKQ_REQUEST_CANCELLED, TASKQ_SYSTEM, TASKQ_NO_MEMORY. Any thread.
+enum taskq_error link_dial(const struct taskq *q, struct channel *out, int64_t deadline, int wake,
+                           char why[TLS_WHY]);
+
+// Appends the line that says who this is, which comes before all else. Without a token: nothing. Any thread.
+void link_write_auth(const struct taskq *q, struct buffer *b);
+
 // Puts a request's line in the out buffer: `{"jsonrpc":"2.0","id":N` and q->request. Sends what is much;
 // while the daemon does not take it, waits, reading what it says. The connection may be lost at the end: then
 // the entry has its fate. `*request`: N. Only TASKQ_NO_MEMORY fails.

@@ -189,7 +189,7 @@ static void cancel_told(struct map *m, struct cancellation *list, size_t n)
         request_uint(q, "id", id);
         if (m->options.cancel_running)
             request_true(q, "running");
-        if (id == 0 || q->fd < 0 || call_send(q, 0, false, &list[i].request) != TASKQ_OK)
+        if (id == 0 || q->channel.fd < 0 || call_send(q, 0, false, &list[i].request) != TASKQ_OK)
             list[i].request = 0;
     }
     for (size_t i = 0; i < n; i++) {
@@ -225,7 +225,7 @@ static void cancel_all(struct map *m)
         if (list[i].f->state == FUTURE_SUBMITTED)
             call_cancel(q, list[i].f->request);
     // Then each is put, or was not; but nobody waits for a daemon that went away.
-    if (n > 0 && q->fd >= 0)
+    if (n > 0 && q->channel.fd >= 0)
         (void)futures_until(q, call_deadline(q, 0), none_submitted, q);
     for (size_t i = 0; i < n; i++)
         (void)future_was_taken_back(list[i].f);

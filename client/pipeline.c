@@ -38,7 +38,7 @@ enum taskq_error taskq_flush(struct taskq *q)
 {
     receive_forget(q);
     int64_t deadline = call_deadline(q, 0);
-    while (q->fd >= 0) {
+    while (q->channel.fd >= 0) {
         if (!link_flush(q))
             break;
         pthread_mutex_lock(&q->lock);

@@ -66,14 +66,14 @@ static enum taskq_error send_one(struct bulk *b, size_t i)
 static void fill_window(struct bulk *b)
 {
     while (!b->stopped && b->in_flight < b->window_cap && b->next < b->count) {
-        if (b->q->fd < 0 && b->in_flight > 0)
+        if (b->q->channel.fd < 0 && b->in_flight > 0)
             return; // lost: first it is seen what became of those
         if (to_send(b, &b->items[b->next])) {
-            if (b->q->fd < 0 && !b->progressed) {
+            if (b->q->channel.fd < 0 && !b->progressed) {
                 b->stopped = true;
                 return;
             }
-            if (b->q->fd < 0)
+            if (b->q->channel.fd < 0)
                 b->progressed = false;
             b->why = send_one(b, b->next);
             if (b->why != TASKQ_OK) {

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,13 +30,6 @@ static void write_touch(struct buffer *b, const struct lease *l)
 static int64_t third(const struct lease *l)
 {
     return l->lease_ms * 1000000 / 3;
-}
-
-// Whether the other end has closed, also if replies of before are still unread.
-static bool hung_up(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
 // Over the handle's own connection. Returns when to look again.
@@ -91,25 +84,43 @@ static void advance_detached(struct taskq *q, int64_t now)
 }
 
 // Sends all of it, within a second; the other side never has much to read from us.
-static bool send_all(int fd, const char *data, size_t len)
+static bool send_all(struct channel *c, const char *data, size_t len)
 {
     int64_t deadline = clock_ns() + 1000000000;
     while (len > 0) {
-        ssize_t n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = channel_send(c, data, len);
         if (n > 0) {
             data += n;
             len -= (size_t)n;
             continue;
         }
-        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        struct pollfd p = {.fd = c->fd, .events = POLLOUT};
         if ((errno != EAGAIN && errno != EINTR) || clock_ns() >= deadline || poll(&p, 1, 100) < 0)
             return false;
     }
     return true;
 }
 
+// A connection of this thread's own, on which it has said who it is.
+static bool open_spare(struct taskq *q, struct channel *spare)
+{
+    char why[TLS_WHY];
+    struct buffer b = BUFFER_INIT;
+    if (link_dial(q, spare, q->connect_ns < 0 ? -1 : clock_ns() + q->connect_ns, q->renew_wake, why) !=
+        TASKQ_OK)
+        return false;
+    link_write_auth(q, &b);
+    bool sent = !b.failed && send_all(spare, b.data, b.len);
+    if (b.data != NULL)
+        explicit_bzero(b.data, b.len);
+    buffer_release(&b);
+    if (!sent)
+        channel_close(spare);
+    return sent;
+}
+
 // Over a connection of this thread's own, `*spare`, made when it is needed. Unlocks while it does.
-static int64_t renew_elsewhere(struct taskq *q, int64_t now, int *spare)
+static int64_t renew_elsewhere(struct taskq *q, int64_t now, struct channel *spare)
 {
     struct buffer b = BUFFER_INIT;
     int64_t next;
@@ -118,18 +129,11 @@ static int64_t renew_elsewhere(struct taskq *q, int64_t now, int *spare)
         return next;
     pthread_mutex_unlock(&q->lock);
 
-    if (*spare >= 0 && hung_up(*spare)) {
-        close(*spare);
-        *spare = -1;
-    }
-    const char *why;
-    if (*spare < 0)
-        *spare = address_connect(&q->address, clock_ns() + q->connect_ns, q->renew_wake, &why);
-    bool sent = *spare >= 0 && !b.failed && send_all(*spare, b.data, b.len);
-    if (*spare >= 0 && !sent) {
-        close(*spare);
-        *spare = -1;
-    }
+    if (spare->fd >= 0 && channel_hung_up(spare))
+        channel_close(spare);
+    bool sent = !b.failed && (spare->fd >= 0 || open_spare(q, spare)) && send_all(spare, b.data, b.len);
+    if (!sent)
+        channel_close(spare);
     buffer_release(&b);
 
     pthread_mutex_lock(&q->lock);
@@ -153,15 +157,13 @@ static void wait_until(struct taskq *q, int64_t at)
 static void *renew_main(void *arg)
 {
     struct taskq *q = arg;
-    int spare = -1;
+    struct channel spare = CHANNEL_NONE;
     pthread_mutex_lock(&q->lock);
     while (!q->renewer_stop) {
         int64_t now = clock_ns();
         int64_t next = INT64_MAX;
-        if (q->leases.count > 0 && q->fd >= 0 && !hung_up(q->fd)) {
-            if (spare >= 0)
-                close(spare);
-            spare = -1;
+        if (q->leases.count > 0 && q->channel.fd >= 0 && !channel_hung_up(&q->channel)) {
+            channel_close(&spare);
             next = renew_here(q, now);
         } else if (q->leases.count > 0) {
             next = renew_elsewhere(q, now, &spare);
@@ -170,8 +172,7 @@ static void *renew_main(void *arg)
             wait_until(q, next);
     }
     pthread_mutex_unlock(&q->lock);
-    if (spare >= 0)
-        close(spare);
+    channel_close(&spare);
     return NULL;
 }
 

@@ -81,6 +81,8 @@ enum taskq_error {
     TASKQ_UNKNOWN = 7,  // the daemon's error has a code that this library does not know
     TASKQ_NOTHING = 8,  // nothing is in flight
     TASKQ_SYSTEM = 9,   // the system refused something (a thread, a descriptor)
+    TASKQ_TLS = 10,     // TLS: who answers cannot be trusted, does not speak it, speaks it where it was not
+                        // asked for, or does not accept this client's certificate; nothing was done
 
     // The daemon's.
     TASKQ_PARSE_ERROR = -32700,
@@ -139,14 +141,30 @@ struct taskq_options {
         *token_file; // its first line is the token that says who this is, which is sent first on every
                      // connection; NULL: the environment's TASKQ_TOKEN is the token, or TASKQ_TOKEN_FILE
                      // names the file, or none is sent. A file that others can read is refused
+
+    // For taskqs:// alone; with another address they are TASKQ_USAGE. What is NULL is taken from the
+    // environment. The files are PEM, and read again for a new connection when they were replaced.
+    const char *ca_file;   // the CAs of which one must have issued the daemon's certificate, or that very
+                           // certificate; NULL: TASKQ_CA, else those that the system trusts
+    const char *cert_file; // this client's certificate and those between it and its CA's, for daemons that
+                           // ask for one; NULL: TASKQ_CERT, else none
+    const char *key_file;  // its key, not encrypted, in a file that others cannot read; NULL: TASKQ_KEY,
+                           // else it stands in cert_file
+    const char *tls_name;  // the host's name or IP address that the daemon's certificate must be for; NULL:
+                           // TASKQ_TLS_NAME, else what the address says
 };
 
-// Connects to `address`: "host:port", "[IPv6]:port" (without a port: 7480) or "unix:PATH"; NULL takes the
-// environment's TASKQ_ADDR, and where that is not set or empty TASKQ_DEFAULT_ADDRESS. `options` NULL: the
-// defaults. `*q` is set whatever comes back, so that taskq_error_message() can say what was wrong (NULL only
-// if there was no memory), and the caller closes it. Errors: TASKQ_NO_DAEMON, TASKQ_USAGE (the address,
-// the token), TASKQ_SYSTEM. A handle that failed with TASKQ_NO_DAEMON may be used: each call tries to
+// Connects to `address`: "host:port", "[IPv6]:port" (without a port: 7480), "unix:PATH", or through TLS
+// "taskqs://host:port"; NULL takes the environment's TASKQ_ADDR, and where that is not set or empty
+// TASKQ_DEFAULT_ADDRESS. `options` NULL: the defaults. `*q` is set whatever comes back, so that
+// taskq_error_message() can say what was wrong (NULL only if there was no memory), and the caller closes it.
+// Errors: TASKQ_NO_DAEMON, TASKQ_TLS, TASKQ_USAGE (the address, the token, a certificate's file),
+// TASKQ_SYSTEM. A handle that failed with TASKQ_NO_DAEMON or TASKQ_TLS may be used: each call tries to
 // connect.
+//
+// TLS is 1.2 at least. The daemon's certificate must be valid, issued by who is trusted, and for the host
+// that was asked for (a subject alternative name); there is no way to leave that out, and a connection that
+// cannot be made so is not made without TLS either.
 TASKQ_API enum taskq_error taskq_open(struct taskq **q, const char *address,
                                       const struct taskq_options *options);
 

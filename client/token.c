@@ -1,17 +1,17 @@
 #include "client/token.h"
 
+#include "client/secret_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static enum taskq_error fail(char why[TOKEN_WHY], const char *file, const char *what)
 {
-    snprintf(why, TOKEN_WHY, "the token file %.250s %s", file, what);
+    secret_file_blame("token", file, what, why);
     return TASKQ_USAGE;
 }
 
@@ -31,17 +31,9 @@ static enum taskq_error keep(const char *text, size_t len, char **token, char wh
     return *token == NULL ? TASKQ_NO_MEMORY : TASKQ_OK;
 }
 
-// A group may read it, so that several programs can share it; nobody else, and only its owner may write it.
 static enum taskq_error read_open(const char *file, int fd, char **token, char why[TOKEN_WHY])
 {
     char text[TOKEN_MAX + 3] = ""; // its longest line with its end, and a NUL
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return fail(why, file, strerror(errno));
-    if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IRWXO)))
-        return fail(
-            why, file,
-            "can be read or changed by others: chmod 600 it, and take another token if they may have");
     size_t len = 0;
     for (ssize_t n = 1; n > 0 && len<sizeof text - 1; len += n> 0 ? (size_t)n : 0)
         if ((n = read(fd, text + len, sizeof text - 1 - len)) < 0 && errno != EINTR)
@@ -55,12 +47,9 @@ static enum taskq_error read_open(const char *file, int fd, char **token, char w
 
 static enum taskq_error read_file(const char *file, char **token, char why[TOKEN_WHY])
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        char what[180];
-        snprintf(what, sizeof what, "cannot be opened: %s", strerror(errno));
-        return fail(why, file, what);
-    }
+    int fd = secret_file_open("token", file, why);
+    if (fd < 0)
+        return TASKQ_USAGE;
     enum taskq_error e = read_open(file, fd, token, why);
     close(fd);
     return e;

@@ -2,12 +2,13 @@
 #ifndef CLIENT_TOKEN_H
 #define CLIENT_TOKEN_H
 
+#include "client/secret_file.h"
 #include "client/taskq.h"
 
 #include <stddef.h>
 
 #define TOKEN_MAX 255 // bytes
-#define TOKEN_WHY 512
+#define TOKEN_WHY SECRET_FILE_WHY
 
 // The token of the file, else what TASKQ_TOKEN has, else that of the file that TASKQ_TOKEN_FILE names, as a
 // new string; NULL: there is none. Errors, with a sentence in `why` that never has a token in it:

@@ -9,10 +9,20 @@
 
 const struct option options_everywhere[] = {
     {"address", 'a', OPTION_TEXT, "WHERE",
-     "the daemon: HOST:PORT, [IPv6]:PORT or unix:PATH\n(else TASKQ_ADDR, else " TASKQ_DEFAULT_ADDRESS ")"},
+     "the daemon: HOST:PORT, [IPv6]:PORT, unix:PATH, or with TLS\ntaskqs://HOST:PORT (else TASKQ_ADDR, "
+     "else\n" TASKQ_DEFAULT_ADDRESS ")"},
     {"token-file", 0, OPTION_TEXT, "FILE",
      "the file with the token that says who you are; nobody else\nmay read it (else TASKQ_TOKEN, else "
      "TASKQ_TOKEN_FILE)"},
+    {"ca", 0, OPTION_TEXT, "FILE",
+     "with TLS: the certificates of the CAs to trust (else\nTASKQ_CA, else the system's)"},
+    {"cert", 0, OPTION_TEXT, "FILE",
+     "with TLS: your certificate, where the daemon asks for one\n(else TASKQ_CERT)"},
+    {"key", 0, OPTION_TEXT, "FILE",
+     "its key; nobody else may read it (else TASKQ_KEY, else it\nis in the file of the certificate)"},
+    {"tls-name", 0, OPTION_TEXT, "NAME",
+     "with TLS: what the daemon's certificate must be for (else\nTASKQ_TLS_NAME, else the host of "
+     "--address)"},
     {"json", 0, OPTION_FLAG, NULL, "for programs: JSON, one document a line"},
     {"help", 'h', OPTION_FLAG, NULL, "this text"},
     {"version", 'V', OPTION_FLAG, NULL, "the version"},
@@ -93,12 +103,36 @@ static void join_rest(struct arguments *a)
     a->rest = NULL;
 }
 
-// Through the environment, so that connections that a command makes by itself and commands that it runs have
-// it, too. False: no memory.
-static bool take_token_file(const struct cli *c)
+// Options that go through the environment, so that connections that a command makes by itself and commands
+// that it runs have them, too.
+static const struct {
+    const char *option, *variable;
+    const char *instead; // of this, which would count more; NULL: of none
+} inherited[] = {{"token-file", "TASKQ_TOKEN_FILE", "TASKQ_TOKEN"},
+                 {"ca", "TASKQ_CA", NULL},
+                 {"cert", "TASKQ_CERT", NULL},
+                 {"key", "TASKQ_KEY", NULL},
+                 {"tls-name", "TASKQ_TLS_NAME", NULL}};
+
+// False: no memory.
+static bool pass_on(const struct cli *c)
 {
-    const struct option_value *file = option_get(&c->args, "token-file");
-    return !file->given || (setenv("TASKQ_TOKEN_FILE", file->text, 1) == 0 && unsetenv("TASKQ_TOKEN") == 0);
+    for (size_t i = 0; i < sizeof(inherited) / sizeof(inherited[0]); i++) {
+        const struct option_value *v = option_get(&c->args, inherited[i].option);
+        if (!v->given)
+            continue;
+        if (setenv(inherited[i].variable, v->text, 1) < 0)
+            return false;
+        if (inherited[i].instead != NULL)
+            unsetenv(inherited[i].instead);
+    }
+    return true;
+}
+
+static const char *text_of(const struct cli *c, const char *option)
+{
+    const struct option_value *v = option_get(&c->args, option);
+    return v->given ? v->text : NULL;
 }
 
 static int run(struct cli *c)
@@ -108,12 +142,16 @@ static int run(struct cli *c)
     int code = check_count(c);
     if (code != EXIT_DONE)
         return code;
-    if (!take_token_file(c))
+    if (!pass_on(c))
         return EXIT_BROKEN;
     if (!c->command->offline) {
-        struct taskq_options options = {.client = "taskq " TASKQ_VERSION, .patience = PATIENCE};
-        const struct option_value *address = option_get(&c->args, "address");
-        enum taskq_error e = taskq_open(&c->q, address->given ? address->text : NULL, &options);
+        struct taskq_options options = {.client = "taskq " TASKQ_VERSION,
+                                        .patience = PATIENCE,
+                                        .ca_file = text_of(c, "ca"),
+                                        .cert_file = text_of(c, "cert"),
+                                        .key_file = text_of(c, "key"),
+                                        .tls_name = text_of(c, "tls-name")};
+        enum taskq_error e = taskq_open(&c->q, text_of(c, "address"), &options);
         if (e != TASKQ_OK)
             return cli_fail(c, e);
     }

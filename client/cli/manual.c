@@ -86,6 +86,20 @@ static void print_command(const struct command *c)
     print_options(c->options);
 }
 
+static const struct {
+    const char *name, *text;
+} variables[] = {
+    {"TASKQ_ADDR", "The daemon, where --address does not say it."},
+    {"TASKQ_TOKEN", "The token that says who you are."},
+    {"TASKQ_TOKEN_FILE",
+     "A file whose first line is the token, where neither --token-file nor TASKQ_TOKEN is given."},
+    {"TASKQ_CA", "As --ca, where the address is one with TLS; so are the next three."},
+    {"TASKQ_CERT", "As --cert."},
+    {"TASKQ_KEY", "As --key."},
+    {"TASKQ_TLS_NAME", "As --tls-name."},
+    {"NO_COLOR", "If it is set, there are no colours on a terminal."},
+};
+
 void manual_print(void)
 {
     puts(".TH TASKQ 1 \"\" \"taskq " TASKQ_VERSION "\" \"User Commands\"\n"
@@ -106,15 +120,12 @@ void manual_print(void)
         print_text(exit_texts[i].text);
         putchar('\n');
     }
-    puts(".SH ENVIRONMENT\n"
-         ".TP\n.B TASKQ_ADDR\n"
-         "The daemon, where\n.B \\-\\-address\ndoes not say it.\n"
-         ".TP\n.B TASKQ_TOKEN\n"
-         "The token that says who you are.\n"
-         ".TP\n.B TASKQ_TOKEN_FILE\n"
-         "A file whose first line is the token, where neither\n.B \\-\\-token\\-file\nnor\n.B "
-         "TASKQ_TOKEN\nis given.\n"
-         ".TP\n.B NO_COLOR\nIf it is set, there are no colours on a terminal.\n"
-         ".SH SEE ALSO\n"
+    puts(".SH ENVIRONMENT");
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
+        printf(".TP\n.B %s\n", variables[i].name);
+        print_text(variables[i].text);
+        putchar('\n');
+    }
+    puts(".SH SEE ALSO\n"
          ".BR taskqd (8),\n.BR taskqd.conf (5),\n.BR taskq (3)");
 }

@@ -74,7 +74,7 @@ static void write_error(struct buffer *b, const struct child_end *end)
 static bool connection_failed(enum taskq_error e)
 {
     return e == TASKQ_NO_DAEMON || e == TASKQ_LOST || e == TASKQ_UNSENT || e == TASKQ_DRAINING ||
-           e == TASKQ_OVERLOADED || e == TASKQ_STORE_FAILED;
+           e == TASKQ_OVERLOADED || e == TASKQ_STORE_FAILED || e == TASKQ_TLS;
 }
 
 // Waits before the next try, longer each time; ends early when the work does.
