@@ -57,11 +57,11 @@ class Executors(support.Case):
         self.assertIn("raise Trouble(*args)", str(error.__cause__))
 
     def test_an_exception_that_cannot_be_made_here(self):
-        made = taskq.executor._functions.exception_of("attempts", {"type": "no.such:Thing", "message": "x"}, False)
+        made = taskq._functions.exception_of("attempts", {"type": "no.such:Thing", "message": "x"}, False)
         self.assertIsInstance(made, taskq.RemoteError)
         self.assertEqual(made.type, "no.such:Thing")
         # Whatever else can be imported is not called.
-        made = taskq.executor._functions.exception_of("attempts", {"type": "os:system", "args": ["false"]}, False)
+        made = taskq._functions.exception_of("attempts", {"type": "os:system", "args": ["false"]}, False)
         self.assertIsInstance(made, taskq.RemoteError)
 
     def test_map(self):
@@ -77,7 +77,8 @@ class Executors(support.Case):
         open(path, "w").close()
 
     def test_pickle(self):
-        executor = taskq.Executor(self.executor.queue, url=self.shared, serializer="pickle")
+        executor = taskq.Executor(1, url=self.shared, serializer="pickle")
+        self.addCleanup(executor.shutdown)
         self.assertEqual(executor.submit(work.complex_back, (1, "x")).result(support.PATIENCE), {(1, "x"): {1, 2}})
         error = executor.submit(work.raises, {1}).exception(support.PATIENCE)
         self.assertEqual((type(error), error.args), (work.Trouble, ({1},)))

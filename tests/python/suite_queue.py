@@ -79,8 +79,7 @@ def suite():
 
 class Suite(unittest.TestCase):
     def test_the_interpreters_own(self):
-        if test_queue is None:
-            self.skipTest("this interpreter's test.test_queue is not installed")
+        support.use_interpreter_with("test.test_queue")
         with lib.Daemon() as daemon:
             client = taskq.Client(daemon.address)
             taskq.client._shared[taskq.client._wire.address_text(None)] = client  # for queues that name no daemon

@@ -17,6 +17,7 @@ import lib  # noqa: E402
 import taskq  # noqa: E402
 import taskq.worker  # noqa: E402
 
+SYSTEM = "/usr/bin/python3"
 PATIENCE = lib.PATIENCE
 # For the programs that tests start.
 ENVIRONMENT = dict(os.environ, PYTHONPATH=os.pathsep.join([os.path.abspath(PACKAGE), HERE]),
@@ -34,6 +35,20 @@ def wait_for(condition, what="it"):
         if time.monotonic() > deadline:
             raise AssertionError("%s does not come" % what)
         pause.wait(0.005)
+
+
+def content(path):
+    """Of a file that is there, else nothing."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def alive(pid):
+    """Whether there is such a process, and it is not only waiting to be noticed."""
+    return content("/proc/%d/stat" % pid).rpartition(")")[2].strip()[:1] not in ("", "Z")
 
 
 def in_thread(function, *args):
@@ -65,6 +80,19 @@ def in_thread(function, *args):
 def run_python(*arguments, **more):
     return subprocess.run([sys.executable, *arguments], env=ENVIRONMENT, timeout=PATIENCE * 3, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+
+def use_interpreter_with(module):
+    """Goes on under the system's interpreter if this one's own test suite is not installed and that one's is; skips the
+    test if neither is."""
+    try:
+        __import__(module)
+    except ImportError:
+        if sys.executable != SYSTEM and not subprocess.run(
+                [SYSTEM, "-c", "import " + module], stderr=subprocess.DEVNULL).returncode:
+            sys.stdout.flush()
+            os.execv(SYSTEM, [SYSTEM, *sys.argv])
+        raise unittest.SkipTest("%s is not installed" % module)
 
 
 class Case(unittest.TestCase):

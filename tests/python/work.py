@@ -1,6 +1,8 @@
 """Functions that the executor's tests have run by workers."""
 
 import os
+import signal
+import sys
 import threading
 
 import taskq
@@ -40,3 +42,54 @@ def send(to, times=1):
     if not to:
         raise Trouble("to whom?")
     return [to] * times
+
+
+def nothing():
+    pass
+
+
+def double(n):
+    return 2 * n
+
+
+def even(n):
+    if n % 2:
+        raise Trouble("odd")
+    return n
+
+
+def wait_or_double(given):
+    return wait_for_file(given) if isinstance(given, str) else 2 * given
+
+
+def wait_or_raise(path):
+    if path is None:
+        raise Trouble
+    return wait_for_file(path)
+
+
+_initialized = "not"
+
+
+def initialize(what):
+    global _initialized
+    _initialized = what
+
+
+def initialized(_):
+    return _initialized
+
+
+def say_pid_and_wait(path):
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(str(os.getpid()))
+    os.rename(path + ".new", path)
+    threading.Event().wait()
+
+
+def kill_me(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave():
+    sys.exit("not the worker")

@@ -4,9 +4,11 @@ from .client import Client
 from .errors import (
     Cancelled, Closed, Draining, Empty, Failed, Forbidden, Full, InternalError, InvalidParams, InvalidRequest, Lost,
     MethodNotFound, NoDaemon, NotFound, NotHttp, NotReserved, Overloaded, ParseError, ProtocolError, RemoteError,
-    RemoteTraceback, RequestCancelled, ShutDown, StoreFailed, TaskqError, Timeout, TooLarge, Unauthorized,
+    RemoteTraceback, RequestCancelled, ShutDown, StoreFailed, TaskqError, Timeout, TooLarge, Unauthorized, WorkerDied,
 )
-from .executor import Executor, Future
+from ._futures import Future
+from .executor import Executor
+from .pools import AsyncResult, Pool, ThreadPool
 from .queues import JoinableQueue, LifoQueue, PriorityQueue, Queue, SimpleQueue
 from .tasks import Pending, Task, task
 

@@ -65,6 +65,10 @@ class Connection:
         self.generation += 1
         self._start_afresh()
 
+    def environment(self) -> Dict[str, str]:
+        """What makes another process of ours connect as this one does; its address is not in it."""
+        return {"TASKQ_TOKEN": self._token} if self._token else {}
+
     # ---- connecting
 
     @property

@@ -5,18 +5,38 @@ import importlib
 import pickle
 import sys
 import traceback
+import types
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from . import _wire, errors
 
 
+in_worker = False  # whether this process is one that an executor started for itself
+_MOST_NAMES = 1000
+_names: Dict[Any, str] = {}  # of plain functions: any other may hold on to the object that it belongs to
+
+
 def name_of(function: Callable[..., Any]) -> str:
-    """"module:qualified.name", by which a worker finds it again."""
+    """"module:qualified.name", by which a worker finds it again; TypeError where it would not find this very one."""
+    plain = type(function) is types.FunctionType
+    known = _names.get(function) if plain else None
+    if known is not None:
+        return known
     function = getattr(function, "__wrapped_task__", function)
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    if not module or not name or "<" in name:
+    module, path = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if not module or not path or "<" in path or not _is_there(function, module, path):
         raise TypeError("a job's function must be found by its name in a module: %r cannot" % (function,))
-    return "%s:%s" % (module, name)
+    name = "%s:%s" % (module, path)
+    if plain and len(_names) < _MOST_NAMES:
+        _names[function] = name
+    return name
+
+
+def _is_there(function: Any, module: str, path: str) -> bool:
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found is not None and getattr(found, "__wrapped_task__", found) == function
 
 
 def _b64(value: Any) -> str:
@@ -27,26 +47,45 @@ def _unb64(text: str) -> Any:
     return pickle.loads(base64.b64decode(text))
 
 
-def job_body(name: str, args: Sequence[Any], kwargs: Dict[str, Any], pickled: bool) -> bytes:
-    if pickled:
-        return _wire.encode({"call": name, "pickle": _b64((tuple(args), kwargs))})
-    return _wire.encode({"call": name, "args": list(args), "kwargs": kwargs} if kwargs
-                        else {"call": name, "args": list(args)})
+def _pack(function: Callable[..., Any], given: Any) -> Tuple[Optional[str], str]:
+    """What cannot be named can still be pickled: a method of an object, for one."""
+    try:
+        name = name_of(function)
+    except TypeError:
+        return None, _b64((function, given))
+    return name, _b64((None, given))
 
 
-def chunk_body(name: str, chunk: Iterable[Sequence[Any]], pickled: bool) -> bytes:
+def _unpack(name: Optional[str], text: str, finder: "Finder") -> Tuple[Callable[..., Any], Any]:
+    function, given = _unb64(text)
+    return finder.find(name) if name is not None else function, given
+
+
+def job_body(function: Callable[..., Any], args: Sequence[Any], kwargs: Dict[str, Any], pickled: bool) -> bytes:
+    """A job that calls it once."""
     if pickled:
-        return _wire.encode({"call": name, "chunk": _b64([tuple(args) for args in chunk])})
-    return _wire.encode({"call": name, "chunk": [list(args) for args in chunk]})
+        name, given = _pack(function, (tuple(args), kwargs))
+        return _wire.encode({"call": name, "pickle": given})
+    return _wire.encode({"call": name_of(function), "args": list(args), **({"kwargs": kwargs} if kwargs else {})})
+
+
+def chunk_body(function: Callable[..., Any], chunk: Iterable[Sequence[Any]], pickled: bool) -> bytes:
+    """A job that calls it once for each of the chunk's arguments; its result is the list of theirs."""
+    if pickled:
+        name, given = _pack(function, [tuple(args) for args in chunk])
+        return _wire.encode({"call": name, "chunk": given})
+    return _wire.encode({"call": name_of(function), "chunk": [list(args) for args in chunk]})
 
 
 class Finder:
     """Finds functions in the modules that a worker was started for, and in what is below them: in no other, since who
-    may put jobs may not thereby call whatever is installed. `anything`: in all."""
+    may put jobs may not thereby call whatever is installed. `anything`: in all. `pickles`: it takes what was pickled,
+    which can call anything as well."""
 
-    def __init__(self, modules: Sequence[str], anything: bool = False) -> None:
+    def __init__(self, modules: Sequence[str], anything: bool = False, pickles: bool = False) -> None:
         self._modules = list(modules)
         self._anything = anything
+        self.pickles = pickles
         self._found: Dict[str, Callable[..., Any]] = {}
 
     def find(self, name: str) -> Callable[..., Any]:
@@ -73,20 +112,21 @@ def run(body: Any, finder: Finder) -> Tuple[bool, bytes]:
     try:
         if not isinstance(body, dict) or "call" not in body:
             raise ValueError("this is no call of a function")
-        function = finder.find(body["call"])
-        chunk = body.get("chunk")
+        chunk, name = body.get("chunk"), body["call"]
+        pickled = "pickle" in body or isinstance(chunk, str)
+        if pickled and not finder.pickles:
+            pickled = False
+            raise PermissionError("this worker takes nothing that was pickled: it was started without --pickle")
         if chunk is not None:
-            pickled = isinstance(chunk, str)
-            result: Any = [function(*args) for args in (_unb64(chunk) if pickled else chunk)]
-        elif "pickle" in body:
-            pickled = True
-            args, kwargs = _unb64(body["pickle"])
+            function, chunk = _unpack(name, chunk, finder) if pickled else (finder.find(name), chunk)
+            result: Any = [function(*args) for args in chunk]
+        elif pickled:
+            function, (args, kwargs) = _unpack(name, body["pickle"], finder)
             result = function(*args, **kwargs)
         else:
-            kwargs = body.get("kwargs")
-            result = function(*body["args"], **kwargs) if kwargs else function(*body["args"])
+            result = finder.find(name)(*body["args"], **body.get("kwargs", {}))
         return True, _wire.encode({"pickle": _b64(result)} if pickled else result)
-    except Exception as error:
+    except BaseException as error:  # an exit as well: it is the function's, not the worker's
         return False, error_text(error, pickled)
 
 
@@ -132,6 +172,8 @@ def exception_of(reason: Optional[str], said: Any, pickled: bool) -> BaseExcepti
         if said.get("traceback"):
             made.__cause__ = errors.RemoteTraceback(str(said["traceback"]))
         return made
+    if reason == "lost":
+        return errors.WorkerDied("the worker that ran the job is gone", {"reason": reason, "error": said})
     return errors.Failed("the job is dead (%s): %s" % (reason, said), {"reason": reason, "error": said})
 
 
@@ -141,7 +183,7 @@ def _make(name: str, args: Optional[List[Any]]) -> Optional[BaseException]:
         kind: Any = sys.modules.get(module) or importlib.import_module(module)
         for part in path.split("."):
             kind = getattr(kind, part)
-        if args is not None and isinstance(kind, type) and issubclass(kind, Exception):
+        if args is not None and isinstance(kind, type) and issubclass(kind, BaseException):
             return kind(*args)
     except Exception:
         pass

@@ -207,6 +207,10 @@ class RemoteError(TaskqError):
         self.type: str = str(self.data.get("type", ""))
 
 
+class WorkerDied(Failed, concurrent.futures.BrokenExecutor):
+    """The process that ran the job ended before the job did, or no process can be had that would run it."""
+
+
 class RemoteTraceback(Exception):
     """The traceback of where an exception was raised, as text: the cause of the exception here."""
 

@@ -42,7 +42,7 @@ class Task:
 
     def delay(self, *args: Any, **kwargs: Any) -> Pending:
         client = client_of(self._url)
-        body = _functions.job_body(_functions.name_of(self.__wrapped_task__), args, kwargs, self._pickled)
+        body = _functions.job_body(self.__wrapped_task__, args, kwargs, self._pickled)
         options: Any = self._options
         return Pending(client, client.submit(self.queue, _wire.decode(body.decode()), **options)["id"], self._pickled)
 
