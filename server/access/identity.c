@@ -106,12 +106,8 @@ void identity_write(struct buffer *b, const struct identity *i)
 
 void identity_write_grants(struct buffer *b, const struct identity *i)
 {
-    if (!i) {
-        json_write_raw(b, "null");
-        return;
-    }
     json_write_raw(b, "[");
-    for (size_t g = 0; g < i->grant_count; g++) {
+    for (size_t g = 0; i && g < i->grant_count; g++) {
         json_write_comma(b);
         json_write_raw(b, "{\"pattern\":");
         json_write_bytes(b, slice_of(i->grants[g].pattern));

@@ -71,7 +71,8 @@ bool access_equal(const struct access *a, const struct access *b);
 // Appends it as an object of kind and name; NULL: null.
 void identity_write(struct buffer *b, const struct identity *i);
 
-// Appends what it may do, as an array of objects of pattern and roles; NULL, who may do everything: null.
+// Appends what it may do, as an array of objects of pattern and roles; NULL, who may do nothing: an
+// empty one.
 void identity_write_grants(struct buffer *b, const struct identity *i);
 
 // Roles that it has on this queue; on all queues there can be.

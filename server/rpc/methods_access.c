@@ -64,8 +64,6 @@ static bool auth_step(struct task *t)
     }
     json_write_raw(&t->out, "{\"identity\":");
     identity_write(&t->out, who);
-    json_write_key(&t->out, "grants");
-    identity_write_grants(&t->out, who);
     json_write_raw(&t->out, "}");
     return true;
 }

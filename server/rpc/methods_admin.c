@@ -1,4 +1,5 @@
 // hello, ping, pool, backup, $/cancelRequest.
+#include "server/access/identity.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/reply.h"
@@ -44,7 +45,14 @@ static bool hello_step(struct task *t)
     json_write_uint(b, rpc->max_subscriptions);
     json_write_raw(b, ",\"max\":");
     json_write_uint(b, GET_MAX);
-    json_write_raw(b, "}}");
+    json_write_raw(b, "},\"identity\":");
+    identity_write(b, t->session->who);
+    json_write_raw(b, ",\"grants\":");
+    if (t->session->dispatch->access)
+        identity_write_grants(b, t->session->who);
+    else
+        json_write_raw(b, "null");
+    json_write_raw(b, "}");
     return true;
 }
 

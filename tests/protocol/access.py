@@ -271,17 +271,26 @@ class Access(Case):
     def test_without_identities_everybody_may_do_everything(self):
         daemon = self.start("")
         client = self.connect(daemon)
-        self.assertEqual(client.call("auth", token="any"), {"identity": None, "grants": None})
+        self.assertEqual(client.call("auth", token="any"), {"identity": None})
         self.assertEqual(client.call("drop", queue="q")["count"] if client.call("put", queue="q", body=0) else None, 1)
         self.assertEqual(client.call("stats")["auth_failures"], 0)
+        told = client.call("hello")
+        self.assertEqual((told["identity"], told["grants"]), (None, None))
+
+    def test_hello_says_who_the_client_is_and_what_it_may_do(self):
+        client = self.connect(self.start(SUPER))
+        told = client.call("hello")
+        self.assertEqual((told["identity"], told["grants"]), (None, []))
+        client.call("auth", token=SECRET)
+        told = client.call("hello")
+        self.assertEqual((told["identity"], told["grants"]), ({"kind": "token", "name": "super"}, [{"pattern": "*", "roles": list(ROLES)}]))
 
     def test_auth_and_what_follows_may_be_sent_at_once(self):
         daemon = self.start(SUPER)
         client = self.connect(daemon)
         client.send(lib.request_text(1, "auth", {"token": SECRET}) + "\n" + lib.request_text(2, "put", {"queue": "q", "body": 1})
                     + "\n[" + lib.request_text(3, "put", {"queue": "q", "body": 1}) + "]\n")
-        self.assertEqual(client.answer(1), {"identity": {"kind": "token", "name": "super"},
-                                            "grants": [{"pattern": "*", "roles": list(ROLES)}]})
+        self.assertEqual(client.answer(1), {"identity": {"kind": "token", "name": "super"}})
         self.assertIn("id", client.answer(2))
         self.assertEqual(client.reply()[0]["id"], 3)
 

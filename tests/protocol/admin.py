@@ -24,7 +24,7 @@ class Admin(lib.ProtocolTest):
     def test_hello(self):
         c = self.connect()
         hello = c.call("hello", client="somebody")
-        self.assertEqual(set(hello), {"name", "version", "protocol", "durability", "limits"})
+        self.assertEqual(set(hello), {"name", "version", "protocol", "durability", "limits", "identity", "grants"})
         self.assertEqual((hello["name"], hello["protocol"], hello["durability"]), ("taskqd", 1, "memory"))
         self.assertEqual(c.call("hello", client="x" * 255), hello)
 

@@ -35,7 +35,7 @@ START_TEST(grants_are_written_as_they_were_given)
     identity_write_grants(&b, NULL);
     buffer_append_byte(&b, '\0');
     ck_assert_str_eq(b.data, "[{\"pattern\":\"mail.*\",\"roles\":[\"put\",\"admin\"]},"
-                             "{\"pattern\":\"a\\\"b\",\"roles\":[]}]null");
+                             "{\"pattern\":\"a\\\"b\",\"roles\":[]}][]");
     buffer_release(&b);
     access_release(&a);
 }
