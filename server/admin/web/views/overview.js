@@ -1,0 +1,151 @@
+// Whether the system is healthy and what is stuck, what goes through it and what lies in it.
+import { attribute, el, keep, queueHref, queueLink, name, say, show } from "../dom.js";
+import { age, bytes, count, many, rate, short } from "../format.js";
+import { findings, verdict } from "../health.js";
+import { RANGES, historyCall, historyOf } from "../history.js";
+import { Plot } from "../plot.js";
+
+const TOP = 8;
+const REMEMBER_MS = 5 * 60 * 1000; // how far back a rise of a counter is worth a finding
+
+const SIGNS = { good: "✓", warn: "!", bad: "✕", note: "i" };
+
+/** A figure with its name, and what it means in small. */
+function tile(label, href = null) {
+    const value = el("span", { class: "value" }, "–");
+    const more = el("span", { class: "quiet" });
+    const node = el("div", { class: "tile" }, el("dt", {}, href ? el("a", { href }, label) : label), el("dd", {}, value, more));
+    return { node, set(text, small = "", grade = "") {
+        say(value, text);
+        say(more, small);
+        attribute(value, "class", `value ${grade}`);
+    } };
+}
+
+export class Overview {
+    constructor(page) {
+        this.page = page;
+        this.title = "Overview";
+        this.interval = 2000;
+        this.directory = true;
+        this.range = RANGES[0];
+        this.remembered = []; // [time, stats]: the oldest is what counters are compared with
+        this.tiles = {
+            ready: tile("Ready"), reserved: tile("Running"), delayed: tile("Delayed"), dead: tile("Dead"), oldest: tile("Oldest ready job"),
+            memory: tile("Memory"), store: tile("Store"), clients: tile("Connections", "#/connections"), workers: tile("Workers", "#/pool"),
+        };
+        this.headline = el("p", { class: "headline" });
+        this.found = el("ul", { class: "findings" });
+        this.rows = new Map();
+        this.said = el("p", { class: "unheard", role: "status" });
+        this.health = el("section", { class: "card health", "aria-label": "Health" }, this.headline, this.found, this.said);
+        this.rates = new Plot("Jobs per second", [
+            { key: "put", label: "put", kind: "one" }, { key: "done", label: "done", kind: "two" }, { key: "failed", label: "failed", kind: "three" },
+        ], rate);
+        this.backlog = new Plot("Jobs in the daemon", [
+            { key: "ready", label: "ready", kind: "one" }, { key: "reserved", label: "running", kind: "two" },
+            { key: "delayed", label: "delayed", kind: "four" }, { key: "dead", label: "dead", kind: "three" },
+        ], short, true);
+        this.ranges = el("div", { class: "ranges", role: "group", "aria-label": "Time shown" }, RANGES.map((range) => el("button", {
+            type: "button", "aria-pressed": range === this.range ? "true" : "false", onclick: (event) => this.choose(range, event.target),
+        }, range.label)));
+        this.plots = el("section", { "aria-label": "Over time" }, this.ranges, el("div", { class: "plots" }, this.rates.node, this.backlog.node));
+        this.topBody = el("tbody");
+        this.topRows = new Map();
+        this.top = el("section", { class: "card" }, el("header", {}, el("h2", {}, "Fullest queues"), el("a", { href: "#/queues" }, "All queues")),
+            el("table", { "aria-label": "Fullest queues" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Queue"),
+                ["Ready", "Running", "Dead", "Oldest"].map((word) => el("th", { scope: "col", class: "number" }, word)))), this.topBody));
+        this.partly = el("p", { class: "quiet", hidden: true }, "This token may not look at the daemon as a whole: here is what it may see of its queues.");
+        this.node = el("section", {}, el("h1", { class: "unheard" }, "Overview"), this.health, this.partly,
+            el("dl", { class: "tiles" }, Object.values(this.tiles).map((one) => one.node)), this.plots, this.top);
+    }
+
+    choose(range, button) {
+        this.range = range;
+        for (const one of this.ranges.children)
+            attribute(one, "aria-pressed", one === button ? "true" : "false");
+        this.page.poll.now();
+    }
+
+    calls() {
+        return this.page.mayEverywhere("read") ? [["stats"], ["pool"], historyCall(this.range)] : [];
+    }
+
+    update([stats, pool, history]) {
+        const facts = {
+            stats: stats?.result ?? null, queues: this.page.directory.queues, handlers: pool?.result?.handlers ?? [], before: null,
+        };
+        show(this.partly, !facts.stats);
+        if (facts.stats)
+            facts.before = this.remember(facts.stats);
+        this.tell(facts);
+        this.figures(facts);
+        show(this.plots, Boolean(history && !history.failure));
+        if (history?.result) {
+            const data = historyOf(history.result);
+            this.rates.update(data);
+            this.backlog.update(data);
+        }
+        this.fullest(facts.queues);
+    }
+
+    remember(stats) {
+        const now = performance.now();
+        this.remembered = this.remembered.filter(([time, old]) => now - time < REMEMBER_MS && old.counters.put <= stats.counters.put);
+        this.remembered.push([now, stats]);
+        return this.remembered[0][1];
+    }
+
+    tell(facts) {
+        if (!this.page.directory.complete) {
+            say(this.headline, "Looking at the queues …");
+            return;
+        }
+        const found = findings(facts);
+        const [grade, words] = verdict(found);
+        attribute(this.health, "class", `card health ${grade}`);
+        if (this.headline.dataset.words !== words) {
+            this.headline.dataset.words = words;
+            this.headline.replaceChildren(el("span", { class: `sign ${grade}`, "aria-hidden": "true" }, SIGNS[grade]), words);
+            say(this.said, words);
+        }
+        keep(this.found, this.rows, found, (one) => `${one.grade}/${one.queue ?? ""}/${one.todo}`, (one) => {
+            const text = el("span");
+            const node = el("li", { class: one.grade }, el("span", { class: `sign ${one.grade}`, "aria-hidden": "true" }, SIGNS[one.grade]),
+                el("span", {}, one.queue !== undefined && [el("a", { href: queueHref(one.queue, one.state), class: "name" }, name(one.queue)), " "], text, " ", el("span", { class: "todo" }, one.todo)));
+            return { node, update: (now) => say(text, now.text) };
+        });
+    }
+
+    figures({ stats, queues, handlers }) {
+        const gauges = stats?.gauges ?? Object.fromEntries(["ready", "reserved", "delayed", "dead"].map((state) => [state, this.page.directory.sum(state)]));
+        const oldest = queues.reduce((a, b) => ((b.oldest ?? -1) > (a?.oldest ?? -1) ? b : a), null);
+        this.tiles.ready.set(count(gauges.ready), `in ${many(stats?.queues ?? queues.length, "queue")}`);
+        this.tiles.reserved.set(count(gauges.reserved), "being worked on");
+        this.tiles.delayed.set(count(gauges.delayed), "wait for their time");
+        this.tiles.dead.set(count(gauges.dead), "failed for good", gauges.dead > 0 ? "warn" : "");
+        this.tiles.oldest.set(oldest?.oldest ? age(oldest.oldest) : "–", oldest?.oldest ? `in ${oldest.queue}` : "none is ready");
+        for (const word of ["memory", "store", "clients", "workers"])
+            show(this.tiles[word].node, Boolean(stats));
+        if (!stats)
+            return;
+        this.tiles.memory.set(bytes(stats.bytes), `of ${bytes(stats.max_bytes)} for jobs`, stats.bytes > 0.9 * stats.max_bytes ? "warn" : "");
+        this.tiles.store.set(stats.store ? bytes(stats.store.disk_bytes) : "none", stats.store ? `${bytes(stats.store.live_bytes)} of it needed` : "jobs are kept in memory only");
+        this.tiles.clients.set(count(stats.clients), `${many(stats.gauges.waiting_gets, "get waits", "gets wait")} for a job`);
+        const workers = handlers.reduce((n, handler) => n + handler.workers, 0);
+        this.tiles.workers.set(count(handlers.reduce((n, handler) => n + handler.running, 0)), workers ? `of ${many(workers, "worker")} busy` : "the daemon has none of its own");
+    }
+
+    fullest(queues) {
+        const weight = (row) => row.ready + row.reserved + row.delayed + row.dead;
+        const top = [...queues].filter((row) => weight(row) > 0).sort((a, b) => weight(b) - weight(a)).slice(0, TOP);
+        show(this.top, top.length > 0);
+        keep(this.topBody, this.topRows, top, (row) => row.queue, (row) => {
+            const cells = Array.from({ length: 4 }, () => el("td", { class: "number" }));
+            return { node: el("tr", {}, el("th", { scope: "row" }, queueLink(row.queue)), cells), update: (now) => {
+                [now.ready, now.reserved, now.dead].forEach((n, i) => say(cells[i], count(n)));
+                say(cells[3], now.oldest === null ? "–" : age(now.oldest));
+            } };
+        });
+    }
+}
