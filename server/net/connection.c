@@ -5,6 +5,7 @@
 #include "server/hub.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
+#include "server/net/secure.h"
 #include "server/net/stream.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/throttle.h"
@@ -99,7 +100,7 @@ static size_t send_some(struct connection *c, const char *data, size_t len)
 {
     ssize_t n;
     do
-        n = send(c->fd, data, len, MSG_NOSIGNAL);
+        n = c->secure ? secure_send(c->secure, data, len) : send(c->fd, data, len, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return (size_t)n;
@@ -238,6 +239,8 @@ static void settle(struct connection *c)
         make_pending(c); // all that stood in the way was sent at once
         return;
     }
+    if (c->secure && secure_ended(c->secure) && !(c->in && blocked))
+        c->ended = true; // and the socket may never tell
     want_read(c, !c->ended && !blocked);
     if (!c->ended || dispatch_busy(s))
         return;
@@ -248,6 +251,8 @@ static void settle(struct connection *c)
     // What it sends is of no interest any more, but closing upon unread bytes could take our last words away.
     struct timeval patience = {.tv_sec = DISCARD_SECONDS};
     c->discarding = true;
+    if (c->secure)
+        secure_end(c->secure);
     shutdown(c->fd, SHUT_WR);
     if (event_add(&c->read_event, &patience))
         die(c);
@@ -295,7 +300,8 @@ static void read_and_handle(struct connection *c)
         }
         base = c->in->data;
     }
-    ssize_t n = recv(c->fd, base + had, LOOP_READ, 0);
+    ssize_t n =
+        c->secure ? secure_recv(c->secure, base + had, LOOP_READ) : recv(c->fd, base + had, LOOP_READ, 0);
     if (n > 0) {
         if (had > 0 && base == c->loop->buffer)
             memcpy(base, c->in->data, had);
@@ -410,10 +416,17 @@ static void turn_away(struct connection *c, const char *text)
     make_pending(c);
 }
 
+const struct identity *connection_peer(const struct connection *c, const struct access *access)
+{
+    if (!c->secure)
+        return peer_identity(c->fd, access);
+    return secure_name(c->secure) ? access_of_certificate(access, secure_name(c->secure)) : NULL;
+}
+
 // False: no memory.
 static bool identify(struct connection *c, const struct access *access)
 {
-    const struct identity *who = access ? peer_identity(c->fd, access) : NULL;
+    const struct identity *who = access ? connection_peer(c, access) : NULL;
     if (who && !session_identify(&c->session, who, false))
         turn_away(c, THROTTLE_CONNECTIONS);
     return who || !access || be_patient(c, c->loop->patience_ms);
@@ -433,7 +446,7 @@ void connection_access(struct connection *c)
         return;
     const struct identity *now = was ? access_same(access, was) : NULL;
     if (!now && (!was || was->kind != IDENTITY_TOKEN))
-        now = peer_identity(c->fd, access);
+        now = connection_peer(c, access);
     session_identify(&c->session, now, true);
     if (now)
         return;
@@ -447,27 +460,51 @@ void connection_access(struct connection *c)
     }
 }
 
+bool connection_recheck(struct connection *c, struct tls *tls)
+{
+    char peer[PEER_TEXT_MAX];
+    if (!c->secure || c->dead)
+        return false;
+    if (secure_still_trusted(c->secure, tls))
+        return true;
+    peer_print(c->fd, peer);
+    log_info("a connection is closed, because its certificate is not trusted any more name=%s peer=%s",
+             secure_name(c->secure) ? secure_name(c->secure) : "", peer);
+    die(c);
+    return true;
+}
+
+// Its socket goes with TLS, where there is that.
+static void close_socket(const struct connection *c)
+{
+    if (c->secure)
+        secure_close(c->secure);
+    else
+        close(c->fd);
+}
+
 static void stop_patience(struct connection *c)
 {
     if (c->patience)
         event_free(c->patience);
 }
 
-bool connection_open(struct loop *l, int fd_take)
+bool connection_open(struct loop *l, int fd_take, struct secure *take)
 {
     struct connection *c = calloc(1, l->wire ? l->wire->size : sizeof *c);
     if (!c) {
-        close(fd_take);
+        close_socket(&(struct connection){.fd = fd_take, .secure = take});
         return false;
     }
     c->loop = l;
     c->fd = fd_take;
+    c->secure = take;
     c->session.dispatch = &l->dispatch;
     if (event_assign(&c->read_event, l->base, c->fd, EV_READ | EV_PERSIST, on_readable, c) ||
         event_add(&c->read_event, NULL) || (!l->wire && !identify(c, l->dispatch.access))) {
         stop_patience(c);
         event_del(&c->read_event);
-        close(c->fd);
+        close_socket(c);
         free(c);
         return false;
     }
@@ -475,6 +512,8 @@ bool connection_open(struct loop *l, int fd_take)
     if (l->wire)
         l->wire->open(c);
     loop_link(l, c);
+    if (c->secure)
+        event_active(&c->read_event, EV_READ, 0); // the first requests may have come with the handshake's end
     return true;
 }
 
@@ -489,7 +528,7 @@ void connection_close(struct connection *c)
         wire_of(c)->close(c);
     loop_unlink(c->loop, c); // from here on no other thread looks at it
     dispatch_close(c->session.dispatch, &c->session);
-    close(c->fd);
+    close_socket(c);
     stream_free(c->stream);
     free(c->in);
     free(c);

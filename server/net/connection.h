@@ -10,8 +10,12 @@
 #include <event2/event_struct.h>
 #include <stdbool.h>
 
+struct access;
 struct connection;
+struct identity;
 struct loop;
+struct secure;
+struct tls;
 struct stream;
 struct leftover;
 
@@ -39,6 +43,7 @@ struct connection {
     struct connection *next_held;    // of those with output that is not durable yet
     struct connection **held;        // what points to it there; NULL: it is not among them
     struct stream *stream;           // NULL: all is sent
+    struct secure *secure;           // TLS, which has the socket; NULL: there is none
     struct leftover *in;             // input that could not be dealt with; NULL: none
     struct event *write_event;       // while the socket takes no more; else NULL
     int64_t since;                   // clock_ns(); each of a loop's has another
@@ -55,8 +60,9 @@ struct connection {
 
 extern const struct dispatch_ops connection_ops;
 
-// Takes the descriptor: non-blocking, close-on-exec. False: no memory, and it is closed.
-bool connection_open(struct loop *l, int fd_take);
+// Takes the descriptor: non-blocking, close-on-exec; or what has it, after its handshake. False: no memory,
+// and it is closed.
+bool connection_open(struct loop *l, int fd_take, struct secure *take);
 
 // What is pending for it; it may be freed by this.
 void connection_continue(struct connection *c);
@@ -67,6 +73,9 @@ void connection_durable(struct connection *c);
 // The loop's dispatcher has another access: who it is, is looked up again. It dies if it is nobody any more.
 void connection_access(struct connection *c);
 
+// Dies if its client would not be let in any more. True: that took some time to find out.
+bool connection_recheck(struct connection *c, struct tls *tls);
+
 // Hears no more of it, and closes it when its output is sent.
 void connection_finish(struct connection *c);
 
@@ -76,6 +85,10 @@ void connection_close(struct connection *c);
 // ---- for a wire
 
 struct mark;
+
+// Who it is without a word: by its certificate, or by what the kernel says of a Unix socket's peer. NULL:
+// nobody's identity.
+const struct identity *connection_peer(const struct connection *c, const struct access *access);
 
 // Sends, or keeps until it can be sent; ops.send is made of it.
 void connection_send(struct connection *c, const char *data, size_t len, const struct mark *marks,

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/net/connection.h"
+#include "server/net/handshakes.h"
 #include "server/net/loop.h"
 #include "server/rpc/reply.h"
 
@@ -17,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TLS_PREFIX     "tls:"
 #define BACKLOG        4096
 #define ACCEPT_AT_ONCE 64    // connections taken in one turn
 #define PAUSE_MS       100   // while there is no descriptor
@@ -28,7 +30,7 @@ struct listener {
     struct address address;
     struct event *event;
     int fd;
-    bool adopted;
+    bool tls, adopted;
 };
 
 struct listeners {
@@ -88,27 +90,14 @@ static void pause_accepting(struct listeners *l, int error)
         set_accepting(l, true);
 }
 
-static struct loop *least_loaded(const struct listeners *l, unsigned *total)
-{
-    struct loop *best = NULL;
-    unsigned fewest = 0;
-    *total = 0;
-    for (unsigned i = 0; i < l->config.loop_count; i++) {
-        struct loop *loop = &l->config.loops[i];
-        unsigned n = atomic_load_explicit(&loop->connection_count, memory_order_relaxed);
-        *total += n;
-        if (!best || n < fewest) {
-            best = loop;
-            fewest = n;
-        }
-    }
-    return best;
-}
-
-static void turn_away(struct listeners *l, int fd)
+static void turn_away(struct listeners *l, int fd, bool tls)
 {
     if (time_to_say(&l->said_full))
         log_warning("connections are turned away: there are max_connections=%u", l->config.max_connections);
+    if (tls) { // to be told so would take a handshake
+        close(fd);
+        return;
+    }
     struct buffer b = BUFFER_INIT;
     const struct wire *wire = l->config.loops[0].wire;
     if (wire)
@@ -136,12 +125,17 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
                 continue;
             return;
         }
+        const struct listener_config *config = &i->all->config;
         unsigned total;
-        struct loop *loop = least_loaded(i->all, &total);
-        if (total >= i->all->config.max_connections)
-            turn_away(i->all, taken);
+        struct loop *loop = loop_least_loaded(config->loops, config->loop_count, &total);
+        if (config->handshakes)
+            total += handshakes_count(config->handshakes);
+        if (total >= config->max_connections)
+            turn_away(i->all, taken, i->tls);
+        else if (i->tls)
+            (void)handshakes_give(config->handshakes, taken, config->loops, config->loop_count);
         else
-            loop_give(loop, taken);
+            (void)loop_give(loop, taken);
     }
 }
 
@@ -219,32 +213,54 @@ static int open_socket(const struct listeners *l, const struct address *a)
     return -1;
 }
 
-static bool may_listen(const struct listeners *l, const struct address *a, char *why, size_t why_size)
+// Why an address that others can reach is not listened on.
+static const char *danger(const struct listeners *l, bool tls)
+{
+    if (tls)
+        return "nobody has to say who he is there, and everybody could do everything: configure tokens or "
+               "certificates (taskqd --new-token NAME)";
+    if (l->config.known)
+        return "jobs and tokens would travel in clear text: listen with TLS (tls:HOST:PORT)";
+    return "jobs would travel in clear text, and everybody could do everything: listen with TLS "
+           "(tls:HOST:PORT) "
+           "and configure tokens or certificates (taskqd --new-token NAME)";
+}
+
+static bool may_listen(const struct listeners *l, const struct address *a, bool tls, char *why,
+                       size_t why_size)
 {
     char text[ADDRESS_TEXT_MAX];
-    if (address_is_local(a) || l->config.insecure)
+    errno = EACCES;
+    if (tls && !l->config.handshakes) {
+        snprintf(
+            why, why_size,
+            "an address with TLS takes a certificate: set tls_certificate and tls_key, or leave out tls:");
+        return false;
+    }
+    if (tls && a->at.any.sa_family == AF_UNIX) {
+        snprintf(why, why_size, "a Unix socket takes no TLS: nothing leaves the machine; leave out tls:");
+        return false;
+    }
+    if (address_is_local(a) || l->config.insecure || (tls && l->config.known))
         return true;
     address_print(a, text);
-    snprintf(why, why_size,
-             "others can reach %s, and there is no TLS yet: jobs and tokens would travel in clear text, and "
-             "without tokens everybody could do everything; set insecure = true if that is what you want, or "
-             "listen on 127.0.0.1",
-             text);
-    errno = EACCES;
+    snprintf(why, why_size, "others can reach %s, and %s; or listen on 127.0.0.1, or set insecure = true",
+             text, danger(l, tls));
     return false;
 }
 
 // False: no memory.
-static bool keep(struct listeners *l, int fd, const struct address *a, bool adopted)
+static bool keep(struct listeners *l, int fd, const struct address *a, bool tls, bool adopted)
 {
     char text[ADDRESS_TEXT_MAX];
     struct listener *fresh = calloc(1, sizeof *fresh);
     if (!fresh)
         return false;
-    *fresh = (struct listener){.all = l, .next = l->first, .address = *a, .fd = fd, .adopted = adopted};
+    *fresh = (struct listener){
+        .all = l, .next = l->first, .address = *a, .fd = fd, .tls = tls, .adopted = adopted};
     l->first = fresh;
     address_print(a, text);
-    log_info("listening%s on %s", l->config.purpose ? l->config.purpose : "", text);
+    log_info("listening%s on %s%s", l->config.purpose ? l->config.purpose : "", tls ? TLS_PREFIX : "", text);
     return true;
 }
 
@@ -255,14 +271,14 @@ static bool address_of(int fd, struct address *a)
     return getsockname(fd, &a->at.any, &a->len) == 0;
 }
 
-static bool add_one(struct listeners *l, const struct address *a, char *why, size_t why_size)
+static bool add_one(struct listeners *l, const struct address *a, bool tls, char *why, size_t why_size)
 {
     char text[ADDRESS_TEXT_MAX];
     struct address real = *a;
-    if (!may_listen(l, a, why, why_size))
+    if (!may_listen(l, a, tls, why, why_size))
         return false;
     int fd = open_socket(l, a);
-    if (fd >= 0 && address_of(fd, &real) && keep(l, fd, &real, false))
+    if (fd >= 0 && address_of(fd, &real) && keep(l, fd, &real, tls, false))
         return true;
     int error = errno;
     address_print(a, text);
@@ -273,7 +289,7 @@ static bool add_one(struct listeners *l, const struct address *a, char *why, siz
     return false;
 }
 
-bool listeners_adopt(struct listeners *l, int fd, char *why, size_t why_size)
+bool listeners_adopt(struct listeners *l, int fd, bool tls, char *why, size_t why_size)
 {
     struct address a;
     int listens = 0;
@@ -287,11 +303,11 @@ bool listeners_adopt(struct listeners *l, int fd, char *why, size_t why_size)
                  strerror(errno));
         return false;
     }
-    if (!may_listen(l, &a, why, why_size))
+    if (!may_listen(l, &a, tls, why, why_size))
         return false;
     if (a.at.any.sa_family != AF_UNIX)
         set_tcp_options(fd);
-    if (keep(l, fd, &a, true))
+    if (keep(l, fd, &a, tls, true))
         return true;
     snprintf(why, why_size, "out of memory");
     return false;
@@ -301,12 +317,13 @@ bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_
 {
     struct address found[ADDRESSES_MAX];
     unsigned count;
-    if (!address_parse(text, found, &count, why, why_size))
+    bool tls = strncmp(text, TLS_PREFIX, strlen(TLS_PREFIX)) == 0;
+    if (!address_parse(tls ? text + strlen(TLS_PREFIX) : text, found, &count, why, why_size))
         return false;
     bool some = false;
     for (unsigned i = 0; i < count; i++) {
         // A name may have an address of a family that this machine does not have.
-        if (add_one(l, &found[i], why, why_size))
+        if (add_one(l, &found[i], tls, why, why_size))
             some = true;
         else if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)
             return false;

@@ -9,27 +9,31 @@
 #include <sys/types.h>
 
 struct event_base;
+struct handshakes;
 struct loop;
 struct listeners;
 
 struct listener_config {
     struct loop *loops; // running, and longer than the listeners
     unsigned loop_count;
-    unsigned max_connections; // of all loops together; one more is told `overloaded` and closed
-    const char *purpose;      // for the log, as " for HTTP"; NULL: the usual
-    bool insecure;            // whether addresses that others can reach are allowed
-    mode_t unix_mode;         // of Unix sockets
+    struct handshakes *handshakes; // for TLS, and longer than the listeners; NULL: there is no TLS
+    unsigned max_connections;      // of all loops together; one more is told `overloaded` and closed
+    const char *purpose;           // for the log, as " for HTTP"; NULL: the usual
+    bool insecure;                 // whether addresses that others can reach are allowed
+    bool known;                    // clients say who they are: with TLS such addresses are allowed then
+    mode_t unix_mode;              // of Unix sockets
 };
 
 // NULL: no memory. All calls are the thread's that runs `base`.
 struct listeners *listeners_new(struct event_base *base, const struct listener_config *config);
 
-// Listens on all that `text` stands for, and logs it. False: `why` says in a sentence what is wrong.
+// Listens on all that `text` stands for, an address or with TLS `tls:` and an address, and logs it. False:
+// `why` says in a sentence what is wrong.
 bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_size);
 
-// Takes over a socket that somebody else listens on: a Unix socket's file stays its maker's. False as above,
-// and the descriptor is still the caller's.
-bool listeners_adopt(struct listeners *l, int fd, char *why, size_t why_size);
+// Takes over a socket that somebody else listens on, with TLS on it or without: a Unix socket's file stays
+// its maker's. False as above, and the descriptor is still the caller's.
+bool listeners_adopt(struct listeners *l, int fd, bool tls, char *why, size_t why_size);
 
 // Starts to accept.
 bool listeners_start(struct listeners *l);

@@ -1,6 +1,7 @@
 #include "server/net/loop.h"
 
 #include "server/net/connection.h"
+#include "server/net/secure.h"
 
 #include "common/clock.h"
 #include "server/hub.h"
@@ -64,6 +65,8 @@ void loop_unlink(struct loop *l, struct connection *c)
     if (c->next)
         c->next->prev = c->prev;
     pthread_mutex_unlock(&l->lock);
+    if (l->recheck == c)
+        l->recheck = c->next;
     unhold(c);
     atomic_fetch_sub_explicit(&l->connection_count, 1, memory_order_relaxed);
 }
@@ -120,18 +123,26 @@ static void run_held(struct loop *l)
     }
 }
 
+static void close_given(const struct loop_given *g)
+{
+    if (g->secure)
+        secure_close(g->secure);
+    else
+        close(g->fd);
+}
+
 static void take_given(struct loop *l)
 {
     pthread_mutex_lock(&l->lock);
-    int *given = l->given;
+    struct loop_given *given = l->given;
     unsigned count = l->given_count;
     l->given = NULL;
     l->given_count = l->given_cap = 0;
     pthread_mutex_unlock(&l->lock);
     for (unsigned i = 0; i < count; i++) {
         if (l->finishing)
-            close(given[i]);
-        if (l->finishing || !connection_open(l, given[i]))
+            close_given(&given[i]);
+        if (l->finishing || !connection_open(l, given[i].fd, given[i].secure))
             atomic_fetch_sub_explicit(&l->connection_count, 1, memory_order_relaxed);
     }
     free(given);
@@ -150,6 +161,28 @@ static void take_access(struct loop *l)
         connection_access(c);
 }
 
+#define RECHECKS      4   // in one turn of the loop: each takes as long as many requests
+#define RECHECK_STEPS 500 // and so many that need none
+
+static void take_distrust(struct loop *l)
+{
+    struct tls *tls = atomic_exchange(&l->distrust, NULL);
+    if (!tls)
+        return;
+    l->recheck_tls = tls;
+    l->recheck = l->connections; // those that come from here on were let in by what holds now
+}
+
+static void recheck_some(struct loop *l)
+{
+    unsigned checked = 0;
+    for (int i = 0; i < RECHECK_STEPS && l->recheck && checked < RECHECKS; i++) {
+        struct connection *c = l->recheck;
+        l->recheck = c->next;
+        checked += connection_recheck(c, l->recheck_tls);
+    }
+}
+
 static void on_mailbox(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -158,6 +191,7 @@ static void on_mailbox(evutil_socket_t fd, short what, void *context)
     mailbox_quiet(&l->mailbox); // the waiters in it are seen to at the end of the turn
     l->stopping = atomic_load(&l->stop);
     take_access(l);
+    take_distrust(l);
     take_given(l);
 }
 
@@ -181,7 +215,7 @@ static void resume_all(struct loop *l)
 static bool has_work(struct loop *l)
 {
     return l->pending || dispatch_has_work(&l->dispatch) || dispatch_has_late(&l->dispatch) ||
-           mailbox_has(&l->mailbox);
+           mailbox_has(&l->mailbox) || l->recheck;
 }
 
 // Tasks that rest and sessions that are paused go on when it is time, for which the thread is woken.
@@ -217,6 +251,8 @@ static void end_turn(struct loop *l)
         dispatch_rouse(&l->dispatch);
     if (dispatch_has_work(&l->dispatch))
         dispatch_work(&l->dispatch);
+    if (l->recheck)
+        recheck_some(l);
     dispatch_flush(&l->dispatch);
     if (l->pending) { // some of which closes connections, so their output must have been handed to them
         run_pending(l);
@@ -285,13 +321,13 @@ bool loop_start(struct loop *l)
 
 // ---- what other threads call
 
-bool loop_give(struct loop *l, int fd_take)
+static bool give(struct loop *l, struct loop_given take)
 {
     bool given = true;
     pthread_mutex_lock(&l->lock);
     if (l->given_count == l->given_cap) {
         unsigned cap = l->given_cap ? 2 * l->given_cap : 16;
-        int *grown = realloc(l->given, cap * sizeof *grown);
+        struct loop_given *grown = realloc(l->given, cap * sizeof *grown);
         given = grown != NULL;
         if (grown) {
             l->given = grown;
@@ -299,15 +335,42 @@ bool loop_give(struct loop *l, int fd_take)
         }
     }
     if (given)
-        l->given[l->given_count++] = fd_take;
+        l->given[l->given_count++] = take;
     pthread_mutex_unlock(&l->lock);
     if (!given) {
-        close(fd_take);
+        close_given(&take);
         return false;
     }
     atomic_fetch_add_explicit(&l->connection_count, 1, memory_order_relaxed);
     mailbox_wake(&l->mailbox);
     return true;
+}
+
+bool loop_give(struct loop *l, int fd_take)
+{
+    return give(l, (struct loop_given){.fd = fd_take});
+}
+
+bool loop_give_secure(struct loop *l, struct secure *take)
+{
+    return give(l, (struct loop_given){.fd = secure_fd(take), .secure = take});
+}
+
+struct loop *loop_least_loaded(struct loop *loops, unsigned count, unsigned *total)
+{
+    struct loop *best = NULL;
+    unsigned fewest = 0, sum = 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned n = atomic_load_explicit(&loops[i].connection_count, memory_order_relaxed);
+        sum += n;
+        if (!best || n < fewest) {
+            best = &loops[i];
+            fewest = n;
+        }
+    }
+    if (total)
+        *total = sum;
+    return best;
 }
 
 void loop_durable(struct loop *l)
@@ -317,6 +380,12 @@ void loop_durable(struct loop *l)
 
 void loop_access(struct loop *l)
 {
+    mailbox_wake(&l->mailbox);
+}
+
+void loop_recheck(struct loop *l, struct tls *tls)
+{
+    atomic_store(&l->distrust, tls);
     mailbox_wake(&l->mailbox);
 }
 

@@ -14,12 +14,20 @@
 #include <stdint.h>
 
 struct connection;
+struct secure;
+struct tls;
 struct wire;
 
 #define LOOP_READ   ((size_t)64 * 1024)  // what one turn of a connection reads at most
 #define LOOP_BUFFER ((size_t)128 * 1024) // and an unfinished line before it
 
 #define LOOP_PATIENCE 10000 // ms: so long has a client to say who it is, where that matters
+
+// A new connection: its socket, plain or with TLS on it.
+struct loop_given {
+    int fd;
+    struct secure *secure; // has the socket; NULL: plain
+};
 
 struct loop {
     struct event_base *base;
@@ -32,6 +40,8 @@ struct loop {
     char *buffer;                   // LOOP_BUFFER
     struct connection *connections; // the newest first; changes under the lock
     struct connection *pending, *pending_last;
+    struct connection *recheck; // from here on it is to be looked whether they are still trusted
+    struct tls *recheck_tls;
     struct connection *held;
     pthread_t thread;
     bool running; // the thread was started and not joined
@@ -40,10 +50,11 @@ struct loop {
     uint64_t durable;    // up to here promises are known to be kept
 
     atomic_uint connection_count; // anybody's: those given included
+    struct tls *_Atomic distrust; // by which all connections are to be looked at again; NULL: none is
     atomic_bool stop;
     int64_t stop_ms; // set before `stop`
     pthread_mutex_t lock;
-    int *given; // descriptors of new connections, under the lock
+    struct loop_given *given; // new connections, under the lock
     unsigned given_count, given_cap;
 };
 
@@ -56,12 +67,19 @@ bool loop_start(struct loop *l) __attribute__((warn_unused_result));
 
 // Gives it a connection. Any thread. False: no memory, and it is closed.
 bool loop_give(struct loop *l, int fd_take);
+bool loop_give_secure(struct loop *l, struct secure *take);
+
+// The one with the fewest connections; *total, unless it is NULL: those of all. Any thread.
+struct loop *loop_least_loaded(struct loop *loops, unsigned count, unsigned *total);
 
 // Promises may have been kept: it looks after output that it holds. Any thread.
 void loop_durable(struct loop *l);
 
 // rpc.access is another: it takes that over. Any thread.
 void loop_access(struct loop *l);
+
+// Whom TLS trusts is read again: who would not be let in any more is cut off, some at a time. Any thread.
+void loop_recheck(struct loop *l, struct tls *tls);
 
 // Closes its connections as soon as their output is sent, all that are left after `ms`, and ends. Any thread,
 // once.
