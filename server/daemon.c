@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "server/backup.h"
 #include "server/committer.h"
+#include "server/daemon_tls.h"
 #include "server/engine/journal.h"
 #include "server/figures.h"
 #include "server/hub.h"
@@ -329,6 +330,10 @@ static bool start_loops(struct daemon *d)
         d->rpc.backup_leave = backup_leave;
         d->rpc.backup_context = d->backups;
     }
+    if (d->tls) {
+        d->rpc.tls_report = daemon_tls_report;
+        d->rpc.tls_context = d;
+    }
     make_http(d);
     d->loops = calloc(wanted, sizeof *d->loops);
     for (; d->loops && d->loop_count < wanted; d->loop_count++)
@@ -405,7 +410,8 @@ static bool listen_to_passed(const struct daemon *d)
 {
     char why[512];
     for (unsigned i = 0; i < d->service.sockets; i++) {
-        if (!listeners_adopt(d->listeners, SERVICE_SOCKETS_FIRST + (int)i, why, sizeof why)) {
+        if (!listeners_adopt(d->listeners, SERVICE_SOCKETS_FIRST + (int)i, d->service.tls >> i & 1, why,
+                             sizeof why)) {
             log_error("%s", why);
             return false;
         }
@@ -418,8 +424,10 @@ static bool make_listeners(struct daemon *d)
     const struct settings *s = d->settings;
     struct listener_config config = {.loops = d->loops,
                                      .loop_count = (unsigned)s->threads,
+                                     .handshakes = d->handshakes,
                                      .max_connections = connections_most(d),
                                      .insecure = s->insecure,
+                                     .known = d->rpc.access != NULL,
                                      .unix_mode = (mode_t)s->unix_mode};
     struct listener_config http = config;
     http.loops += s->threads;
@@ -487,7 +495,7 @@ static bool start(struct daemon *d, bool recover)
     d->descriptors = raise_descriptors();
     // Ports open when the state is whole.
     return take_signals(d) && make_hub(d) && open_store(d, recover) && make_base(d) && declare_queues(d) &&
-           start_loops(d) && start_pool(d) && listen_to_all(d);
+           daemon_tls_start(d) && start_loops(d) && start_pool(d) && listen_to_all(d);
 }
 
 int daemon_run(struct settings *s, const struct daemon_source *source, bool recover)

@@ -1,6 +1,7 @@
 // taskqd: the command line.
 #include "common/log.h"
 #include "server/daemon.h"
+#include "server/daemon_tls.h"
 #include "server/new_token.h"
 #include "server/pool/module_host.h"
 #include "server/settings.h"
@@ -17,7 +18,8 @@
 #define EXIT_USAGE 2
 
 static const char usage[] =
-    "usage: taskqd [-c FILE] [-l HOST:PORT | unix:PATH]... [-H HOST:PORT] [-d DATADIR | -m] [--recover]\n"
+    "usage: taskqd [-c FILE] [-l [tls:]HOST:PORT | unix:PATH]... [-H HOST:PORT] [-d DATADIR | -m] "
+    "[--recover]\n"
     "       taskqd -t [-c FILE] | --help-config\n"
     "       taskqd --new-token NAME\n"
     "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
@@ -26,7 +28,8 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE    read the settings from FILE\n"
     "  -l, --listen ADDR    listen on HOST:PORT, [IPV6]:PORT or unix:PATH instead of what the settings say;\n"
-    "                       may be given more than once; port 0 takes a free one, which the log names\n"
+    "                       may be given more than once; port 0 takes a free one, which the log names;\n"
+    "                       tls:HOST:PORT is with TLS, with the certificate that the settings name\n"
     "  -H, --http ADDR      listen there for HTTP (metrics, the web page, JSON-RPC by POST) instead of what\n"
     "                       the settings say, which is 127.0.0.1:7481; none: nowhere\n"
     "  -d, --data DIR       keep the jobs in this folder\n"
@@ -190,7 +193,7 @@ static int serve(struct arguments *a)
     char why[SETTINGS_WHY_MAX];
     int status = EXIT_FAILURE;
     settings_init(&s);
-    bool ok = read_settings(a, &s, why);
+    bool ok = read_settings(a, &s, why) && (!a->test || daemon_tls_check(&s, why));
     if (!ok)
         fprintf(stderr, "taskqd: %s\n", why);
     else if (a->test)

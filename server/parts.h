@@ -45,8 +45,11 @@ struct daemon {
     int signal_fd; // 0: none
     struct event *spawner_gone;
     struct listeners *listeners;
-    uint64_t descriptors; // that this process may have
-    bool mailbox_made, committing, stopping, failed;
+    struct tls *tls;               // NULL: there is none
+    struct handshakes *handshakes; // with it
+    struct event *tls_look;        // whether its certificate ends soon
+    uint64_t descriptors;          // that this process may have
+    bool mailbox_made, committing, handshaking, stopping, failed;
     int64_t stop_by; // clock_ns
 };
 

@@ -1,6 +1,7 @@
 #include "server/reload.h"
 
 #include "common/log.h"
+#include "server/daemon_tls.h"
 #include "server/hub.h"
 #include "server/metrics/metrics.h"
 #include "server/net/listener.h"
@@ -24,8 +25,20 @@ static const char *value_of(const struct setting_row *row, const struct settings
     return text;
 }
 
+// What a field points to goes the other way, to be released with the rest.
+static void take_value(const struct setting_row *row, struct settings *now, struct settings *next)
+{
+    if (row->kind == &setting_kind_text) {
+        char **a = setting_field(row, now), **b = setting_field(row, next), *was = *a;
+        *a = *b;
+        *b = was;
+    } else {
+        memcpy(setting_field(row, now), setting_field(row, next), row->kind->size);
+    }
+}
+
 // Takes the values that can change now into the running settings.
-static void take_values(struct settings *now, const struct settings *next)
+static void take_values(struct settings *now, struct settings *next)
 {
     char from[VALUE_MAX], to[VALUE_MAX];
     for (const struct setting_row *row = daemon_rows; row->name; row++) {
@@ -35,7 +48,7 @@ static void take_values(struct settings *now, const struct settings *next)
         value_of(row, next, to);
         if (row->live) {
             log_info("%s changed from %s to %s", row->name, from, to);
-            memcpy(setting_field(row, now), setting_field(row, next), row->kind->size);
+            take_value(row, now, next);
         } else {
             log_warning("%s changed from %s to %s: takes effect at the next start", row->name, from, to);
         }
@@ -90,17 +103,20 @@ static void apply_access(struct daemon *d, struct access *next)
     if (access_equal(&d->access->access, next))
         return;
     if (next->count == 0)
-        log_warning("there are no tokens, users and groups any more: takes effect at the next start");
+        log_warning(
+            "there are no tokens, users, groups and certificates any more: takes effect at the next start");
     else if (take_access(d, next))
-        log_info("tokens, users, groups or their grants changed: %zu identities", d->access->access.count);
+        log_info("tokens, users, groups, certificates or their grants changed: %zu identities",
+                 d->access->access.count);
     else
-        log_error("tokens, users, groups and their grants stay as they were: out of memory");
+        log_error("tokens, users, groups, certificates and their grants stay as they were: out of memory");
 }
 
 static void apply(struct daemon *d, struct settings *next)
 {
     take_values(d->settings, next);
     apply_access(d, &next->access);
+    daemon_tls_reload(d);
     exchange_sections(d->settings, next);
     apply_limits(d);
     declare_queues(d); // before a handler takes from them

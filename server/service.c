@@ -33,6 +33,19 @@ static unsigned count_sockets(const char *pid, const char *count)
     return *end || errno || n < 0 || n > SOCKETS_MAX ? 0 : (unsigned)n;
 }
 
+// Names have a colon between.
+static uint64_t which_are(const char *names, const char *name)
+{
+    uint64_t found = 0;
+    for (unsigned i = 0; names && i < SOCKETS_MAX; i++) {
+        size_t len = strcspn(names, ":");
+        if (len == strlen(name) && strncmp(names, name, len) == 0)
+            found |= (uint64_t)1 << i;
+        names = names[len] ? names + len + 1 : NULL;
+    }
+    return found;
+}
+
 void service_open(struct service *s)
 {
     const char *path = getenv("NOTIFY_SOCKET"), *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
@@ -41,6 +54,7 @@ void service_open(struct service *s)
         open_notify(s, path);
     if (pid && count)
         s->sockets = count_sockets(pid, count);
+    s->tls = which_are(getenv("LISTEN_FDNAMES"), "tls");
     for (unsigned i = 0; i < s->sockets; i++)
         (void)fcntl((int)(SERVICE_SOCKETS_FIRST + i), F_SETFD, FD_CLOEXEC);
     unsetenv("NOTIFY_SOCKET");

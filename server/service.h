@@ -7,6 +7,7 @@
 #ifndef SERVER_SERVICE_H
 #define SERVER_SERVICE_H
 
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -17,6 +18,7 @@ struct service {
     struct sockaddr_un address;
     socklen_t address_len;
     unsigned sockets; // passed on: descriptors SERVICE_SOCKETS_FIRST and up; they close on exec
+    uint64_t tls;     // the bits of those that are named `tls`, the first is 1
 };
 
 // Takes what the environment says, and takes it out of there: it is meant for this process and not for its

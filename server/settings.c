@@ -52,10 +52,17 @@ static void sections_release(struct settings *s)
 
 void settings_release(struct settings *s)
 {
-    texts_release(&s->listen);
-    texts_release(&s->http);
-    texts_release(&s->http_hosts);
-    free(s->data_dir);
+#define RELEASE_TEXT(field)  free(s->field);
+#define RELEASE_TEXTS(field) texts_release(&s->field);
+#define RELEASE_FLAG(field)
+#define RELEASE_COUNT(field)
+#define RELEASE_BYTES(field)
+#define RELEASE_SECONDS(field)
+#define RELEASE_CHOICE(field)
+#define RELEASE_MODE(field)
+#define X(field, type, low, high, value, words, when, text) RELEASE_##type(field)
+    SETTINGS(X)
+#undef X
     sections_release(s);
     *s = (struct settings){0};
 }

@@ -18,7 +18,24 @@
 #define SETTINGS(X)                                                                                          \
     /* field, type, lowest, highest, default, words of a choice, when a change takes effect, text */         \
     X(listen, TEXTS, 0, 64, 0, NULL, START,                                                                  \
-      "where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; none: 127.0.0.1:7480. Port 0 takes a free one") \
+      "where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH, or with TLS tls:HOST:PORT; none: "                \
+      "127.0.0.1:7480. Port 0 takes a free one")                                                             \
+    X(tls_certificate, TEXT, 0, 0, 0, NULL, LIVE,                                                            \
+      "for TLS: the file of the daemon's certificate and of those between it and its CA's, in PEM; this "    \
+      "and "                                                                                                 \
+      "the other files of TLS are read again at each reload")                                                \
+    X(tls_key, TEXT, 0, 0, 0, NULL, LIVE,                                                                    \
+      "the file of the certificate's key, in PEM, not encrypted; refused where everybody can read it")       \
+    X(tls_client, CHOICE, 0, 2, 0, "none optional required", LIVE,                                           \
+      "whether clients are asked for a certificate: none, optional or required")                             \
+    X(tls_client_ca, TEXT, 0, 0, 0, NULL, LIVE,                                                              \
+      "the file of the certificates of those that may issue clients' certificates")                          \
+    X(tls_client_crl, TEXT, 0, 0, 0, NULL, LIVE,                                                             \
+      "the file of the lists of revoked ones, one of each of those; none: no list is looked at")             \
+    X(tls_handshakes, COUNT, 1, 100000, 256, NULL, LIVE,                                                     \
+      "TLS handshakes at a time; who comes then waits, and who takes more than a second has to go")          \
+    X(tls_handshake_timeout, SECONDS, 100, 600000, 10000, NULL, LIVE,                                        \
+      "how long a TLS handshake may take, from the connection on")                                           \
     X(http, TEXTS, 0, 16, 0, NULL, START,                                                                    \
       "where to listen for HTTP (metrics, the web page, JSON-RPC by POST), as listen; not given: "           \
       "127.0.0.1:7481; none: nowhere")                                                                       \
@@ -53,8 +70,8 @@
     X(shutdown_timeout, SECONDS, 0, 86400000, 30000, NULL, LIVE,                                             \
       "how long running jobs may go on when the daemon is stopped")                                          \
     X(insecure, FLAG, 0, 1, 0, NULL, START,                                                                  \
-      "true: addresses that other machines can reach may be listened on, though jobs and tokens travel in "  \
-      "clear text, and without tokens everybody may do everything")                                          \
+      "true: addresses that other machines can reach may be listened on also without TLS, in clear text, "   \
+      "and also without anything that says who may do what, open to everybody")                              \
     X(unix_mode, MODE, 0, 511, 432, NULL, START, "permissions of Unix sockets, such as 0660")                \
     X(segment_size, BYTES, 0, 268435456, 0, NULL, START, "size of the store's files; 0: by max_body")        \
     X(metrics_queues, COUNT, 0, 100000, 1000, NULL, LIVE,                                                    \
@@ -76,6 +93,10 @@ struct settings {
     struct handler_texts http_hosts;
     uint64_t http_connections;
     bool metrics_open;
+    char *tls_certificate, *tls_key, *tls_client_ca, *tls_client_crl;
+    uint64_t tls_client; // enum tls_client
+    uint64_t tls_handshakes;
+    int64_t tls_handshake_timeout;
     char *data_dir;
     bool memory_only;
     uint64_t durability;

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "server/backup.h"
 #include "server/committer.h"
+#include "server/daemon_tls.h"
 #include "server/engine/journal.h"
 #include "server/hub.h"
 #include "server/metrics/metrics.h"
@@ -115,6 +116,7 @@ void stop_all(struct daemon *d)
 {
     listeners_free(d->listeners);
     listeners_free(d->http_listeners);
+    daemon_tls_close(d);
     pool_stop(d->pool); // what it was running is answered before the loops go
     stop_loops(d);
     pool_free(d->pool);       // the loops' threads may ask about it to their end
@@ -123,6 +125,7 @@ void stop_all(struct daemon *d)
     d->committing = false;
     for (unsigned i = 0; i < d->loop_count; i++)
         loop_release(&d->loops[i]);
+    daemon_tls_free(d);
     committer_free(d->committer);
     store_close(d->store);
     free_events(d);

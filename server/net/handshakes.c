@@ -86,6 +86,18 @@ static void take_out(struct list *l, struct handshake *s)
 
 // ---- ends
 
+static void count(struct handshakes *h, const struct handshake *s, int by)
+{
+    atomic_fetch_add_explicit(&h->count, (unsigned)by, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->loops->coming, (unsigned)by, memory_order_relaxed);
+}
+
+static void forget(struct handshakes *h, struct handshake *s)
+{
+    count(h, s, -1);
+    free(s);
+}
+
 static void end(struct handshakes *h, struct handshake *s)
 {
     if (s->listening)
@@ -95,8 +107,7 @@ static void end(struct handshakes *h, struct handshake *s)
         secure_close(s->secure);
     else
         close(s->fd);
-    free(s);
-    atomic_fetch_sub_explicit(&h->count, 1, memory_order_relaxed);
+    forget(h, s);
 }
 
 // One line at a time: who tries on and on must not fill the log.
@@ -129,11 +140,10 @@ static void succeed(struct handshakes *h, struct handshake *s)
     if (s->listening)
         event_del(&s->event);
     take_out(&h->active, s);
-    free(s);
+    forget(h, s);
     atomic_fetch_add_explicit(&h->done, 1, memory_order_relaxed);
     if (!loop_give_secure(loop, secure))
         log_warning("a connection is closed for lack of memory");
-    atomic_fetch_sub_explicit(&h->count, 1, memory_order_relaxed);
 }
 
 // ---- under way
@@ -175,8 +185,7 @@ static void begin(struct handshakes *h, struct handshake *s)
     take_out(&h->waiting, s);
     s->secure = secure_new(h->tls, s->fd);
     if (!s->secure) { // no memory, and its socket is closed
-        free(s);
-        atomic_fetch_sub_explicit(&h->count, 1, memory_order_relaxed);
+        forget(h, s);
         return;
     }
     append(&h->active, s);
@@ -324,8 +333,6 @@ struct handshakes *handshakes_start(struct tls *tls, unsigned most, int64_t ms)
 
 void handshakes_stop(struct handshakes *h)
 {
-    if (!h)
-        return;
     atomic_store(&h->stop, true);
     mailbox_wake(&h->mailbox);
     pthread_join(h->thread, NULL);
@@ -333,9 +340,15 @@ void handshakes_stop(struct handshakes *h)
     for (struct handshake *s = h->given.first, *next; s; s = next) {
         next = s->next;
         close(s->fd);
-        free(s);
+        forget(h, s);
     }
-    release(h);
+    h->given = (struct list){0};
+}
+
+void handshakes_free(struct handshakes *h)
+{
+    if (h)
+        release(h);
 }
 
 // ---- what other threads call
@@ -349,7 +362,7 @@ bool handshakes_give(struct handshakes *h, int fd_take, struct loop *loops, unsi
     }
     *s = (struct handshake){
         .loops = loops, .loop_count = loop_count, .fd = fd_take, .since = now_ms(), .all = h};
-    atomic_fetch_add_explicit(&h->count, 1, memory_order_relaxed);
+    count(h, s, 1);
     pthread_mutex_lock(&h->lock);
     append(&h->given, s);
     pthread_mutex_unlock(&h->lock);

@@ -17,8 +17,9 @@ struct tls;
 // included. NULL: it cannot be (errno).
 struct handshakes *handshakes_start(struct tls *tls, unsigned most, int64_t ms);
 
-// Ends the thread and closes what is under way. NULL is fine.
+// Ends the thread and closes what is under way. Nothing may be given any more.
 void handshakes_stop(struct handshakes *h);
+void handshakes_free(struct handshakes *h); // after that; NULL is fine
 
 // A new connection, for the loop that has the fewest then. Any thread. False: no memory, and it is closed.
 bool handshakes_give(struct handshakes *h, int fd_take, struct loop *loops, unsigned loop_count);

@@ -128,8 +128,6 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
         const struct listener_config *config = &i->all->config;
         unsigned total;
         struct loop *loop = loop_least_loaded(config->loops, config->loop_count, &total);
-        if (config->handshakes)
-            total += handshakes_count(config->handshakes);
         if (total >= config->max_connections)
             turn_away(i->all, taken, i->tls);
         else if (i->tls)

@@ -362,7 +362,7 @@ struct loop *loop_least_loaded(struct loop *loops, unsigned count, unsigned *tot
     unsigned fewest = 0, sum = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned n = atomic_load_explicit(&loops[i].connection_count, memory_order_relaxed);
-        sum += n;
+        sum += n + atomic_load_explicit(&loops[i].coming, memory_order_relaxed);
         if (!best || n < fewest) {
             best = &loops[i];
             fewest = n;

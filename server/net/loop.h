@@ -50,6 +50,7 @@ struct loop {
     uint64_t durable;    // up to here promises are known to be kept
 
     atomic_uint connection_count; // anybody's: those given included
+    atomic_uint coming;           // anybody's; of the first of some loops: handshakes for all of them
     struct tls *_Atomic distrust; // by which all connections are to be looked at again; NULL: none is
     atomic_bool stop;
     int64_t stop_ms; // set before `stop`
@@ -69,7 +70,8 @@ bool loop_start(struct loop *l) __attribute__((warn_unused_result));
 bool loop_give(struct loop *l, int fd_take);
 bool loop_give_secure(struct loop *l, struct secure *take);
 
-// The one with the fewest connections; *total, unless it is NULL: those of all. Any thread.
+// The one with the fewest connections; *total, unless it is NULL: those of all, and those that come. Any
+// thread.
 struct loop *loop_least_loaded(struct loop *loops, unsigned count, unsigned *total);
 
 // Promises may have been kept: it looks after output that it holds. Any thread.

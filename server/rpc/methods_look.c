@@ -413,6 +413,10 @@ static bool stats_step(struct task *t)
             json_write_key(b, "metrics");
             metrics_report(t->rpc->metrics, b);
         }
+        if (t->rpc->tls_report) {
+            json_write_key(b, "tls");
+            t->rpc->tls_report(t->rpc->tls_context, b);
+        }
         if (t->rpc->store_report) {
             json_write_key(b, "store");
             t->rpc->store_report(t->rpc->store_context, b);

@@ -75,6 +75,10 @@ struct rpc {
     void (*store_report)(void *context, struct buffer *out);
     void *store_context;
 
+    // Appends an object about TLS; NULL: there is none. Any thread.
+    void (*tls_report)(void *context, struct buffer *out);
+    void *tls_context;
+
     // Begins to copy the store into a folder and wakes the mailbox at the end; NULL: jobs are kept in memory
     // only. It gives NULL and *why where it could not begin. Then backup_ended says whether it has ended and
     // how, until backup_leave, which may come before the end. Any thread.

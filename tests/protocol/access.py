@@ -435,7 +435,7 @@ class Reload(Case):
         unix.call("put", queue="q", body=1)
         client.call("auth", token=SECRET)
         client.call("put", queue="q", body=1)
-        self.reload(daemon, "", "no tokens, users and groups any more")
+        self.reload(daemon, "", "no tokens, users, groups and certificates any more")
         client.call("put", queue="q", body=1)
         self.assertEqual(unix.error("put", queue="r", body=1).name, "forbidden")
 

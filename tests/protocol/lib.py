@@ -87,8 +87,8 @@ class Daemon:
     def text(self):
         return "\n".join(line for line in self.log if line is not None)
 
-    def connect(self, address=None):
-        return Connection(address or self.address)
+    def connect(self, address=None, tls=None):
+        return Connection(address or self.address, tls)
 
     @property
     def pid(self):
@@ -179,9 +179,12 @@ def request_text(id, method, params=None):
 
 
 class Connection:
-    """One connection. Lines go out and come in as bytes; `call` and its like speak JSON-RPC over them."""
+    """One connection. Lines go out and come in as bytes; `call` and its like speak JSON-RPC over them. An address that
+    begins with tls: takes `tls`, an ssl.SSLContext, which is used for any other as well where it is given."""
 
-    def __init__(self, address):
+    def __init__(self, address, tls=None):
+        if address.startswith("tls:"):
+            address = address[len("tls:"):]
         if address.startswith("unix:"):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             target = address[len("unix:"):]
@@ -192,6 +195,8 @@ class Connection:
             target = (host, int(port))
         self.socket.settimeout(PATIENCE)
         self.socket.connect(target)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=target[0])
         self._input = bytearray()
         self._last_id = 0
 
