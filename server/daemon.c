@@ -312,12 +312,14 @@ static bool start_loops(struct daemon *d)
                           .max_waits = (unsigned)s->max_waits,
                           .max_subscriptions = (unsigned)s->max_subscriptions,
                           .auth_failures = &d->auth_failures,
+                          .strangers = &d->strangers,
                           .pool_report = pool_report,
                           .pool_resize = resize_pool,
                           .pool_context = d,
                           .connection_count = count_connections,
                           .roll_call = call_roll,
                           .connection_context = d};
+    strangers_init(&d->strangers, (unsigned)s->max_strangers, random_seed());
     if (!take_access(d, &d->settings->access)) {
         log_error("out of memory");
         return false;

@@ -3,6 +3,7 @@
 #ifndef SERVER_PARTS_H
 #define SERVER_PARTS_H
 
+#include "server/access/strangers.h"
 #include "server/admin/http.h"
 #include "server/daemon.h"
 #include "server/mailbox.h"
@@ -33,6 +34,7 @@ struct daemon {
     struct access_set
         *access; // what holds now, before it what held before: connections may still point there
     struct quota_slot *quotas;
+    struct strangers strangers;
     _Atomic uint64_t auth_failures;
     struct loop *loops;  // the last is that of HTTP, if there is any
     unsigned loop_count; // initialised

@@ -77,6 +77,7 @@ static void apply_limits(struct daemon *d)
     atomic_store(&d->rpc.max_waits, (unsigned)s->max_waits);
     atomic_store(&d->rpc.max_subscriptions, (unsigned)s->max_subscriptions);
     metrics_set_queues(d->metrics, s->metrics_queues);
+    atomic_store(&d->strangers.most, (unsigned)s->max_strangers);
     hub_lock(d->hub);
     engine_set_limits(hub_engine(d->hub), s->memory, s->max_queues, (uint32_t)s->max_waits,
                       (uint32_t)s->max_subscriptions);

@@ -58,6 +58,9 @@
     X(max_request, BYTES, 0, 268435456, 0, NULL, START, "the longest request line; 0: max_body and 64 KiB")  \
     X(max_connections, COUNT, 0, 1000000, 0, NULL, LIVE,                                                     \
       "connections at a time; 0: as many as the descriptors allow")                                          \
+    X(max_strangers, COUNT, 1, 100000, 1024, NULL, LIVE,                                                     \
+      "where clients have to say who they are: connections at a time that have not yet; a quarter of them "  \
+      "from one address")                                                                                    \
     X(max_waits, COUNT, 1, 1000000, 1024, NULL, LIVE, "requests of one connection that may wait at a time")  \
     X(max_subscriptions, COUNT, 0, 10000000, 65536, NULL, LIVE,                                              \
       "jobs of whose end one connection may have itself told at a time")                                     \
@@ -105,6 +108,7 @@ struct settings {
     uint64_t max_body;
     uint64_t max_request;
     uint64_t max_connections;
+    uint64_t max_strangers;
     uint64_t max_waits;
     uint64_t max_subscriptions;
     uint64_t max_queues;

@@ -1,7 +1,9 @@
 #include "server/net/connection.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/access/identity.h"
+#include "server/access/strangers.h"
 #include "server/hub.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
@@ -26,6 +28,7 @@
 #define FLUSH_SECONDS   30 // to take its last output has a client that sends no more, some of it one of a wire
 #define DISCARD_SECONDS 1
 #define DISCARDS_MAX    64
+#define CROWD_HURRY     5 // so many times less time has a stranger among many
 
 struct leftover {
     size_t len, cap;
@@ -77,6 +80,7 @@ static void want_read(struct connection *c, bool want)
 // ---- output
 
 static void on_writable(evutil_socket_t fd, short what, void *context);
+static void stop_patience(struct connection *c);
 
 static void stop_writing(struct connection *c)
 {
@@ -232,6 +236,8 @@ static void settle(struct connection *c)
         die(c);
         return;
     }
+    if (c->stranger && s->who)
+        stop_patience(c);
     if (s->refused)
         c->ended = true;
     bool blocked = wire_of(c) ? wire_of(c)->blocked(c) : dispatch_blocked(s->dispatch, s);
@@ -300,8 +306,9 @@ static void read_and_handle(struct connection *c)
         }
         base = c->in->data;
     }
-    ssize_t n =
-        c->secure ? secure_recv(c->secure, base + had, LOOP_READ) : recv(c->fd, base + had, LOOP_READ, 0);
+    // What TLS has in hand it does not tell of again, so all of it is taken.
+    size_t most = c->stranger && !c->secure ? STRANGER_LINE : LOOP_READ;
+    ssize_t n = c->secure ? secure_recv(c->secure, base + had, most) : recv(c->fd, base + had, most, 0);
     if (n > 0) {
         if (had > 0 && base == c->loop->buffer)
             memcpy(base, c->in->data, had);
@@ -380,8 +387,13 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
     c->patience = NULL;
     if (c->session.who)
         return;
-    peer_print(c->fd, peer);
-    log_info("a connection is closed that has not said who it is peer=%s", peer);
+    struct strangers *all = c->session.dispatch->rpc->strangers;
+    if (all)
+        atomic_fetch_add_explicit(&all->expired, 1, memory_order_relaxed);
+    if (strangers_may_log(all, clock_ns())) {
+        peer_print(c->fd, peer);
+        log_info("a connection is closed that has not said who it is peer=%s", peer);
+    }
     die(c);
 }
 
@@ -424,12 +436,42 @@ const struct identity *connection_peer(const struct connection *c, const struct 
 }
 
 // False: no memory.
+static bool receive_stranger(struct connection *c)
+{
+    struct strangers *all = c->session.dispatch->rpc->strangers;
+    int64_t ms = c->loop->patience_ms;
+    char key[PEER_KEY_MAX], peer[PEER_TEXT_MAX];
+    int place = all ? strangers_enter(all, key, peer_key(c->fd, key)) : 0;
+    if (place < 0) {
+        if (strangers_may_log(all, clock_ns())) {
+            peer_print(c->fd, peer);
+            log_warning("a connection is turned away: too many have not said who they are peer=%s", peer);
+        }
+        turn_away(c, "too many connections have not said who they are: try again in a while");
+        return true;
+    }
+    if (all)
+        c->stranger = (uint16_t)(place + 1);
+    return be_patient(c, all && strangers_crowd(all) ? ms / CROWD_HURRY : ms);
+}
+
+static void stop_patience(struct connection *c)
+{
+    if (c->patience)
+        event_free(c->patience);
+    c->patience = NULL;
+    if (c->stranger)
+        strangers_leave(c->session.dispatch->rpc->strangers, c->stranger - 1);
+    c->stranger = 0;
+}
+
+// False: no memory.
 static bool identify(struct connection *c, const struct access *access)
 {
     const struct identity *who = access ? connection_peer(c, access) : NULL;
     if (who && !session_identify(&c->session, who, false))
         turn_away(c, THROTTLE_CONNECTIONS);
-    return who || !access || be_patient(c, c->loop->patience_ms);
+    return who || !access || receive_stranger(c);
 }
 
 void connection_access(struct connection *c)
@@ -448,14 +490,16 @@ void connection_access(struct connection *c)
     if (!now && (!was || was->kind != IDENTITY_TOKEN))
         now = connection_peer(c, access);
     session_identify(&c->session, now, true);
-    if (now)
+    if (now) {
+        stop_patience(c);
         return;
+    }
     if (was) {
         peer_print(c->fd, peer);
         log_info("a connection is closed, because %s \"%s\" is nobody any more peer=%s",
                  identity_kind_name(was->kind), was->name, peer);
         die(c);
-    } else if (!c->patience && !identify(c, access)) {
+    } else if (!c->patience && !be_patient(c, c->loop->patience_ms)) {
         die(c);
     }
 }
@@ -481,12 +525,6 @@ static void close_socket(const struct connection *c)
         secure_close(c->secure);
     else
         close(c->fd);
-}
-
-static void stop_patience(struct connection *c)
-{
-    if (c->patience)
-        event_free(c->patience);
 }
 
 bool connection_open(struct loop *l, int fd_take, struct secure *take)

@@ -55,6 +55,7 @@ struct connection {
     bool dead;       // to be closed at the end of the turn
     bool discarding; // all is said: what comes is thrown away until the client has closed
     unsigned char discards;
+    uint16_t stranger; // its place among them + 1; 0: it is none
     struct event read_event;
 };
 

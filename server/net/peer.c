@@ -2,9 +2,11 @@
 
 #include "server/access/identity.h"
 
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define GROUPS_USUAL 64
@@ -32,6 +34,29 @@ void peer_print(int fd, char text[PEER_TEXT_MAX])
         address_print(&a, text);
     else
         snprintf(text, PEER_TEXT_MAX, "unknown");
+}
+
+#define NETWORK_BYTES 8 // of an address of IPv6
+
+size_t peer_key(int fd, char key[PEER_KEY_MAX])
+{
+    struct ucred peer;
+    struct address a = {.len = sizeof a.at};
+    if (credentials(fd, &peer)) {
+        memcpy(key, &peer.uid, sizeof peer.uid);
+        return sizeof peer.uid;
+    }
+    if (getpeername(fd, &a.at.any, &a.len) != 0)
+        return 0;
+    if (a.at.any.sa_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const void *)&a.at.room;
+        memcpy(key, &six->sin6_addr, NETWORK_BYTES);
+        return NETWORK_BYTES;
+    }
+    const struct sockaddr_in *four = (const void *)&a.at.room;
+    memcpy(key, &four->sin_addr, sizeof four->sin_addr);
+    key[sizeof four->sin_addr] = '4'; // and no user's number
+    return sizeof four->sin_addr + 1;
 }
 
 _Static_assert(sizeof(gid_t) == sizeof(uint32_t) && sizeof(uid_t) == sizeof(uint32_t),

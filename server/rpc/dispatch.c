@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/json_reader.h"
 #include "server/access/quota.h"
+#include "server/access/strangers.h"
 #include "server/engine/account.h"
 #include "server/hub.h"
 #include "server/mailbox.h"
@@ -308,6 +309,16 @@ static bool may_go_on(struct dispatch *d, struct session *s, const struct input 
     return d->most > 0;
 }
 
+// Who has asked for so much without having said who it is, is not listened to any more.
+static void leave_stranger(struct dispatch *d, struct session *s)
+{
+    struct request r;
+    request_make_error(&r, "", ERROR_UNAUTHORIZED, "that is enough without having said who you are");
+    if (!s->batch)
+        output_request(d, s, NULL, &r);
+    s->refused = true;
+}
+
 size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, size_t len)
 {
     struct input in = {.at = data, .end = data + len};
@@ -342,6 +353,8 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
         }
         if (hub_crowded(d->rpc->hub))
             d->crowded = true;
+        if (d->access && !s->who && !s->task && s->requests > STRANGER_REQUESTS)
+            leave_stranger(d, s);
         bool moved = in.at != before || d->count > 0;
         arena_reset(&d->arena);
         if (!moved)

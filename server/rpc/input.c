@@ -1,6 +1,7 @@
 #include "server/rpc/input.h"
 
 #include "common/json_reader.h"
+#include "server/access/strangers.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/parse.h"
@@ -90,6 +91,12 @@ static bool skip_line(struct session *s, struct input *in, const char *newline)
     return newline;
 }
 
+static uint64_t longest_line(const struct dispatch *d, const struct session *s)
+{
+    bool stranger = d->access && !s->who;
+    return stranger && STRANGER_LINE < d->rpc->max_request ? STRANGER_LINE : d->rpc->max_request;
+}
+
 static bool gather_line(struct dispatch *d, struct session *s, struct input *in)
 {
     const char *start = in->at;
@@ -99,7 +106,7 @@ static bool gather_line(struct dispatch *d, struct session *s, struct input *in)
         return skip_line(s, in, newline);
     if (newline)
         len = (size_t)(newline - start);
-    if (len > d->rpc->max_request) {
+    if (len > longest_line(d, s)) {
         add_error(d, start, ERROR_TOO_LARGE, "this line is longer than the daemon takes");
         return skip_line(s, in, newline);
     }

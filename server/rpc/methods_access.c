@@ -1,5 +1,6 @@
 // auth, who.
 #include "server/access/identity.h"
+#include "server/access/strangers.h"
 #include "server/engine/account.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
@@ -32,7 +33,8 @@ static void note_failure(struct task *t)
     s->failures++;
     if (t->rpc->auth_failures)
         atomic_fetch_add_explicit(t->rpc->auth_failures, 1, memory_order_relaxed);
-    log_warning("a client gave a token that is nobody's peer=%s failures=%u", peer, s->failures);
+    if (strangers_may_log(t->rpc->strangers, clock_ns()))
+        log_warning("a client gave a token that is nobody's peer=%s failures=%u", peer, s->failures);
 }
 
 static bool auth_step(struct task *t)

@@ -53,6 +53,9 @@ struct rpc {
     const struct access *_Atomic access;
     _Atomic uint64_t *auth_failures; // counts tokens that were nobody's; NULL: nobody counts. Any thread.
 
+    // Counts those who have not said who they are; NULL: nobody does.
+    struct strangers *strangers;
+
     // Appends the array of the pool's handlers; NULL: there is no pool. Any thread.
     void (*pool_report)(void *context, struct buffer *out);
     // Sets how many workers (1 to POOL_RESIZE_MAX) a handler has, in slices; *done is false: call again. An

@@ -1,0 +1,67 @@
+#include "server/access/strangers.h"
+
+#include "common/log.h"
+
+#define XXH_INLINE_ALL
+#include <inttypes.h>
+#include <xxhash.h>
+
+#define LINE_NS ((int64_t)STRANGERS_LINES_MS * 1000000)
+
+void strangers_init(struct strangers *s, unsigned most, uint64_t seed)
+{
+    atomic_store(&s->most, most);
+    s->seed = seed;
+}
+
+static void refuse(struct strangers *s)
+{
+    atomic_fetch_add_explicit(&s->refused, 1, memory_order_relaxed);
+}
+
+int strangers_enter(struct strangers *s, const void *address, size_t len)
+{
+    unsigned most = atomic_load(&s->most), share = (most + STRANGERS_SHARE - 1) / STRANGERS_SHARE;
+    unsigned place = (unsigned)XXH3_64bits_withSeed(address, len, s->seed) % STRANGERS_PLACES;
+    if (atomic_fetch_add(&s->count, 1) >= most) {
+        atomic_fetch_sub(&s->count, 1);
+        refuse(s);
+        return -1;
+    }
+    if (atomic_fetch_add(&s->places[place], 1) >= share) {
+        strangers_leave(s, (int)place);
+        refuse(s);
+        return -1;
+    }
+    return (int)place;
+}
+
+void strangers_leave(struct strangers *s, int place)
+{
+    atomic_fetch_sub(&s->places[place], 1);
+    atomic_fetch_sub(&s->count, 1);
+}
+
+bool strangers_crowd(const struct strangers *s)
+{
+    return atomic_load(&s->count) > atomic_load(&s->most) / 2;
+}
+
+// As with an identity's rate (quota.c): what is due may be ahead of the clock by what may come at once.
+bool strangers_may_log(struct strangers *s, int64_t now)
+{
+    if (!s)
+        return true;
+    int64_t due = atomic_load(&s->lines_due), from;
+    do {
+        from = due > now ? due : now;
+        if (from + LINE_NS > now + STRANGERS_LINES * LINE_NS) {
+            atomic_fetch_add(&s->lines_left_out, 1);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&s->lines_due, &due, from + LINE_NS));
+    uint64_t left_out = atomic_exchange(&s->lines_left_out, 0);
+    if (left_out > 0)
+        log_warning("%" PRIu64 " lines about clients that are nobody were left out", left_out);
+    return true;
+}
