@@ -33,7 +33,7 @@ static uint64_t jobs_in_hands(struct daemon *d)
     hub_lock(d->hub);
     engine_info(hub_engine(d->hub), &info);
     hub_unlock(d->hub);
-    return info.gauges.reserved - info.detached;
+    return info.held;
 }
 
 void stop_look(struct daemon *d)

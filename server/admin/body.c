@@ -97,14 +97,17 @@ unsigned body_take(struct body *b, const char *data, size_t len, uint64_t most, 
 {
     size_t at = 0;
     *used = 0;
-    while (!b->done && at < len) {
-        if (b->state != PLAIN && b->state != DATA) {
+    while (!b->done) {
+        bool content = b->state == PLAIN || b->state == DATA;
+        if (content && (b->left > most || out->len > most - b->left))
+            return 413;
+        if (at == len)
+            break;
+        if (!content) {
             if (!take_byte(b, data[at++]))
                 return 400;
             continue;
         }
-        if (b->left > most || out->len > most - b->left)
-            return 413;
         size_t n = len - at < b->left ? len - at : (size_t)b->left;
         buffer_append(out, data + at, n);
         at += n;

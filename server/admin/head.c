@@ -26,9 +26,14 @@ enum head_found head_find(const char *text, size_t len, size_t *scanned)
 
 // ---- characters
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static bool is_token_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) ||
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
@@ -140,7 +145,9 @@ static unsigned parse_line(struct slice line, struct head *out, struct slice *au
     if (out->old || slice_equal(line, "HTTP/1.1"))
         return 0;
     *why = "HTTP/1.1 is spoken here";
-    return begins(line, "HTTP/") ? 505 : 400;
+    bool version = line.len == 8 && begins(line, "HTTP/") && is_digit(line.data[5]) && line.data[6] == '.' &&
+                   is_digit(line.data[7]);
+    return version ? 505 : 400;
 }
 
 // ---- the fields
@@ -166,7 +173,7 @@ static bool parse_length(struct slice value, struct head *out)
         return false;
     out->has_length = true;
     for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9')
+        if (!is_digit(value.data[i]))
             return false;
         out->length = 10 * out->length + (uint64_t)(value.data[i] - '0');
     }

@@ -6,6 +6,7 @@
 #include "server/admin/guard.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
+#include "server/rpc/throttle.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -143,18 +144,22 @@ static void rest(struct http *h)
     connection_patience(&h->connection, FAILURE_MS);
 }
 
-// False: it gave a token that is nobody's, and rests.
+// False: it may not go on, and is told so: what it gave is nobody's token, or its identity has all the
+// connections that it may have.
 static bool identify(struct http *h, const struct head *head)
 {
     struct session *s = &h->connection.session;
     const struct access *access = s->dispatch->access;
-    s->who = h->peer;
-    if (!access || head->authorization.len == 0)
-        return true;
-    s->who = access_of_token(access, head_token(head));
-    if (!s->who)
+    const struct identity *who = h->peer;
+    if (access && head->authorization.len > 0 && !(who = access_of_token(access, head_token(head)))) {
         rest(h);
-    return s->who;
+        return false;
+    }
+    if (!session_identify(s, who, false)) {
+        refuse(h, 429, ERROR_OVERLOADED, THROTTLE_CONNECTIONS);
+        return false;
+    }
+    return true;
 }
 
 // ---- POST /rpc
@@ -407,7 +412,7 @@ static void on_access(struct connection *c)
     const struct access *access = c->session.dispatch->access;
     const struct identity *was = c->session.who;
     h->peer = access ? peer_identity(c->fd, access) : NULL;
-    c->session.who = access && was ? access_same(access, was) : NULL;
+    session_identify(&c->session, access && was ? access_same(access, was) : NULL, true);
     if (access && !c->session.who && h->state == ASKING)
         connection_die(c);
 }

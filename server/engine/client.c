@@ -47,7 +47,7 @@ void client_hold(struct engine *e, uint32_t number, struct job *j)
     if (j->next)
         j->next->prev = j;
     c->first = j;
-    e->detached_count += number == 0;
+    ++*(number == 0 ? &e->detached_count : &e->held_count);
 }
 
 void client_drop(struct engine *e, struct job *j)
@@ -56,7 +56,7 @@ void client_drop(struct engine *e, struct job *j)
     *(j->prev ? &j->prev->next : &c->first) = j->next;
     if (j->next)
         j->next->prev = j->prev;
-    e->detached_count -= j->holder == 0;
+    --*(j->holder == 0 ? &e->detached_count : &e->held_count);
 }
 
 void engine_client_watch_revokes(struct engine_client *c)

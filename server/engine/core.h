@@ -56,6 +56,7 @@ struct engine {
     uint64_t queue_count;
     uint64_t client_count;
     uint64_t detached_count; // jobs that number 0 holds
+    uint64_t held_count;     // and that the others do
     struct queue_gauges gauges;
     struct queue_counters counters;
     struct daemon_counters more; // that queues do not have

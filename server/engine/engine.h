@@ -473,7 +473,8 @@ enum error engine_import_queue(struct engine *e, struct moment now, const struct
 struct engine_info {
     uint64_t queues;
     uint64_t clients;
-    uint64_t detached; // jobs under leases that are bound to no connection
+    uint64_t detached; // jobs under leases that are bound to no connection,
+    uint64_t held;     // and to one; both with those whose queue was dropped meanwhile
     uint64_t bytes;    // counted against max_bytes
     uint64_t max_bytes;
     struct queue_gauges gauges;     // summed over all queues

@@ -341,6 +341,7 @@ void engine_info(const struct engine *e, struct engine_info *out)
         .queues = e->names.count,
         .clients = e->client_count,
         .detached = e->detached_count,
+        .held = e->held_count,
         .bytes = e->bytes,
         .max_bytes = e->config.max_bytes,
         .gauges = e->gauges,

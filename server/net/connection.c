@@ -248,8 +248,8 @@ static void settle(struct connection *c)
     if (c->secure && secure_ended(c->secure) && !(c->in && blocked))
         c->ended = true; // and the socket may never tell
     want_read(c, !c->ended && !blocked);
-    if (!c->ended || dispatch_busy(s))
-        return;
+    if (!c->ended || dispatch_busy(s) || (wire_of(c) && c->pending && c->in))
+        return; // a wire takes what is left of the input later in this turn
     if (!s->refused) {
         die(c);
         return;
