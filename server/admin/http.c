@@ -356,7 +356,7 @@ static void on_open(struct connection *c)
     const struct access *access = c->session.dispatch->access;
     c->session.alone = true;
     if (access)
-        http_of(c)->peer = peer_identity(c->fd, access);
+        http_of(c)->peer = connection_peer(c, access);
     connection_patience(c, c->loop->patience_ms);
 }
 
@@ -411,7 +411,7 @@ static void on_access(struct connection *c)
     struct http *h = http_of(c);
     const struct access *access = c->session.dispatch->access;
     const struct identity *was = c->session.who;
-    h->peer = access ? peer_identity(c->fd, access) : NULL;
+    h->peer = access ? connection_peer(c, access) : NULL;
     session_identify(&c->session, access && was ? access_same(access, was) : NULL, true);
     if (access && !c->session.who && h->state == ASKING)
         connection_die(c);
