@@ -2,6 +2,7 @@
 
 #include "client/address.h"
 #include "common/clock.h"
+#include "tests/bench/secure.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,6 +49,7 @@ static void connection_release(struct connection *conn, uint32_t depth)
     // Closed with a reset, so that ten thousand ports are not held for a minute.
     struct linger now = {.l_onoff = 1};
     (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    secure_close(conn);
     close(conn->fd);
     buffer_release(&conn->out);
     buffer_release(&conn->in);
@@ -101,6 +104,8 @@ static bool connection_open(struct client *c, const struct address *address, str
     c->connected++;
     if (!address->local && setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on))
         return client_fail(c, strerror(errno));
+    if (c->tls && (why = secure_open(conn, c->deadline)))
+        return client_fail(c, why);
     conn->slots = calloc(c->depth, sizeof *conn->slots);
     conn->in_flight = calloc(c->depth, sizeof *conn->in_flight);
     if (!conn->slots || !conn->in_flight)
@@ -116,7 +121,8 @@ bool client_connect(struct client *c, uint32_t n)
 {
     struct address address;
     const char *why;
-    if (!address_parse(&address, c->address, &why))
+    c->tls = strncmp(c->address, SECURE_PREFIX, strlen(SECURE_PREFIX)) == 0;
+    if (!address_parse(&address, c->address + (c->tls ? strlen(SECURE_PREFIX) : 0), &why))
         return client_fail(c, why);
     if (c->capacity - c->connected < n)
         return client_fail(c, "more connections than were asked for");
@@ -149,7 +155,7 @@ bool client_ask(struct client *c, struct connection *conn, const struct request 
     if (conn->out.failed)
         return client_fail(c, "no memory");
     for (size_t sent = 0; sent < conn->out.len;) {
-        ssize_t n = send(conn->fd, conn->out.data + sent, conn->out.len - sent, MSG_NOSIGNAL);
+        ssize_t n = secure_send(conn, conn->out.data + sent, conn->out.len - sent);
         if (n > 0)
             sent += (size_t)n;
         else if (errno != EAGAIN && errno != EINTR)
@@ -177,7 +183,7 @@ bool client_answer(struct client *c, struct connection *conn, const struct reque
             return client_wrong(c, in);
         if (!buffer_reserve(&conn->in, 65536))
             return client_fail(c, "no memory");
-        ssize_t n = recv(conn->fd, conn->in.data + conn->in.len, conn->in.cap - conn->in.len, 0);
+        ssize_t n = secure_recv(conn, conn->in.data + conn->in.len, conn->in.cap - conn->in.len);
         if (n > 0)
             conn->in.len += (size_t)n;
         else if (n == 0)

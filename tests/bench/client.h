@@ -30,6 +30,7 @@ struct slot {
 
 struct connection {
     int fd;
+    struct ssl_st *ssl; // TLS; NULL: there is none
     uint32_t index;
     struct session session;
     struct buffer out; // from `sent` on still to be written
@@ -43,7 +44,8 @@ struct connection {
 
 struct client {
     const struct protocol *protocol;
-    const char *address; // HOST:PORT or unix:PATH
+    const char *address; // HOST:PORT, unix:PATH, or with TLS tls:HOST:PORT
+    bool tls;
     uint32_t depth;
     uint32_t queues; // how many in all
     bool aside;      // all goes to a queue of its own instead

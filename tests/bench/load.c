@@ -45,7 +45,7 @@ struct options {
 
 static void usage(FILE *f)
 {
-    fputs("usage: load --protocol NAME --address HOST:PORT|unix:PATH --pid PID --work NAME "
+    fputs("usage: load --protocol NAME --address [tls:]HOST:PORT|unix:PATH --pid PID --work NAME "
           "[options]\n\nprotocols:",
           f);
     for (size_t i = 0; i < PROTOCOLS; i++)

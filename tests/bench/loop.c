@@ -2,6 +2,7 @@
 // jobs are done. What one read brings is answered with one write, as a good client does it.
 #include "common/clock.h"
 #include "tests/bench/client.h"
+#include "tests/bench/secure.h"
 
 #include <errno.h>
 #include <string.h>
@@ -111,7 +112,7 @@ static bool answers(struct client *c, struct connection *conn, struct slice in)
 static bool flush(struct client *c, struct connection *conn)
 {
     while (conn->sent < conn->out.len) {
-        ssize_t n = send(conn->fd, conn->out.data + conn->sent, conn->out.len - conn->sent, MSG_NOSIGNAL);
+        ssize_t n = secure_send(conn, conn->out.data + conn->sent, conn->out.len - conn->sent);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN)
@@ -141,7 +142,7 @@ static bool readable(struct client *c, struct connection *conn)
         return client_fail(c, "an answer is too long");
     if (old > 0)
         memcpy(c->scratch, conn->in.data, old);
-    ssize_t n = recv(conn->fd, c->scratch + old, CLIENT_SCRATCH - old, 0);
+    ssize_t n = secure_recv(conn, c->scratch + old, CLIENT_SCRATCH - old);
     if (n == 0)
         return client_fail(c, "the server closed the connection");
     if (n < 0)

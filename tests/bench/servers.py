@@ -8,8 +8,13 @@ import signal
 import socket
 import subprocess
 import tempfile
+import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "protocol"))
+
+import certificates  # noqa: E402
 
 START_SECONDS = 120
 STOP_SECONDS = 60
@@ -38,9 +43,13 @@ def beanstalkd_command(folder, durable, _options):
 
 
 def taskqd_command(folder, durable, options):
-    settings = pathlib.Path(folder, "taskqd.conf")
-    settings.write_text("".join(f"{name} = {value}\n" for name, value in options.get("settings", {}).items()))
-    return None, [str(options["binaries"] / "server" / "taskqd"), "-c", str(settings), "-l", "127.0.0.1:0", "-H", "none",
+    path, settings = pathlib.Path(folder, "taskqd.conf"), dict(options.get("settings", {}))
+    if options.get("tls"):
+        pair = certificates.Authority(folder).issue("localhost")
+        settings.update(tls_certificate=f'"{pair.certificate}"', tls_key=f'"{pair.key}"')
+    path.write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
+    return None, [str(options["binaries"] / "server" / "taskqd"), "-c", str(path),
+                  "-l", ("tls:" if options.get("tls") else "") + "127.0.0.1:0", "-H", "none",
                   *(["-d", str(pathlib.Path(folder, "data"))] if durable else ["-m"])]
 
 
@@ -51,6 +60,7 @@ def floor_command(_folder, _durable, options):
 # What each speaks, how it is started (a port of None: it says which), and settings of its own.
 SERVERS = {
     "taskq": {"protocol": "taskq", "command": taskqd_command, "settings": {}},
+    "taskq, TLS": {"protocol": "taskq", "command": taskqd_command, "tls": True},
     "taskq, 1 thread": {"protocol": "taskq", "command": taskqd_command, "settings": {"threads": 1}},
     "taskq, 2 threads": {"protocol": "taskq", "command": taskqd_command, "settings": {"threads": 2}},
     "taskq, small segments": {"protocol": "taskq", "command": taskqd_command, "settings": {"segment_size": 4 << 20, "max_body": 1 << 16}},
@@ -100,13 +110,13 @@ class Server:
             self.stop()
             raise
         self.started_in = time.monotonic() - began
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = ("tls:" if SERVERS[self.name].get("tls") else "") + f"127.0.0.1:{self.port}"
         return self
 
     def _listen_to(self):
         """Keeps the last lines of what it says, so that it never blocks on them."""
         for line in self.process.stdout:
-            found = re.search(r"listening on 127\.0\.0\.1:(\d+)", line)
+            found = re.search(r"listening on (?:tls:)?127\.0\.0\.1:(\d+)", line)
             if found and self.port is None:
                 self.port = int(found.group(1))
                 self.listening.set()
