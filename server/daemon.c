@@ -7,6 +7,7 @@
 #include "server/engine/journal.h"
 #include "server/figures.h"
 #include "server/hub.h"
+#include "server/metrics/history.h"
 #include "server/metrics/metrics.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
@@ -66,6 +67,13 @@ static void on_mail(evutil_socket_t fd, short what, void *arg)
     (void)fd, (void)what;
     mailbox_quiet(&d->mailbox);
     tick(d);
+}
+
+static void on_record(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *d = arg;
+    (void)fd, (void)what;
+    arm(d->record, history_go_on(d->history, clock_now()));
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -304,6 +312,7 @@ static bool start_loops(struct daemon *d)
         return false;
     d->rpc = (struct rpc){.hub = d->hub,
                           .metrics = d->metrics,
+                          .history = d->history,
                           .version = TASKQ_VERSION,
                           .durability = settings_durability(s),
                           .max_body = s->max_body,
@@ -375,7 +384,8 @@ static bool make_base(struct daemon *d)
         return false;
     d->timer = evtimer_new(d->base, on_timer, d);
     d->look = evtimer_new(d->base, on_look, d);
-    bool ok = d->timer && d->look &&
+    d->record = evtimer_new(d->base, on_record, d);
+    bool ok = d->timer && d->look && d->record &&
               add_event(&d->mail, event_new(d->base, d->mailbox.fd, EV_READ | EV_PERSIST, on_mail, d));
     ok = ok && add_event(&d->signals, event_new(d->base, d->signal_fd, EV_READ | EV_PERSIST, on_signal, d));
     if (ok && d->spawner)
@@ -507,6 +517,7 @@ int daemon_run(struct settings *s, const struct daemon_source *source, bool reco
     if (ok) {
         service_say(&d.service, "READY=1");
         tick(&d);
+        arm(d.record, 0);
         event_base_dispatch(d.base);
     }
     stop_all(&d);

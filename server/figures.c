@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "server/committer.h"
+#include "server/metrics/history.h"
 #include "server/metrics/metrics.h"
 #include "server/net/loop.h"
 #include "server/parts.h"
@@ -52,7 +53,8 @@ bool figures_start(struct daemon *d)
         .pool = visit_pool,
     };
     d->metrics = metrics_new(&options);
-    if (!d->metrics)
+    d->history = d->metrics ? history_new(d->metrics, clock_now()) : NULL;
+    if (!d->history)
         log_error("out of memory");
-    return d->metrics;
+    return d->history;
 }

@@ -6,7 +6,7 @@
 
 struct daemon;
 
-// Makes the daemon's metrics. False: no memory (logged).
+// Makes the daemon's metrics and its history. False: no memory (logged).
 bool figures_start(struct daemon *d);
 
 #endif

@@ -30,6 +30,7 @@ struct daemon {
     struct backups *backups;
     struct pool *pool;
     struct metrics *metrics;
+    struct history *history;
     struct rpc rpc;
     struct access_set
         *access; // what holds now, before it what held before: connections may still point there
@@ -42,7 +43,7 @@ struct daemon {
     struct listeners *http_listeners;
     struct event_base *base;
     struct mailbox mailbox; // of the ticker, which is the main thread
-    struct event *timer, *mail, *look;
+    struct event *timer, *mail, *look, *record;
     struct event *signals;
     int signal_fd; // 0: none
     struct event *spawner_gone;

@@ -6,6 +6,7 @@
 #include "server/daemon_tls.h"
 #include "server/engine/journal.h"
 #include "server/hub.h"
+#include "server/metrics/history.h"
 #include "server/metrics/metrics.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
@@ -101,6 +102,7 @@ static void free_events(struct daemon *d)
 {
     free_event(d->timer);
     free_event(d->look);
+    free_event(d->record);
     free_event(d->mail);
     free_event(d->spawner_gone);
     free_event(d->signals);
@@ -137,6 +139,7 @@ void stop_all(struct daemon *d)
         free(set);
     }
     quotas_free(d->quotas);
+    history_free(d->history);
     metrics_free(d->metrics);
     hub_free(d->hub);
     if (d->spawner)

@@ -116,5 +116,6 @@ extern const struct method methods_sweep[];   // delete, kick, shutdown, drop
 extern const struct method methods_look[];    // job, jobs, queues, stats
 extern const struct method methods_admin[];   // hello, ping, pool, backup, $/cancelRequest
 extern const struct method methods_access[];  // auth, who
+extern const struct method methods_history[]; // history
 
 #endif

@@ -14,6 +14,7 @@
 struct access;
 struct backup;
 struct buffer;
+struct history;
 struct hub;
 struct mailbox;
 struct metrics;
@@ -65,6 +66,7 @@ struct rpc {
     void *pool_context;
 
     struct metrics *metrics; // NULL: there are none
+    struct history *history; // NULL: there is none
 
     // How many connections there are; NULL: nobody knows. Any thread.
     uint64_t (*connection_count)(void *context);

@@ -46,6 +46,7 @@ CALLS = {
     "drop": [{"queue": Q}],
     "queues": [{"limit": 1000}],
     "stats": [{"queue": Q}, {}],
+    "history": [{"queues": [Q]}, {}],
     "who": [{}, {"limit": 3}],
     "pool": [{}, {"handler": "none", "workers": 1}],
     "backup": [{"folder": "/nowhere"}],

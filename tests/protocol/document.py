@@ -47,10 +47,18 @@ class DocumentTest(unittest.TestCase):
         self.assertEqual(settings | {"queue", "owned"}, params)
 
     def test_every_counter_and_gauge_is_listed(self):
-        names = re.findall(r"^ +X\((\w+), \"", source("server/engine/stats.h"), re.M)
+        text = source("server/engine/stats.h")
+        for table in ("QUEUE_COUNTERS", "QUEUE_GAUGES"):
+            names = re.findall(r"^ +X\((\w+), ", re.search(r"#define %s\(X\)(.*?[^\\])\n" % table, text, re.S)[1], re.M)
+            self.assertGreater(len(names), 5)
+            for name in names:
+                self.assertIn("`%s`" % name, self.document.sections["stats"])
+
+    def test_every_series_of_the_history_is_listed(self):
+        names = re.findall(r"^ +X\((\w+), (?:COUNT|LEVEL),", source("server/metrics/history.h"), re.M)
         self.assertGreater(len(names), 10)
         for name in names:
-            self.assertIn("`%s`" % name, self.document.sections["stats"])
+            self.assertIn("`%s`" % name, self.document.sections["history"])
 
     def test_every_figure_of_the_store_is_listed(self):
         names = re.findall(r"^ +X\((\w+), (?:true|false), \"", source("server/store/store.h"), re.M)

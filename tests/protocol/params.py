@@ -33,7 +33,7 @@ BAD = {
     "bool": [Raw(t) for t in ("0", "1", "null", '"true"', '""', "[]", "{}")],
     "string": NOT_TEXT,
     "array of queues": [Raw(t) for t in ("1", "null", '"q"', "{}", "[]", "[1]", '["q",1]', '["q","q"]', '["q",""]', '["q",null]',
-                                         '["\\u0071","q"]')] + [[str(n) for n in range(65)]],
+                                         '["\\u0071","q"]')] + [[str(n) for n in range(101)]],
     "array of jobs": [Raw(t) for t in ("[]", "1", "null", '"1"', "{}", "[]", '["1"]', "[1.0]", "[-1]", "[null]", "[[1]]")] +
                      [list(range(1, 1002))],
     "queue or null": [value for value in BAD_NAMES if value != "null"],
@@ -45,6 +45,8 @@ BAD = {
 
 # Values beyond what the note of the table says, where its type alone does not.
 BEYOND = {
+    ("get", "queues"): [json.dumps([str(n) for n in range(65)])],
+    ("history", "span"): ["0", "0.999", "86400.001"],
     ("put", "max_attempts"): ["0", "65536"],
     ("declare", "max_attempts"): ["0", "65536"],
     ("declare", "max_lost"): ["0", "256"],
@@ -89,6 +91,7 @@ GOOD = {
     "declare": {"queue": "{q}"},
     "queues": {},
     "stats": {},
+    "history": {},
     "pause": {"queue": "{q}"},
     "resume": {"queue": "{q}"},
     "join": {"queue": "{q}"},

@@ -18,8 +18,8 @@ ABSENT: Any = _Absent()  # where None is a value (JSON's null)
 # Those that may be carried out twice without harm, so that they are asked again when a reply was lost. A put or submit
 # is one of them if it has a key, a get if its job would have come back, and a result if the daemon does not forget it.
 REPEATABLE = frozenset((
-    "hello", "ping", "job", "jobs", "queues", "stats", "pool", "join", "declare", "pause", "resume", "shutdown", "touch", "progress",
-    "auth", "who",
+    "hello", "ping", "job", "jobs", "queues", "stats", "history", "pool", "join", "declare", "pause", "resume", "shutdown", "touch",
+    "progress", "auth", "who",
 ))
 
 
@@ -174,6 +174,10 @@ class Methods(Generic[R]):
 
     def stats(self, queue: Optional[str] = None) -> R:
         return self._ask("stats", _given(queue=queue))
+
+    def history(self, queues: Optional[Sequence[str]] = None, *, span: Optional[float] = None) -> R:
+        """The daemon's figures step by step, or those of some queues."""
+        return self._ask("history", _given(queues=None if queues is None else list(queues), span=span))
 
     def pause(self, queue: str) -> R:
         return self._ask("pause", {"queue": queue})
