@@ -1,4 +1,4 @@
-"""Who may do what: every method of the table, times every role, times own and other queues, over TCP and a Unix socket.
+"""Who may do what: every method of the table, times every role, times own and other queues, over TCP, a Unix socket and HTTP.
 
 What each method needs is read from its row in server/rpc/methods_*.c; a method that has no row in CALLS fails the test.
 """
@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import unittest
 
+import http_client
 import lib
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -151,7 +152,7 @@ class Matrix(Case):
     def judge(self, connection, method, scope, roles, params, queue, role, everywhere, has, name, said):
         about_job = J in params.values()
         if scope in ("OPEN", "OWN"):
-            self.assertIsNone(name)
+            self.assertEqual(name, connection.refuses.get(method), said)
         elif scope == "LIST":
             self.assertIsNone(name)
             shown = {row["queue"].split(".")[0] for row in said["queues"]}
@@ -182,19 +183,32 @@ class Matrix(Case):
             self.assertEqual(absent[0], "not_found")
             self.assertEqual((name, said), absent)
 
-    def test_over_tcp(self):
+    def check_tokens(self, make, **more):
+        """`make`, of a daemon and a token, for every role here and everywhere."""
         sections = SUPER
         for role in ROLES:
             sections += token_section("own-" + role, "own-" + role, grant("own.*", [role]))
             sections += token_section("all-" + role, "all-" + role, grant("*", [role]))
-        daemon = self.start(sections)
+        daemon = self.start(sections, **more)
         admin = self.connect(daemon, SECRET)
         for role in ROLES:
             for everywhere in (False, True):
-                token = ("all-" if everywhere else "own-") + role
-                # auth is among the methods: it would make this connection another's, so it comes on one of its own.
-                connection = Again(self, daemon, token)
+                connection = make(daemon, ("all-" if everywhere else "own-") + role)
                 self.assertGreater(self.check(admin, connection, role, everywhere), 60)
+
+    def test_over_tcp(self):
+        # auth is among the methods: it would make a connection another's, so it comes on one of its own.
+        self.check_tokens(lambda daemon, token: Again(self, daemon, token))
+
+    def test_over_http(self):
+        self.check_tokens(lambda daemon, token: Post(self, daemon, token), http=("127.0.0.1:0",))
+
+    def test_over_http_by_user(self):
+        for role in ROLES:
+            daemon = self.start(SUPER + 'user "%d" {\n%s}\n' % (os.getuid(), grant("own.*", [role])),
+                                http=("unix:" + os.path.join(self.folder, "http"),))
+            self.assertGreater(self.check(self.connect(daemon, SECRET), Post(self, daemon, None), role, False), 60)
+            daemon.kill()
 
     def test_over_a_unix_socket_by_user_and_by_group(self):
         for role, kind, number in zip(ROLES, ("user", "group") * 2, (os.getuid(), os.getgid()) * 2):
@@ -217,9 +231,18 @@ class Matrix(Case):
                     self.assertEqual(name, None if scope == "OPEN" else "unauthorized", said)
             self.assertEqual(self.attempt(connection, "no such method", {})[0], "unauthorized")
 
+    def test_over_http_nothing_goes_without_a_token(self):
+        daemon = self.start(SUPER, http=("127.0.0.1:0",))
+        connection = Post(self, daemon, None)
+        for method, _, _, params in self.each():
+            self.assertEqual(self.attempt(connection, method, fill(params, "q", 1))[0], "unauthorized", method)
+        self.assertEqual(self.connect(daemon, SECRET).call("stats")["counters"]["put"], 0)
+
 
 class Again:
     """A connection that is made again after `auth`, which makes it another's."""
+
+    refuses = {}  # methods that anybody may call and that fail all the same
 
     def __init__(self, case, daemon, token, unix=False):
         self._make = lambda: case.connect(daemon, token, unix)
@@ -231,6 +254,14 @@ class Again:
         finally:
             if method == "auth":
                 self._connection = self._make()
+
+
+class Post(http_client.Client):
+    refuses = {"auth": "invalid_request"}
+
+    def __init__(self, case, daemon, token):
+        super().__init__(daemon.http[0], token)
+        case.addCleanup(self.close)
 
 
 class Access(Case):
