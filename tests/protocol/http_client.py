@@ -36,10 +36,15 @@ class Unix(http.client.HTTPConnection):
 
 
 class Client:
-    """A connection that is kept alive."""
+    """A connection that is kept alive; `tls`: an ssl.SSLContext."""
 
-    def __init__(self, address, token=None):
-        self.http = Unix(address[5:]) if address.startswith("unix:") else http.client.HTTPConnection(address, timeout=lib.PATIENCE)
+    def __init__(self, address, token=None, tls=None):
+        if address.startswith("unix:"):
+            self.http = Unix(address[len("unix:"):])
+        elif tls:
+            self.http = http.client.HTTPSConnection(address, timeout=lib.PATIENCE, context=tls)
+        else:
+            self.http = http.client.HTTPConnection(address, timeout=lib.PATIENCE)
         self.token = token
 
     def ask(self, method, path, body=None, headers=()):

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ import unittest
 
 import lib
 from access import SECRET, SUPER, grant, token_section
+from certificates import Authority
 from http_client import JSON, Client
 
 ALWAYS = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
@@ -649,6 +651,39 @@ class Identities(Case):
         second.token = SECRET
         second.call("ping")  # and is somebody else's now
         self.assertEqual(self.client(daemon, "reader").call("ping"), {})
+        daemon.stop()
+
+
+class Tls(Case):
+    def test_over_tls_and_by_certificate(self):
+        ca = Authority(self.folder)
+        server, worker = ca.issue("localhost"), ca.issue("worker", usage="client")
+        daemon = self.start('tls_certificate = "%s"\ntls_key = "%s"\ntls_client = optional\ntls_client_ca = "%s"\n'
+                            % (server.certificate, server.key, ca.certificate)
+                            + SUPER + 'certificate "worker" {\n%s}\n' % grant("own.*", ["put", "take"]), http=("tls:127.0.0.1:0",))
+        address = daemon.http[0][len("tls:"):]
+        context = ssl.create_default_context(cafile=ca.certificate)
+        known = ssl.create_default_context(cafile=ca.certificate)
+        known.load_cert_chain(worker.certificate, worker.key)
+
+        def client(context, token=None):
+            made = Client(address, token, context)
+            self.addCleanup(made.close)
+            return made
+        self.assertEqual(client(context).ask("GET", "/healthz").body, b"ok\n")
+        self.assertEqual(client(context).post(lib.request_text(1, "ping")).status, 401)
+        self.assertEqual(client(context, SECRET).call("who")["connections"][0]["identity"]["name"], "super")
+        by_certificate, waiting = client(known), client(known)
+        self.assertEqual(by_certificate.call("hello")["identity"], {"kind": "certificate", "name": "worker"})
+        waiting.send("get", queue="own.q")
+        body = "x" * 900000
+        by_certificate.call("put", queue="own.q", body=body)
+        self.assertEqual(waiting.answer().json["result"]["body"], body)
+        with self.assertRaises(lib.RpcError):
+            by_certificate.call("put", queue="q", body=1)
+        with socket.create_connection(address.rsplit(":", 1), lib.PATIENCE) as plain:
+            plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertNotIn(b"HTTP/1.1 200", read_to_end(plain))
         daemon.stop()
 
 
