@@ -1,46 +1,205 @@
 #include "common/log.h"
 
+#include "common/log_line.h"
+#include "common/log_writer.h"
+
+#include <assert.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048
+static const struct log_event_row rows[LOG_EVENT_COUNT] = {
+#define X(constant, name, level, kind, text) {name, text, LOG_LEVEL_##level, LOG_KIND_##kind},
+    LOG_EVENTS(X)
+#undef X
+};
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+static const char *const journal_prefixes[] = {"<7>", "<6>", "<4>", "<3>"}; // sd-daemon(3)
 
-static atomic_int threshold = LOG_LEVEL_INFO;
-static const char *const names[] = {"debug", "info", "warning", "error"};
+static atomic_int threshold = LOG_LEVEL_INFO, format = LOG_LOGFMT;
+static atomic_bool journal, to_file;
+
+// What is left of the burst of each limited event.
+static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct limit {
+    int64_t credit_ms, counted; // one line costs LOG_EVERY_MS; monotonic until which credit was given
+    uint64_t left_out;
+} limits[LOG_EVENT_COUNT];
+
+const struct log_event_row *log_event_row(enum log_event event)
+{
+    return &rows[event];
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
 
 void log_set_level(enum log_level level)
 {
     atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
 }
 
-void log_line(enum log_level level, const char *format, ...)
+void log_set_format(enum log_format f)
 {
-    if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
-        return;
+    atomic_store_explicit(&format, (int)f, memory_order_relaxed);
+}
 
-    char line[LINE_MAX_BYTES];
+static bool wanted(enum log_level level)
+{
+    return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+// ---- the limits
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+// limits_lock is held.
+static bool has_credit(struct limit *l)
+{
+    int64_t now = monotonic_ms();
+    l->credit_ms += l->counted ? now - l->counted : LOG_BURST * LOG_EVERY_MS;
+    l->counted = now;
+    if (l->credit_ms > LOG_BURST * LOG_EVERY_MS)
+        l->credit_ms = LOG_BURST * LOG_EVERY_MS;
+    if (l->credit_ms < LOG_EVERY_MS)
+        return false;
+    l->credit_ms -= LOG_EVERY_MS;
+    return true;
+}
+
+// Whether the event may be written now; *left_out: how many of it were not before.
+static bool may_say(enum log_event event, uint64_t *left_out)
+{
+    struct limit *l = &limits[event];
+    *left_out = 0;
+    if (!(rows[event].kind & LOG_KIND_LIMITED))
+        return true;
+    pthread_mutex_lock(&limits_lock);
+    bool may = has_credit(l);
+    if (may)
+        *left_out = l->left_out;
+    l->left_out = may ? 0 : l->left_out + 1;
+    pthread_mutex_unlock(&limits_lock);
+    if (!may)
+        log_writer_look();
+    return may;
+}
+
+// ---- lines
+
+static void write_line(enum log_event event, enum log_level level, uint64_t job, uint64_t left_out,
+                       const struct log_field *fields, unsigned count)
+{
+    char line[3 + LOG_LINE_MAX];
     struct timespec now;
-    struct tm parts;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
-    size_t used = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &parts);
-    used +=
-        (size_t)snprintf(line + used, sizeof line - used, ".%03ldZ %s ", now.tv_nsec / 1000000, names[level]);
+    struct log_time time = {now.tv_sec, (unsigned)(now.tv_nsec / 1000000)};
+    bool to_journal = atomic_load_explicit(&journal, memory_order_relaxed) &&
+                      !atomic_load_explicit(&to_file, memory_order_relaxed);
+    struct log_head head = {.format = (enum log_format)atomic_load_explicit(&format, memory_order_relaxed),
+                            .time = &time,
+                            .level = level,
+                            .event = rows[event].name,
+                            .text = rows[event].text,
+                            .job = job,
+                            .left_out = left_out};
+    if (to_journal && head.format == LOG_LOGFMT)
+        head.time = NULL;
+    size_t prefix = to_journal ? 3 : 0;
+    memcpy(line, journal_prefixes[level], prefix);
+    log_writer_add(line, prefix + log_line_write(line + prefix, &head, fields, count));
+}
 
+void log_write(enum log_event event, uint64_t job, const struct log_field *fields, unsigned count)
+{
+    uint64_t left_out;
+    assert(job == 0 || (rows[event].kind & LOG_KIND_JOB));
+    if (wanted(rows[event].level) && may_say(event, &left_out))
+        write_line(event, rows[event].level, job, left_out, fields, count);
+}
+
+void log_line(enum log_level level, const char *text, ...)
+{
+    char sentence[LOG_VALUE_MAX];
     va_list args;
-    va_start(args, format);
-    int n = vsnprintf(line + used, sizeof line - used - 1, format, args);
+    if (!wanted(level))
+        return;
+    va_start(args, text);
+    vsnprintf(sentence, sizeof sentence, text, args);
     va_end(args);
-    if (n > 0)
-        used += (size_t)n < sizeof line - used - 1 ? (size_t)n : sizeof line - used - 2;
-    for (size_t i = 0; i < used; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
-    line[used++] = '\n';
-    if (write(STDERR_FILENO, line, used) < 0)
-        return; // nowhere is left to say so
+    struct log_field field = KV("text", sentence);
+    write_line(LOG_NOTE, level, 0, 0, &field, 1);
+}
+
+// ---- where to
+
+void log_to(int fd_take)
+{
+    atomic_store(&to_file, fd_take >= 0);
+    log_writer_to(fd_take);
+}
+
+void log_look_for_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM"); // "device:inode", systemd.exec(5)
+    struct stat s;
+    char text[64];
+    if (!stream || fstat(STDERR_FILENO, &s))
+        return;
+    snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)s.st_dev, (uintmax_t)s.st_ino);
+    atomic_store(&journal, strcmp(stream, text) == 0);
+}
+
+// What nobody was told yet: lines that were dropped, and events that were left out when their flood is over.
+static void catch_up(uint64_t dropped)
+{
+    bool more = false;
+    if (dropped > 0)
+        log_event(LOG_LOG_DROPPED, KV("lines", dropped));
+    for (unsigned i = 0; i < LOG_EVENT_COUNT; i++) {
+        uint64_t left_out = 0;
+        pthread_mutex_lock(&limits_lock);
+        if (limits[i].left_out > 0 && has_credit(&limits[i])) {
+            left_out = limits[i].left_out;
+            limits[i].left_out = 0;
+        }
+        more = more || limits[i].left_out > 0;
+        pthread_mutex_unlock(&limits_lock);
+        if (left_out > 0 && wanted(rows[i].level))
+            write_line((enum log_event)i, rows[i].level, 0, left_out, NULL, 0);
+    }
+    if (more)
+        log_writer_look();
+}
+
+bool log_start(void)
+{
+    return log_writer_start(catch_up);
+}
+
+bool log_flush(int ms)
+{
+    return log_writer_flush(ms);
+}
+
+void log_stop(int ms)
+{
+    log_writer_stop(ms);
+}
+
+uint64_t log_dropped(void)
+{
+    return log_writer_dropped();
 }

@@ -113,10 +113,10 @@ static void *run(void *arg)
     struct backups *all = b->all;
     copy(b);
     if (b->result.error == ERROR_NONE)
-        log_info("backup done folder=%s segments=%" PRIu64 " bytes=%" PRIu64, b->folder, b->result.segments,
-                 b->result.bytes);
+        log_event(LOG_BACKUP_DONE, KV("folder", b->folder), KV("segments", b->result.segments),
+                  KV("bytes", b->result.bytes));
     else
-        log_warning("backup failed: %s", b->result.text);
+        log_event(LOG_BACKUP_FAILED, KV("folder", b->folder), KV("why", b->result.text));
     struct mailbox *mailbox = b->mailbox;
     pthread_mutex_lock(&all->lock); // first of all: whoever hears of the end may ask for the next
     all->running = false;

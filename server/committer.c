@@ -104,10 +104,9 @@ static void look_at_space(struct committer *c)
         return;
     c->space_low = low;
     if (low)
-        log_error(
-            "the disk is full: puts are refused until there is space; acks and gets go on from a reserve");
+        log_event(LOG_DISK_FULL);
     else
-        log_info("the disk has space again: puts are taken");
+        log_event(LOG_DISK_SPACE);
     hub_lock(c->options.hub);
     engine_set_store_full(hub_engine(c->options.hub), low);
     hub_unlock(c->options.hub);
@@ -177,7 +176,7 @@ static bool commit_and_clean(struct committer *c, bool *full)
     if (error == STORE_OK)
         look_at_space(c);
     else
-        log_error("%s", store_message(store));
+        log_event(LOG_STORE_FAILED, KV("why", store_message(store)));
     save_stats(c);
     pthread_mutex_unlock(&c->store_lock);
     return error == STORE_OK;
@@ -190,7 +189,7 @@ bool committer_flush(struct committer *c)
         if (!commit_and_clean(c, &full))
             return false;
         if (full) {
-            log_error("the disk is full: what is to be written does not fit");
+            log_event(LOG_DISK_LOSES);
             return false;
         }
     }
@@ -226,7 +225,7 @@ static void *run(void *arg)
         // Cleaning goes on while nothing is marked; a full disk is looked at again now and then.
         enum hub_wait why = hub_wait_marked(hub, idle_work ? 0 : c->space_low ? SPACE_RETRY_MS : -1);
         if (why == HUB_WAIT_FAILED) {
-            log_error("out of memory: changes cannot be written down any more");
+            log_event(LOG_STORE_FAILED, KV("why", "out of memory"));
             c->options.fatal(c->options.arg);
         }
         if (why == HUB_WAIT_STOP)
@@ -242,7 +241,7 @@ static void *run(void *arg)
         if (!commit_and_clean(c, &full))
             c->options.fatal(c->options.arg);
         if (full && hub_nap(hub, SPACE_RETRY_MS)) {
-            log_error("the disk is full: changes that were not answered are not kept");
+            log_event(LOG_DISK_LOSES);
             return NULL;
         }
         if (!full && c->options.interval_ms && !idle_work)

@@ -7,6 +7,7 @@
 #include "server/engine/journal.h"
 #include "server/figures.h"
 #include "server/hub.h"
+#include "server/log_file.h"
 #include "server/metrics/history.h"
 #include "server/metrics/metrics.h"
 #include "server/net/listener.h"
@@ -24,7 +25,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +37,9 @@
 
 // Descriptors that are not connections: the store's files, pipes of children, event loops, and some to spare.
 #define DESCRIPTORS_KEPT 256
+
+// At the end the log gets this long to be written.
+#define LOG_FLUSH_MS 2000
 
 // ---- time
 
@@ -86,8 +89,10 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 
 static void act_on_signal(struct daemon *d, uint32_t number)
 {
+    if (number == SIGHUP && d->settings->log_file)
+        log_file_reopen(d->settings->log_file); // whatever becomes of the rest: it was moved away
     if (number == SIGHUP && d->stopping)
-        log_info("SIGHUP: the daemon stops, and reads no configuration any more");
+        log_event(LOG_RELOAD_IGNORED, KV("why", "the daemon stops"));
     else if (number == SIGHUP)
         reload(d);
     else if (d->stopping)
@@ -108,8 +113,7 @@ static void on_spawner_gone(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *d = arg;
     (void)fd, (void)what;
-    log_error(
-        "the process that starts commands is gone; the daemon stops, so that it can be started whole again");
+    log_event(LOG_SPAWNER_GONE);
     d->failed = true;
     event_del(d->spawner_gone);
     if (!d->stopping)
@@ -128,7 +132,8 @@ static void on_kept(void *arg)
 static void on_fatal(void *arg)
 {
     (void)arg;
-    log_error("the daemon ends now: what was not answered was not promised");
+    log_event(LOG_ENDED);
+    log_flush(LOG_FLUSH_MS);
     _exit(EXIT_FAILURE); // connections close without a reply, the spawner ends its children
 }
 
@@ -144,13 +149,13 @@ static bool open_store(struct daemon *d, bool recover)
                                 .segment_size = (uint32_t)s->segment_size};
     struct journal_loaded loaded;
     if (!storage_open(&o, hub_engine(d->hub), &d->store, &loaded, message)) {
-        log_error("%s", message);
+        log_event(LOG_START_FAILED, KV("why", message));
         return false;
     }
-    log_info("loaded jobs=%" PRIu64 " queues=%" PRIu64 " from %s start=%u", loaded.jobs, loaded.queues,
-             s->data_dir, loaded.start_number + 1);
+    log_event(LOG_LOADED, KV("jobs", loaded.jobs), KV("queues", loaded.queues), KV("folder", s->data_dir),
+              KV("start", loaded.start_number + 1));
     if (loaded.orphans)
-        log_warning("left out %" PRIu64 " records without what they belong to", loaded.orphans);
+        log_event(LOG_ORPHANS, KV("records", loaded.orphans));
     bool waits = s->durability == DURABILITY_ALWAYS;
     hub_keep_journal(d->hub, waits);
     struct committer_options c = {.hub = d->hub,
@@ -190,7 +195,7 @@ static bool make_hub(struct daemon *d)
     d->hub = e ? hub_new(e) : NULL;
     if (!d->hub) {
         engine_free(e);
-        log_error("out of memory");
+        log_event(LOG_OUT_OF_MEMORY);
     }
     return d->hub;
 }
@@ -207,7 +212,7 @@ bool declare_queues(struct daemon *d)
                                           &now_set, &why);
         hub_unlock(d->hub);
         if (error != ERROR_NONE) {
-            log_error("queue \"%s\": %s", q->name, why ? why : error_text(error));
+            log_event(LOG_QUEUE_REFUSED, KV("queue", q->name), KV("why", why ? why : error_text(error)));
             ok = false;
         }
     }
@@ -330,7 +335,7 @@ static bool start_loops(struct daemon *d)
                           .connection_context = d};
     strangers_init(&d->strangers, (unsigned)s->max_strangers, random_seed());
     if (!take_access(d, &d->settings->access)) {
-        log_error("out of memory");
+        log_event(LOG_OUT_OF_MEMORY);
         return false;
     }
     if (d->committer) {
@@ -356,7 +361,8 @@ static bool start_loops(struct daemon *d)
     for (unsigned i = 0; ok && i < d->loop_count; i++)
         ok = loop_start(&d->loops[i]);
     if (!ok)
-        log_error("the network threads cannot be started: %s", strerror(errno));
+        log_event(LOG_START_FAILED, KV("why", "the network threads cannot be started"),
+                  KV("error", strerror(errno)));
     return ok;
 }
 
@@ -366,7 +372,7 @@ static bool start_pool(struct daemon *d)
     char why[HANDLER_WHY_MAX];
     d->pool = pool_start(d->hub, d->spawner, s->handlers, s->handler_count, why);
     if (!d->pool)
-        log_error("%s", why);
+        log_event(LOG_START_FAILED, KV("why", why));
     return d->pool;
 }
 
@@ -411,7 +417,7 @@ static bool listen_to(struct listeners *l, const struct handler_texts *addresses
     char why[512];
     for (size_t i = 0; i < addresses->count; i++) {
         if (!listeners_add(l, addresses->items[i], why, sizeof why)) {
-            log_error("%s", why);
+            log_event(LOG_START_FAILED, KV("why", why));
             return false;
         }
     }
@@ -424,7 +430,7 @@ static bool listen_to_passed(const struct daemon *d)
     for (unsigned i = 0; i < d->service.sockets; i++) {
         if (!listeners_adopt(d->listeners, SERVICE_SOCKETS_FIRST + (int)i, d->service.tls >> i & 1, why,
                              sizeof why)) {
-            log_error("%s", why);
+            log_event(LOG_START_FAILED, KV("why", why));
             return false;
         }
     }
@@ -445,7 +451,7 @@ static bool make_listeners(struct daemon *d)
     http.loops += s->threads;
     http.loop_count = 1;
     http.max_connections = (unsigned)s->http_connections;
-    http.purpose = " for HTTP";
+    http.purpose = "HTTP";
     d->listeners = listeners_new(d->base, &config);
     if (s->http.count > 0)
         d->http_listeners = listeners_new(d->base, &http);
@@ -456,10 +462,10 @@ static bool listen_to_all(struct daemon *d)
 {
     const struct settings *s = d->settings;
     if (s->insecure)
-        log_warning("insecure = true: %s",
-                    d->rpc.access
-                        ? "tokens and jobs travel in clear text on the way to the daemon's addresses"
-                        : "whoever can reach the daemon's addresses may do everything");
+        log_event(LOG_INSECURE,
+                  KV("so", d->rpc.access
+                               ? "tokens and jobs travel in clear text on the way to the daemon's addresses"
+                               : "whoever can reach the daemon's addresses may do everything"));
     if (!make_listeners(d))
         return false;
     // Sockets that were passed on stand for the addresses of the settings.
@@ -489,7 +495,7 @@ static bool take_signals(struct daemon *d)
     sigaddset(&set, SIGHUP);
     int fd = sigprocmask(SIG_BLOCK, &set, NULL) == 0 ? signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC) : -1;
     if (fd < 0) {
-        log_error("signals cannot be received: %s", strerror(errno));
+        log_event(LOG_START_FAILED, KV("why", "signals cannot be received"), KV("error", strerror(errno)));
         return false;
     }
     d->signal_fd = fd;
@@ -501,9 +507,11 @@ static bool start(struct daemon *d, bool recover)
     service_open(&d->service);
     // Before all else: the process that starts commands is forked while this one is small and has no thread.
     if (needs_spawner(d) && !(d->spawner = spawner_start())) {
-        log_error("the process that starts commands cannot be made: %s", strerror(errno));
+        log_event(LOG_START_FAILED, KV("why", "the process that starts commands cannot be made"),
+                  KV("error", strerror(errno)));
         return false;
     }
+    (void)log_start(); // else whoever logs writes
     d->descriptors = raise_descriptors();
     // Ports open when the state is whole.
     return take_signals(d) && make_hub(d) && open_store(d, recover) && make_base(d) && declare_queues(d) &&
@@ -523,6 +531,7 @@ int daemon_run(struct settings *s, const struct daemon_source *source, bool reco
     stop_all(&d);
     service_close(&d.service);
     if (ok)
-        log_info("stopped");
+        log_event(LOG_STOPPED);
+    log_stop(LOG_FLUSH_MS);
     return ok && !d.failed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

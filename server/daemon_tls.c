@@ -61,21 +61,15 @@ static void look(struct daemon *d)
     char text[CERTIFICATE_TIME_MAX];
     int64_t now = time(NULL), ends = tls_expires(d->tls), crl = tls_crl_expires(d->tls);
     if (now >= ends)
-        log_error("the TLS certificate expired on %s, and clients refuse it: get a new one and send SIGHUP",
-                  certificate_time_print(ends, text));
+        log_event(LOG_CERTIFICATE_EXPIRED, KV("expired", certificate_time_print(ends, text)));
     else if (ends - now <= WARN_DAYS * DAY)
-        log_warning("the TLS certificate expires on %s, in %" PRId64 " days: get a new one and send SIGHUP",
-                    certificate_time_print(ends, text), (ends - now) / DAY);
+        log_event(LOG_CERTIFICATE_EXPIRES, KV("expires", certificate_time_print(ends, text)),
+                  KV("days", (ends - now) / DAY));
     if (now >= crl)
-        log_error("tls_client_crl is out of date since %s, and clients' certificates are refused: get the "
-                  "present list from the CA and send SIGHUP",
-                  certificate_time_print(crl, text));
+        log_event(LOG_CRL_EXPIRED, KV("expired", certificate_time_print(crl, text)));
     else if (crl - now <= WARN_CRL)
-        log_warning(
-            "tls_client_crl is out of date on %s, in %" PRId64
-            " hours, and clients' certificates are refused from then on: get the next list from the CA "
-            "and send SIGHUP",
-            certificate_time_print(crl, text), (crl - now) / HOUR);
+        log_event(LOG_CRL_EXPIRES, KV("expires", certificate_time_print(crl, text)),
+                  KV("hours", (crl - now) / HOUR));
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -116,7 +110,7 @@ bool daemon_tls_start(struct daemon *d)
     if (!is_wanted(s))
         return true;
     if (!(d->tls = tls_new(&files, why))) {
-        log_error("%s", why);
+        log_event(LOG_START_FAILED, KV("why", why));
         return false;
     }
     struct timeval day = {.tv_sec = DAY};
@@ -124,7 +118,8 @@ bool daemon_tls_start(struct daemon *d)
     d->handshaking = d->handshakes != NULL;
     d->tls_look = event_new(d->base, -1, EV_PERSIST, on_look, d);
     if (!d->handshakes || !d->tls_look || event_add(d->tls_look, &day)) {
-        log_error("the thread for TLS handshakes cannot be started: %s", strerror(errno));
+        log_event(LOG_START_FAILED, KV("why", "the thread for TLS handshakes cannot be started"),
+                  KV("error", strerror(errno)));
         return false;
     }
     look(d);
@@ -137,17 +132,16 @@ void daemon_tls_reload(struct daemon *d)
     struct tls_files files = files_of(s);
     char why[TLS_WHY_MAX];
     if (!d->tls && is_wanted(s))
-        log_warning("TLS takes effect at the next start: there was none at this one");
+        log_event(LOG_TLS_WAITS);
     if (!d->tls)
         return;
     handshakes_limit(d->handshakes, (unsigned)s->tls_handshakes, s->tls_handshake_timeout);
     if (!tls_reload(d->tls, &files, why)) {
-        log_error("TLS stays as it was: %s", why);
+        log_event(LOG_TLS_REFUSED, KV("why", why));
         return;
     }
     char text[CERTIFICATE_TIME_MAX];
-    log_info("the files of TLS were read again; the certificate expires on %s",
-             certificate_time_print(tls_expires(d->tls), text));
+    log_event(LOG_TLS_RELOADED, KV("expires", certificate_time_print(tls_expires(d->tls), text)));
     for (unsigned i = 0; i < d->loop_count; i++)
         loop_recheck(&d->loops[i], d->tls);
     look(d);

@@ -55,6 +55,6 @@ bool figures_start(struct daemon *d)
     d->metrics = metrics_new(&options);
     d->history = d->metrics ? history_new(d->metrics, clock_now()) : NULL;
     if (!d->history)
-        log_error("out of memory");
+        log_event(LOG_OUT_OF_MEMORY);
     return d->history;
 }

@@ -2,6 +2,7 @@
 #include "common/log.h"
 #include "server/daemon.h"
 #include "server/daemon_tls.h"
+#include "server/log_file.h"
 #include "server/new_token.h"
 #include "server/pool/module_host.h"
 #include "server/settings.h"
@@ -199,8 +200,13 @@ static int serve(struct arguments *a)
     else if (a->test)
         printf("%s: the settings are fine\n", a->config ? a->config : "taskqd");
     if (ok && !a->test) {
+        log_look_for_journal();
         log_set_level((enum log_level)s.log_level);
-        status = daemon_run(&s, &source, a->recover);
+        log_set_format((enum log_format)s.log_format);
+        if (log_file_open(s.log_file, why))
+            status = daemon_run(&s, &source, a->recover);
+        else
+            fprintf(stderr, "taskqd: %s\n", why);
     } else if (ok) {
         status = EXIT_SUCCESS;
     }

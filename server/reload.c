@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "server/daemon_tls.h"
 #include "server/hub.h"
+#include "server/log_file.h"
 #include "server/metrics/metrics.h"
 #include "server/net/listener.h"
 #include "server/parts.h"
@@ -47,10 +48,10 @@ static void take_values(struct settings *now, struct settings *next)
         value_of(row, now, from);
         value_of(row, next, to);
         if (row->live) {
-            log_info("%s changed from %s to %s", row->name, from, to);
+            log_event(LOG_SETTING_CHANGED, KV("setting", row->name), KV("from", from), KV("to", to));
             take_value(row, now, next);
         } else {
-            log_warning("%s changed from %s to %s: takes effect at the next start", row->name, from, to);
+            log_event(LOG_SETTING_WAITS, KV("setting", row->name), KV("from", from), KV("to", to));
         }
     }
 }
@@ -73,6 +74,7 @@ static void apply_limits(struct daemon *d)
 {
     const struct settings *s = d->settings;
     log_set_level((enum log_level)s->log_level);
+    log_set_format((enum log_format)s->log_format);
     atomic_store(&d->rpc.output_limit, s->output_limit);
     atomic_store(&d->rpc.max_waits, (unsigned)s->max_waits);
     atomic_store(&d->rpc.max_subscriptions, (unsigned)s->max_subscriptions);
@@ -92,10 +94,10 @@ static void apply_handlers(struct daemon *d, const struct settings *next)
     char why[HANDLER_WHY_MAX];
     struct pool_changes c;
     if (!pool_apply(d->pool, next->handlers, next->handler_count, &c, why))
-        log_error("the handlers stay as they were: %s", why);
+        log_event(LOG_HANDLERS_REFUSED, KV("why", why));
     else if (c.added || c.removed || c.resized)
-        log_info("handlers: %u started, %u retired, %u with another number of workers, %u as they were",
-                 c.added, c.removed, c.resized, c.kept);
+        log_event(LOG_HANDLERS_CHANGED, KV("started", c.added), KV("retired", c.removed),
+                  KV("resized", c.resized), KV("kept", c.kept));
 }
 
 // To open the daemon to everybody takes more than sections that are missing.
@@ -104,18 +106,24 @@ static void apply_access(struct daemon *d, struct access *next)
     if (access_equal(&d->access->access, next))
         return;
     if (next->count == 0)
-        log_warning(
-            "there are no tokens, users, groups and certificates any more: takes effect at the next start");
+        log_event(LOG_ACCESS_WAITS);
     else if (take_access(d, next))
-        log_info("tokens, users, groups, certificates or their grants changed: %zu identities",
-                 d->access->access.count);
+        log_event(LOG_ACCESS_CHANGED, KV("identities", d->access->access.count));
     else
-        log_error("tokens, users, groups, certificates and their grants stay as they were: out of memory");
+        log_event(LOG_ACCESS_REFUSED, KV("why", "out of memory"));
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
 static void apply(struct daemon *d, struct settings *next)
 {
+    bool other_file = !same_text(d->settings->log_file, next->log_file);
     take_values(d->settings, next);
+    if (other_file)
+        log_file_reopen(d->settings->log_file);
     apply_access(d, &next->access);
     daemon_tls_reload(d);
     exchange_sections(d->settings, next);
@@ -137,16 +145,16 @@ void reload(struct daemon *d)
     struct settings next;
     char why[SETTINGS_WHY_MAX];
     if (!d->source->read) {
-        log_info("SIGHUP: there is no configuration file to read again");
+        log_event(LOG_RELOAD_IGNORED, KV("why", "there is no configuration file"));
         return;
     }
     say_reloading(&d->service);
     settings_init(&next);
     if (d->source->read(d->source->context, &next, why)) {
-        log_info("SIGHUP: the configuration was read again");
+        log_event(LOG_RELOADED);
         apply(d, &next);
     } else {
-        log_error("SIGHUP: the configuration cannot be read, and all stays as it was: %s", why);
+        log_event(LOG_RELOAD_FAILED, KV("why", why));
     }
     settings_release(&next);
     service_say(&d->service, "READY=1");

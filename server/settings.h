@@ -81,7 +81,11 @@
       "so many queues, those with the most unfinished jobs, have metrics and a history of their own; the "   \
       "others have theirs together")                                                                         \
     X(log_level, CHOICE, 0, 3, 1, "debug info warning error", LIVE,                                          \
-      "lines below this level are not written: debug, info, warning or error")
+      "lines below this level are not written: debug, info, warning or error")                               \
+    X(log_format, CHOICE, 0, 1, 0, "logfmt json", LIVE,                                                      \
+      "how a line of the log is written: key=value pairs, or a JSON object")                                 \
+    X(log_file, TEXT, 0, 0, 0, NULL, LIVE,                                                                   \
+      "the file that the log is written to, opened anew by a reload; none: standard error")
 
 // A queue that is declared at the start.
 struct queue_section {
@@ -120,6 +124,8 @@ struct settings {
     uint64_t segment_size;
     uint64_t metrics_queues;
     uint64_t log_level;
+    uint64_t log_format;
+    char *log_file;
     struct queue_section *queues;
     size_t queue_count;
     struct handler_settings *handlers;

@@ -50,8 +50,7 @@ void stop_begin(struct daemon *d)
 {
     d->stopping = true;
     service_say(&d->service, "STOPPING=1");
-    log_info("stopping: no new jobs; what runs may finish within %g s",
-             (double)d->settings->shutdown_timeout / 1000);
+    log_event(LOG_STOPPING, KV("within", (double)d->settings->shutdown_timeout / 1000));
     d->stop_by = clock_ns() + d->settings->shutdown_timeout * 1000000;
     listeners_free(d->listeners); // not HTTP's: whoever asks there is told that the daemon stops
     d->listeners = NULL;
@@ -64,7 +63,7 @@ void stop_begin(struct daemon *d)
 
 void stop_hurry(struct daemon *d)
 {
-    log_info("stopping at once: what runs is put back");
+    log_event(LOG_HURRYING);
     d->stop_by = clock_ns(); // then the loop of events ends, and pool_stop hurries
     stop_look(d);
 }

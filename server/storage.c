@@ -57,8 +57,8 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
     if (now - l->said < PROGRESS_NS)
         return;
     l->said = now;
-    log_info("loading: %" PRIu64 " of %" PRIu64 " MiB (%u %%) records=%" PRIu64, done >> 20, total >> 20,
-             total ? (unsigned)(100 * done / total) : 100u, l->records);
+    log_event(LOG_LOADING, KV("mib", done >> 20), KV("of", total >> 20),
+              KV("percent", total ? (unsigned)(100 * done / total) : 100u), KV("records", l->records));
 }
 
 // What one job may need in a batch besides its body: the head with an error and a result.

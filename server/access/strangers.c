@@ -62,6 +62,6 @@ bool strangers_may_log(struct strangers *s, int64_t now)
     } while (!atomic_compare_exchange_weak(&s->lines_due, &due, from + LINE_NS));
     uint64_t left_out = atomic_exchange(&s->lines_left_out, 0);
     if (left_out > 0)
-        log_warning("%" PRIu64 " lines about clients that are nobody were left out", left_out);
+        log_event(LOG_STRANGERS_SILENCED, KV("left_out", left_out));
     return true;
 }

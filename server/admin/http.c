@@ -139,7 +139,8 @@ static void rest(struct http *h)
     s->failures++;
     if (s->dispatch->rpc->auth_failures)
         atomic_fetch_add_explicit(s->dispatch->rpc->auth_failures, 1, memory_order_relaxed);
-    log_warning("a client gave a token that is nobody's peer=%s failures=%u", peer, s->failures);
+    if (strangers_may_log(s->dispatch->rpc->strangers, clock_ns()))
+        log_event(LOG_TOKEN_WRONG, KV("peer", peer), KV("failures", s->failures));
     h->state = RESTING;
     connection_patience(&h->connection, FAILURE_MS);
 }

@@ -392,7 +392,7 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
         atomic_fetch_add_explicit(&all->expired, 1, memory_order_relaxed);
     if (strangers_may_log(all, clock_ns())) {
         peer_print(c->fd, peer);
-        log_info("a connection is closed that has not said who it is peer=%s", peer);
+        log_event(LOG_CLIENT_MUTE, KV("peer", peer));
     }
     die(c);
 }
@@ -445,7 +445,7 @@ static bool receive_stranger(struct connection *c)
     if (place < 0) {
         if (strangers_may_log(all, clock_ns())) {
             peer_print(c->fd, peer);
-            log_warning("a connection is turned away: too many have not said who they are peer=%s", peer);
+            log_event(LOG_STRANGER_TURNED_AWAY, KV("peer", peer));
         }
         turn_away(c, "too many connections have not said who they are: try again in a while");
         return true;
@@ -496,8 +496,8 @@ void connection_access(struct connection *c)
     }
     if (was) {
         peer_print(c->fd, peer);
-        log_info("a connection is closed, because %s \"%s\" is nobody any more peer=%s",
-                 identity_kind_name(was->kind), was->name, peer);
+        log_event(LOG_CLIENT_NOBODY, KV("kind", identity_kind_name(was->kind)), KV("who", was->name),
+                  KV("peer", peer));
         die(c);
     } else if (!c->patience && !be_patient(c, c->loop->patience_ms)) {
         die(c);
@@ -512,8 +512,7 @@ bool connection_recheck(struct connection *c, struct tls *tls)
     if (secure_still_trusted(c->secure, tls))
         return true;
     peer_print(c->fd, peer);
-    log_info("a connection is closed, because its certificate is not trusted any more name=%s peer=%s",
-             secure_name(c->secure) ? secure_name(c->secure) : "", peer);
+    log_event(LOG_CLIENT_UNTRUSTED, KV("who", secure_name(c->secure)), KV("peer", peer));
     die(c);
     return true;
 }

@@ -120,7 +120,7 @@ static void say(struct handshakes *h, struct handshake *s, const char *why)
         return;
     }
     peer_print(s->secure ? secure_fd(s->secure) : s->fd, peer);
-    log_warning("a TLS handshake failed, because %s peer=%s unsaid=%u", why, peer, h->unsaid);
+    log_event(LOG_HANDSHAKE_FAILED, KV("why", why), KV("peer", peer), KV("unsaid", h->unsaid));
     h->said = now;
     h->unsaid = 0;
 }
@@ -143,7 +143,7 @@ static void succeed(struct handshakes *h, struct handshake *s)
     forget(h, s);
     atomic_fetch_add_explicit(&h->done, 1, memory_order_relaxed);
     if (!loop_give_secure(loop, secure))
-        log_warning("a connection is closed for lack of memory");
+        log_event(LOG_CLIENT_MEMORY);
 }
 
 // ---- under way
@@ -229,7 +229,7 @@ static void see_to_bounds(struct handshakes *h)
     if (next == INT64_MAX)
         event_del(&h->timer);
     else if (event_add(&h->timer, &time))
-        log_error("out of memory: handshakes are not bounded in time until one ends");
+        log_event(LOG_OUT_OF_MEMORY, KV("so", "handshakes are not bounded in time until one ends"));
 }
 
 static void on_event(evutil_socket_t fd, short what, void *context)

@@ -84,7 +84,7 @@ static void pause_accepting(struct listeners *l, int error)
 {
     struct timeval time = {.tv_usec = PAUSE_MS * 1000};
     if (time_to_say(&l->said_pause))
-        log_warning("cannot accept connections for now: %s", strerror(error));
+        log_event(LOG_ACCEPT_FAILED, KV("error", strerror(error)));
     set_accepting(l, false);
     if (event_add(l->pause, &time))
         set_accepting(l, true);
@@ -93,7 +93,7 @@ static void pause_accepting(struct listeners *l, int error)
 static void turn_away(struct listeners *l, int fd, bool tls)
 {
     if (time_to_say(&l->said_full))
-        log_warning("connections are turned away: there are max_connections=%u", l->config.max_connections);
+        log_event(LOG_TURNED_AWAY, KV("max_connections", l->config.max_connections));
     if (tls) { // to be told so would take a handshake
         close(fd);
         return;
@@ -107,7 +107,7 @@ static void turn_away(struct listeners *l, int fd, bool tls)
     if (!wire)
         buffer_append_byte(&b, '\n');
     if (!b.failed && send(fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        log_debug("a connection over the limit heard nothing: %s", strerror(errno));
+        log_event(LOG_TURNED_AWAY_DEAF, KV("error", strerror(errno)));
     buffer_release(&b);
     close(fd);
 }
@@ -258,7 +258,9 @@ static bool keep(struct listeners *l, int fd, const struct address *a, bool tls,
         .all = l, .next = l->first, .address = *a, .fd = fd, .tls = tls, .adopted = adopted};
     l->first = fresh;
     address_print(a, text);
-    log_info("listening%s on %s%s", l->config.purpose ? l->config.purpose : "", tls ? TLS_PREFIX : "", text);
+    char address[sizeof TLS_PREFIX + ADDRESS_TEXT_MAX];
+    snprintf(address, sizeof address, "%s%s", tls ? TLS_PREFIX : "", text);
+    log_event(LOG_LISTENING, KV("address", address), KV("for", l->config.purpose));
     return true;
 }
 

@@ -147,8 +147,8 @@ static struct verdict not_spawned(struct worker *w, struct exec *x, const struct
 {
     const char *step = spawn_step_text(e->step), *detail = e->error ? strerror(e->error) : NULL;
     if (machine_lacks_something(e)) {
-        log_warning("%s%s%s; the job waits job=%" PRIu64 " handler=%s", step, detail ? ": " : "",
-                    detail ? detail : "", w->task.id, w->handler->settings.name);
+        log_job(LOG_HANDLER_BLOCKED, w->task.id, KV("handler", w->handler->settings.name), KV("why", step),
+                KV("error", detail));
         return (struct verdict){.kind = VERDICT_BACK, .pause = true};
     }
     buffer_clear(&x->text);

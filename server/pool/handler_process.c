@@ -102,7 +102,7 @@ static int64_t soonest(int64_t a, int64_t b)
 // Nobody asked it to write.
 static void out_of_turn(struct process *p)
 {
-    log_warning("a child writes what is no answer to a job, and is replaced handler=%s", settings(p)->name);
+    log_event(LOG_CHILD_TALKS, KV("handler", settings(p)->name));
     child_end_by(&p->child, SIGKILL);
 }
 
@@ -131,7 +131,7 @@ static void process_look(void *state, const struct pollfd *fds)
             child_end_softly(&p->child); // ending is what it does, if anything
     }
     if (fds[CHILD_CHANNEL].revents && child_read_exit(&p->child, 0)) {
-        log_debug("a child ended between jobs status=%d handler=%s", p->child.exit.status, settings(p)->name);
+        log_event(LOG_CHILD_ENDED, KV("handler", settings(p)->name), KV("status", p->child.exit.status));
         child_bury(&p->child);
         return;
     }
@@ -190,16 +190,15 @@ static void pause_longer(struct process *p)
 {
     p->pause = p->pause == 0 ? CHILD_PAUSE_MS : soonest(2 * p->pause, CHILD_PAUSE_MAX_MS);
     p->worker->not_before = clock_now().mono + p->pause;
-    log_warning("a child ended before it read a job; no other is started for %" PRId64 " s handler=%s",
-                p->pause / 1000, settings(p)->name);
+    log_event(LOG_CHILD_USELESS, KV("handler", settings(p)->name), KV("seconds", p->pause / 1000));
 }
 
 static struct verdict not_spawned(struct process *p, const struct spawn_error *e)
 {
     const char *step = spawn_step_text(e->step), *detail = e->error ? strerror(e->error) : NULL;
     if (child_machine_lacks_something(e)) {
-        log_warning("%s%s%s; the job waits job=%" PRIu64 " handler=%s", step, detail ? ": " : "",
-                    detail ? detail : "", p->worker->task.id, settings(p)->name);
+        log_job(LOG_HANDLER_BLOCKED, p->worker->task.id, KV("handler", settings(p)->name), KV("why", step),
+                KV("error", detail));
         return (struct verdict){.kind = VERDICT_BACK, .pause = true};
     }
     exec_refusal_write(&p->text, "spawn", step, detail);

@@ -133,7 +133,7 @@ static void start(struct module_keeper *k)
     if (child_start(&k->child, &spec, &error)) {
         child_close_end(&k->child.pipes.out); // it prints on standard error
         k->load_by = clock_now().mono + LOAD_MS;
-        log_debug("a module's host is started pid=%d handler=%s", (int)k->child.pipes.pid, s->name);
+        log_event(LOG_HOST_STARTED, KV("handler", s->name), KV("pid", (int)k->child.pipes.pid));
         return;
     }
     const char *step = spawn_step_text(error.step), *detail = error.error ? strerror(error.error) : NULL;
@@ -146,7 +146,7 @@ static void start(struct module_keeper *k)
         refuse_seats(k, step, detail);
     }
     pthread_mutex_unlock(&k->lock);
-    log_warning("%s%s%s handler=%s", step, detail ? ": " : "", detail ? detail : "", s->name);
+    log_event(LOG_HOST_REFUSED, KV("handler", s->name), KV("why", step), KV("error", detail));
 }
 
 // The one thing that it says.
@@ -196,10 +196,9 @@ static void host_over(struct module_keeper *k)
     bool stopped = k->stop;
     pthread_mutex_unlock(&k->lock);
     if (!stopped && !k->ready)
-        log_warning("a module's host could not load it: %s handler=%s", k->said[0] ? k->said : how, name);
+        log_event(LOG_HOST_UNLOADED, KV("handler", name), KV("why", k->said[0] ? k->said : how));
     else if (!stopped)
-        log_warning("a module's host ended: %s; the jobs that it ran are counted as lost handler=%s", how,
-                    name);
+        log_event(LOG_HOST_ENDED, KV("handler", name), KV("how", how));
 }
 
 // ---- the thread

@@ -2,10 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/utf8.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 void stderr_log_init(struct stderr_log *l, const char *handler)
@@ -30,32 +27,10 @@ static bool may_say(struct stderr_log *l)
     return true;
 }
 
-// The text comes last, so that nothing in it can be taken for ours.
-static void say(const struct stderr_log *l, uint64_t job, const char *what, const char *text, size_t len)
-{
-    char id[32] = "";
-    if (job)
-        snprintf(id, sizeof id, " job=%" PRIu64, job);
-    log_info("%s%s handler=%s: %.*s", what, id, l->handler, (int)len, text);
-}
-
 static void say_left_out(struct stderr_log *l, uint64_t job)
 {
-    char text[64];
-    int n = snprintf(text, sizeof text, "%" PRIu64 " lines left out", l->left_out);
-    say(l, job, "stderr", text, (size_t)n);
+    log_job(LOG_HANDLER_SILENCED, job, KV("handler", l->handler), KV("left_out", l->left_out));
     l->left_out = 0;
-}
-
-// What is no UTF-8, and NULs, would spoil the log for those who read it.
-static void clean(char *line, size_t len)
-{
-    for (char *at = line, *end = line + len; at < end;) {
-        size_t n = *at ? utf8_length(at, end) : 0;
-        if (n == 0)
-            *at = '?';
-        at += n ? n : 1;
-    }
 }
 
 static void line_over(struct stderr_log *l, uint64_t job)
@@ -72,8 +47,8 @@ static void line_over(struct stderr_log *l, uint64_t job)
     }
     if (l->left_out > 0)
         say_left_out(l, job);
-    clean(l->line, len);
-    say(l, job, "stderr", l->line, len);
+    struct slice text = {l->line, len};
+    log_job(LOG_HANDLER_SAYS, job, KV("handler", l->handler), KV("text", text));
 }
 
 void stderr_log_add(struct stderr_log *l, uint64_t job, const char *data, size_t len)

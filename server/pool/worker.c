@@ -137,11 +137,9 @@ static enum error tell(struct worker *w, struct moment now, const struct verdict
 static void told(const struct worker *w, uint64_t id, const struct verdict *v, enum error e)
 {
     if (v->kind == VERDICT_GONE || e == ERROR_NOT_FOUND || e == ERROR_NOT_RESERVED || e == ERROR_CANCELLED)
-        log_debug("a job was taken away while it ran job=%" PRIu64 " handler=%s", id,
-                  w->handler->settings.name);
+        log_job(LOG_JOB_TAKEN_AWAY, id, KV("handler", w->handler->settings.name));
     else if (e != ERROR_NONE)
-        log_warning("the engine did not take how a job went: %s job=%" PRIu64 " handler=%s", error_text(e),
-                    id, w->handler->settings.name);
+        log_job(LOG_JOB_UNTOLD, id, KV("handler", w->handler->settings.name), KV("error", error_text(e)));
     blob_unref(v->text);
 }
 
@@ -202,7 +200,7 @@ static void refused(struct worker *w, enum error e)
         return; // the queue was dropped; the next get makes it anew
     w->not_before = clock_now().mono + PAUSE_MS;
     if (e != ERROR_SHUT_DOWN && e != ERROR_DRAINING)
-        log_warning("a worker cannot get a job: %s handler=%s", error_text(e), w->handler->settings.name);
+        log_event(LOG_HANDLER_STARVED, KV("handler", w->handler->settings.name), KV("error", error_text(e)));
 }
 
 // A wait is over. True: with a job.

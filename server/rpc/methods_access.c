@@ -34,7 +34,7 @@ static void note_failure(struct task *t)
     if (t->rpc->auth_failures)
         atomic_fetch_add_explicit(t->rpc->auth_failures, 1, memory_order_relaxed);
     if (strangers_may_log(t->rpc->strangers, clock_ns()))
-        log_warning("a client gave a token that is nobody's peer=%s failures=%u", peer, s->failures);
+        log_event(LOG_TOKEN_WRONG, KV("peer", peer), KV("failures", s->failures));
 }
 
 static bool auth_step(struct task *t)

@@ -24,7 +24,7 @@ static bool hello_step(struct task *t)
     const struct rpc *rpc = t->rpc;
     struct buffer *b = &t->out;
     if (client.len > 0)
-        log_debug("a client says who it is client=%.*s", (int)client.len, client.data);
+        log_event(LOG_CLIENT_NAME, KV("client", client));
     if (client.len > 0 && !t->session->client_name) // `who` tells less where memory is short
         t->session->client_name = strndup(client.data, client.len);
     json_write_raw(b, "{\"name\":\"taskqd\",\"version\":");

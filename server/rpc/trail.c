@@ -1,34 +1,40 @@
 #include "server/rpc/trail.h"
 
-#include "common/json_writer.h"
 #include "common/log.h"
 #include "server/access/identity.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 
-// What was asked for, as ` name=value`; texts between quotes with escapes, so that none can look like another
-// pair. Settings of other types are left out.
-static void write_params(struct buffer *b, const struct request *r)
+#include <assert.h>
+
+#define FIELDS_MAX (32 + 5) // params of a method, and what is beside them
+
+static_assert(sizeof(((struct request *)0)->seen) * 8 <= 32, "each param has its bit");
+
+struct trail {
+    struct log_field fields[FIELDS_MAX];
+    unsigned count;
+};
+
+static void note(struct trail *t, struct log_field field)
+{
+    t->fields[t->count++] = field;
+}
+
+// What was asked for, by the names of the params. Settings of other types are left out.
+static void note_params(struct trail *t, const struct request *r)
 {
     for (unsigned i = 0; i < r->method->param_count; i++) {
         const struct param *p = &r->method->params[i];
         const void *field = (const char *)r + p->offset;
-        bool text = p->type == PARAM_QUEUE || p->type == PARAM_QUEUE_OR_NULL || p->type == PARAM_TEXT;
-        if (!(r->seen & PARAM_BIT(p->bit)) || !(text || p->type == PARAM_WHOLE || p->type == PARAM_FLAG))
+        if (!(r->seen & PARAM_BIT(p->bit)))
             continue;
-        buffer_append_byte(b, ' ');
-        json_write_raw(b, p->name);
-        buffer_append_byte(b, '=');
-        if (text)
-            json_write_string(b, *(const struct slice *)field);
+        if (p->type == PARAM_QUEUE || p->type == PARAM_QUEUE_OR_NULL || p->type == PARAM_TEXT)
+            note(t, KV(p->name, *(const struct slice *)field));
         else if (p->type == PARAM_WHOLE)
-            json_write_uint(b, *(const uint64_t *)field);
-        else
-            json_write_bool(b, *(const bool *)field);
-    }
-    if (r->method->flags & METHOD_COUNTS) {
-        json_write_raw(b, " count=");
-        json_write_uint(b, r->out.count);
+            note(t, KV(p->name, *(const uint64_t *)field));
+        else if (p->type == PARAM_FLAG)
+            note(t, KV(p->name, *(const bool *)field));
     }
 }
 
@@ -38,14 +44,17 @@ void trail_note(const struct session *s, const struct request *r)
         return;
     char peer[DISPATCH_PEER_MAX] = "gone";
     const struct identity *who = s ? s->who : NULL;
-    struct buffer b = BUFFER_INIT;
-    write_params(&b, r);
+    struct trail t = {.count = 0};
     if (s && s->dispatch->ops->peer)
         s->dispatch->ops->peer(s, peer);
-    if (who)
-        log_info("%s by %s \"%s\" peer=%s%.*s", r->method->name, identity_kind_name(who->kind), who->name,
-                 peer, b.failed ? 0 : (int)b.len, b.data ? b.data : "");
-    else
-        log_info("%s peer=%s%.*s", r->method->name, peer, b.failed ? 0 : (int)b.len, b.data ? b.data : "");
-    buffer_release(&b);
+    note(&t, KV("action", r->method->name));
+    if (who) {
+        note(&t, KV("kind", identity_kind_name(who->kind)));
+        note(&t, KV("who", who->name));
+    }
+    note(&t, KV("peer", peer));
+    note_params(&t, r);
+    if (r->method->flags & METHOD_COUNTS)
+        note(&t, KV("count", r->out.count));
+    log_write(LOG_ADMIN, 0, t.fields, t.count);
 }

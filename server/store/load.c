@@ -83,7 +83,7 @@ static void remark(const struct load *l, const char *line)
     if (l->loader->remark)
         l->loader->remark(l->loader->arg, line);
     else
-        log_warning("%s", line);
+        log_event(LOG_RECOVERED, KV("what", line));
 }
 
 // The message stands. With `recover` it becomes a remark, and the loading goes on.

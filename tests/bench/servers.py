@@ -116,7 +116,7 @@ class Server:
     def _listen_to(self):
         """Keeps the last lines of what it says, so that it never blocks on them."""
         for line in self.process.stdout:
-            found = re.search(r"listening on (?:tls:)?127\.0\.0\.1:(\d+)", line)
+            found = re.search(r"(?:listening on |event=listening .*address=)(?:tls:)?127\.0\.0\.1:(\d+)", line)
             if found and self.port is None:
                 self.port = int(found.group(1))
                 self.listening.set()

@@ -183,8 +183,8 @@ class Space(PromiseTest):
             self.assertEqual(finished, ids[:100])
             there.remount("size=16m")
             last = c.until(lambda result: isinstance(result, dict), "put", queue="q", body="there is space")["id"]
-            self.assertIn("disk is full", daemon.text())
-            self.assertIn("space again", daemon.text())
+            self.assertIn("event=disk_full", daemon.text())
+            self.assertIn("event=disk_space", daemon.text())
             daemon.kill()
             self.tool("--check", data)
             self.assertEqual(sorted(self.dump(data)), ids[100:] + [last])
@@ -363,7 +363,7 @@ class Copies(PromiseTest):
         c.call("put", queue="q", body=1)
         c.ask("backup", {"folder": self.path("copy")})
         c.close()
-        self.connect(daemon).until(lambda _: "backup done" in daemon.text(), "ping")
+        self.connect(daemon).until(lambda _: "event=backup_done" in daemon.text(), "ping")
         self.assertEqual(len(self.dump(self.path("copy"))), 1)
 
     def test_no_space_for_the_copy(self):

@@ -341,7 +341,7 @@ class Access(Case):
         guesser.answer(2)
         self.assertEqual(guesser.error("put", queue="q", body=1).name, "unauthorized")
         port = guesser.socket.getsockname()[1]
-        self.assertEqual(daemon._wait_for(r"token that is nobody's peer=127\.0\.0\.1:(\d+) failures=1"), str(port))
+        self.assertEqual(daemon._wait_for(r"event=token_wrong .* peer=127\.0\.0\.1:(\d+) failures=1"), str(port))
         # Who has said who it is stays that.
         other.error("auth", token="guess5ec1")
         other.call("put", queue="q", body=1)
@@ -363,13 +363,13 @@ class Trail(Case):
         admin = self.connect(daemon, SECRET)
         peer = "127.0.0.1:%d" % admin.socket.getsockname()[1]
         ids = [admin.call("put", queue="q", body=0)["id"] for _ in range(3)]
-        actions = [("declare", {"queue": "q", "maxsize": 7}, 'queue="q" maxsize=7'),
-                   ("pause", {"queue": "q"}, 'queue="q"'), ("resume", {"queue": "q"}, 'queue="q"'),
-                   ("kick", {"queue": "q"}, 'queue="q" count=0'),
-                   ("delete", {"queue": "q", "limit": 2}, 'queue="q" limit=2 count=2'),
-                   ("shutdown", {"queue": "q", "immediate": False}, 'queue="q" immediate=false'),
-                   ("drop", {"queue": "q"}, 'queue="q" count=0'),
-                   ("pool", {"handler": "echo", "workers": 2}, 'handler="echo" workers=2'),
+        actions = [("declare", {"queue": "q", "maxsize": 7}, 'queue=q maxsize=7'),
+                   ("pause", {"queue": "q"}, 'queue=q'), ("resume", {"queue": "q"}, 'queue=q'),
+                   ("kick", {"queue": "q"}, 'queue=q count=0'),
+                   ("delete", {"queue": "q", "limit": 2}, 'queue=q limit=2 count=2'),
+                   ("shutdown", {"queue": "q", "immediate": False}, 'queue=q immediate=false'),
+                   ("drop", {"queue": "q"}, 'queue=q count=0'),
+                   ("pool", {"handler": "echo", "workers": 2}, 'handler=echo workers=2'),
                    ("declare", {"queue": 'a" count=9 \\'}, 'queue="a\\" count=9 \\\\"')]
         silent = [("delete", {"id": ids[0]}), ("kick", {"id": ids[0]}), ("drop", {"queue": "none"}), ("pool", {}),
                   ("pause", {}), ("put", {"queue": "r", "body": 0}), ("stats", {}), ("ping", {})]
@@ -380,15 +380,15 @@ class Trail(Case):
             admin.call(method, **params)
         for method, params in silent[2:]:
             self.attempt(admin, method, params)
-        daemon._wait_for("declare by .*count=9()")
-        lines = [line.split(" info ", 1)[1] for line in daemon.text().splitlines()[before:]]
-        self.assertEqual(lines, ['%s by token "super" peer=%s %s' % (method, peer, said) for method, _, said in actions])
+        daemon._wait_for("action=declare .*count=9()")
+        lines = [line.split(" event=admin ", 1)[1] for line in daemon.text().splitlines()[before:]]
+        self.assertEqual(lines, ['msg="an admin action" action=%s kind=token who=super peer=%s %s' % (method, peer, said) for method, _, said in actions])
 
     def test_without_identities_it_says_from_where(self):
         daemon = self.start("")
         client = self.connect(daemon, unix=True)
         client.call("declare", queue="q")
-        self.assertEqual(daemon._wait_for(r"declare peer=unix:(pid=\d+,uid=\d+) queue=\"q\""),
+        self.assertEqual(daemon._wait_for(r"action=declare peer=\"unix:(pid=\d+,uid=\d+)\" queue=q"),
                          "pid=%d,uid=%d" % (os.getpid(), os.getuid()))
 
 
@@ -446,14 +446,14 @@ class Reload(Case):
         other.notify("get", {"queue": "b"})
         other.call("ping")
         self.assertEqual(client.error("put", queue="b", body=1).name, "forbidden")
-        self.reload(daemon, SUPER + token_section("t", "t", grant("b", ["put"])), "changed: 2 identities")
+        self.reload(daemon, SUPER + token_section("t", "t", grant("b", ["put"])), "event=access_changed .*identities=2")
         client.until(lambda r: isinstance(r, dict), "put", queue="b", body=1)
         self.assertEqual(client.error("put", queue="a", body=1).name, "forbidden")
         other.expect_end()
-        daemon._wait_for('(because token "gone" is nobody any more)')
+        daemon._wait_for("event=client_nobody .*(kind=token who=gone)")
         self.assertEqual(admin.call("stats", queue="b")["gauges"]["ready"], 1)
         # A new secret under the old name is another's.
-        self.reload(daemon, SUPER + token_section("t", "new", grant("b", ["put"])), "changed: 2 identities")
+        self.reload(daemon, SUPER + token_section("t", "new", grant("b", ["put"])), "event=access_changed .*identities=2")
         client.expect_end()
         self.connect(daemon, "new").call("put", queue="b", body=1)
 
@@ -461,7 +461,7 @@ class Reload(Case):
         daemon = self.start("")
         client, unix = self.connect(daemon), self.connect(daemon, unix=True)
         client.call("put", queue="q", body=1)
-        self.reload(daemon, SUPER + 'user "%d" {\n%s}\n' % (os.getuid(), grant("q", ["put"])), "changed: 2 identities")
+        self.reload(daemon, SUPER + 'user "%d" {\n%s}\n' % (os.getuid(), grant("q", ["put"])), "event=access_changed .*identities=2")
         client.until(lambda r: isinstance(r, lib.RpcError) and r.name == "unauthorized", "put", queue="q", body=1)
         unix.until(lambda r: isinstance(r, lib.RpcError) and r.name == "forbidden", "put", queue="r", body=1)
         unix.call("put", queue="q", body=1)

@@ -123,7 +123,7 @@ class Signals(Case):
         id = connection.call("put", queue="q", body=1)["id"]
         job = connection.call("get", queue="q", timeout=0)
         daemon.terminate()
-        daemon._wait_for("(stopping): no new jobs")
+        daemon._wait_for("event=(stopping)")
         return daemon, connection, id, job
 
     def test_a_stop_waits_for_what_a_consumer_holds(self):
@@ -145,14 +145,14 @@ class Signals(Case):
     def test_a_stop_is_not_held_up_by_sighup(self):
         daemon, connection, id, job = self.held("3600")
         os.kill(daemon.pid, signal.SIGHUP)
-        daemon._wait_for("(SIGHUP: the daemon stops)")
+        daemon._wait_for("event=reload_ignored .*(the daemon stops)")
         self.assertEqual(connection.call("ack", id=id, delivery=job["delivery"]), {})
         daemon.wait()
 
     def test_sighup_does_not_end_it(self):
         daemon = self.start()
         os.kill(daemon.pid, signal.SIGHUP)
-        daemon._wait_for("(SIGHUP: there is no configuration file)")
+        daemon._wait_for("event=reload_ignored .*(there is no configuration file)")
         self.assertEqual(self.connect(daemon).call("ping"), {})
 
 
@@ -193,7 +193,7 @@ class Pool(Case):
     def test_a_stop_lets_a_command_finish(self):
         daemon, _, id = self.running("60")
         daemon.terminate()
-        daemon._wait_for("(stopping): no new jobs")
+        daemon._wait_for("event=(stopping)")
         with open(self.path("go"), "w", encoding="utf-8") as go:
             go.write("7")
         daemon.wait()
@@ -210,7 +210,7 @@ class Pool(Case):
     def test_a_second_signal_puts_back_what_runs(self):
         daemon, _, id = self.running("3600")
         daemon.terminate()
-        daemon._wait_for("(stopping): no new jobs")
+        daemon._wait_for("event=(stopping)")
         daemon.terminate()
         daemon.wait()
         again = self.connect(self.start(data=self.path("data")))

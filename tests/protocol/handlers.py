@@ -108,9 +108,9 @@ class Handlers(unittest.TestCase):
         self.start('handler "q" { kind = process command = {"%s"} }\n'
                    'handler "x" { command = {"sh", "-c", "echo from exec >&2"} }\n' % CHILD)
         job = self.call("errors")["id"]
-        self.wait_until(lambda: "stderr job=%d handler=q: to whom it may concern" % job in self.daemon.text())
+        self.wait_until(lambda: 'job=%d handler=q text="to whom it may concern"' % job in self.daemon.text())
         job = self.connection.call("call", queue="x", body=1)["id"]
-        self.wait_until(lambda: "stderr job=%d handler=x: from exec" % job in self.daemon.text())
+        self.wait_until(lambda: 'job=%d handler=x text="from exec"' % job in self.daemon.text())
 
     def test_the_example_module_counts_primes(self):
         c = self.start('handler "primes" { kind = module module = "%s" function = "primes" workers = 2 }\n' % PRIMES)

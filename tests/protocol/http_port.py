@@ -529,7 +529,7 @@ class Settings(Case):
 
     def test_the_configuration_says_where(self):
         daemon = self.start('http = {"127.0.0.1:0"}\nhttp_hosts = {"taskq.example", "Other.Example"}\n', http=())
-        address = daemon._wait_for(r"listening for HTTP on (\S+)")
+        address = daemon._wait_for(r"event=listening .*address=(\S+) for=HTTP")
         client = Client(address)
         self.addCleanup(client.close)
         for host, status in (("taskq.example:7481", 200), ("TASKQ.example", 200), ("other.example", 200), ("x.taskq.example", 421)):
@@ -560,7 +560,7 @@ class Settings(Case):
         with open(os.path.join(self.folder, "taskqd.conf"), "w") as file:
             file.write("http_connections = 4\n")
         os.kill(daemon.pid, signal.SIGHUP)
-        daemon._wait_for(r"(http_connections changed)")
+        daemon._wait_for(r"setting=(http_connections) ")
         self.assertEqual(self.client(daemon).call("ping"), {})
         daemon.stop()
 
@@ -633,7 +633,7 @@ class Identities(Case):
         with open(os.path.join(self.folder, "taskqd.conf"), "w") as file:
             file.write(SUPER)
         os.kill(daemon.pid, signal.SIGHUP)
-        daemon._wait_for(r"(their grants changed)")
+        daemon._wait_for(r"event=(access_changed)")
         with self.assertRaises((http.client.BadStatusLine, ConnectionError)):
             waiting.answer()
         own = self.client(daemon, "own")

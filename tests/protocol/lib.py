@@ -57,8 +57,8 @@ class Daemon:
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         try:
-            self.addresses = [self._wait_for(r"listening on (\S+)", nth) for nth in range(len(listen))]
-            self.http = [self._wait_for(r"listening for HTTP on (\S+)", nth) for nth in range(len(http)) if http[nth] != "none"]
+            self.addresses = [self._wait_for(r"event=listening .*address=(\S+)$", nth) for nth in range(len(listen))]
+            self.http = [self._wait_for(r"event=listening .*address=(\S+) for=HTTP", nth) for nth in range(len(http)) if http[nth] != "none"]
         except BaseException:
             self.kill()
             raise

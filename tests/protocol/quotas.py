@@ -26,7 +26,7 @@ class QuotaCase(Case):
     def reload(self, daemon, configuration):
         with open(os.path.join(self.folder, "taskqd.conf"), "w", encoding="utf-8") as file:
             file.write(configuration)
-        says = r"(changed: \d+ identities)"
+        says = r"event=(access_changed) "
         seen = sum(bool(re.search(says, line)) for line in daemon.text().splitlines())
         os.kill(daemon.pid, signal.SIGHUP)
         daemon._wait_for(says, nth=seen)

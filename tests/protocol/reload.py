@@ -20,18 +20,18 @@ class Reloading(Case):
         return self.connect(self.daemon)
 
     def hang_up(self, outcome):
-        line = "SIGHUP: " + outcome
+        line = "event=" + outcome
         before = sum(line in other for other in self.daemon.log if other)
         os.kill(self.daemon.pid, signal.SIGHUP)
         self.daemon._wait_for("(%s)" % line, before)
 
-    def reload(self, text, outcome="the configuration was read again"):
+    def reload(self, text, outcome="reloaded"):
         """Returns what the log says of it. What follows its first line is there when the next one's first line is."""
         self.path("config", text)
         before = len(self.daemon.log)
         self.hang_up(outcome)
         self.hang_up(outcome)
-        return "\n".join(line for line in self.daemon.log[before:] if line)
+        return "\n".join(line for line in self.daemon.log[before:] if line).replace('\\"', '"')
 
     def handlers(self, connection, state=None):
         return {h["handler"]: h for h in connection.call("pool")["handlers"] if state in (None, h["state"])}
@@ -47,7 +47,7 @@ class Handlers(Reloading):
         next_one = connection.call("submit", queue="goes", body=0.01)["id"]
         log = self.reload('handler "comes" { command = {"cat"} workers = 2 }\nhandler "changes" { kind = echo }\n'
                           'handler "stays" { kind = echo workers = 4 }\n')
-        self.assertIn("handlers: 2 started, 2 retired, 1 with another number of workers, 0 as they were", log)
+        self.assertIn("started=2 retired=2 resized=1 kept=0", log)
         self.assertEqual([(h["handler"], h["kind"], h["workers"])
                           for h in connection.call("pool")["handlers"] if h["state"] == "running"],
                          [("comes", "exec", 2), ("changes", "echo", 1), ("stays", "echo", 4)])
@@ -108,7 +108,7 @@ class Handlers(Reloading):
         self.assertRefused(run("-t", "-c", path), path + ":5: " + words)
         self.assertRefused(run("-m", "-c", path), path + ":5: " + words)
         connection = self.configured(good)
-        log = self.reload(bad, "the configuration cannot be read, and all stays as it was")
+        log = self.reload(bad, "reload_failed")
         self.assertIn("%s:5: %s" % (self.config, words), log)
         self.assertEqual(list(self.handlers(connection)), ["a"])
 
@@ -124,7 +124,7 @@ class Handlers(Reloading):
         self.assertEqual(connection.call("job", id=busy)["state"], "reserved")
         self.reload("# none\n")
         self.daemon.terminate()  # 1000 s are not waited for: hurry
-        self.daemon._wait_for("(stopping): no new jobs")
+        self.daemon._wait_for("event=(stopping)")
         self.daemon.stop()
 
 
@@ -132,36 +132,37 @@ class Settings(Reloading):
     def test_what_is_wrong_changes_nothing(self):
         connection = self.configured('shutdown_timeout = 1\nhandler "h" { kind = echo }\n')
         log = self.reload('shutdown_timeout = 2\nhandler "h" {\n  kind = eco\n}\n',
-                          "the configuration cannot be read, and all stays as it was")
+                          "reload_failed")
         self.assertIn('%s:3: kind = "eco": one of these is expected: exec ' % self.config, log)
-        self.assertNotIn("changed", log)
+        self.assertNotIn("event=setting_", log)
         self.assertEqual(self.handlers(connection)["h"]["kind"], "echo")
         os.unlink(self.config)
         os.kill(self.daemon.pid, signal.SIGHUP)
         self.daemon._wait_for("(%s: No such file or directory)" % re.escape(self.config))
         self.daemon.terminate()
-        self.daemon._wait_for("(may finish within 1 s)")
+        self.daemon._wait_for("event=stopping .*(within=1)")
         self.daemon.wait()
 
     def test_what_can_be_applied_is_and_what_cannot_is_named(self):
         connection = self.configured("threads = 1\nmax_body = 2K\n")
         log = self.reload('threads = 2\nmax_body = 4K\nmax_waits = 3\nshutdown_timeout = 7\nlog_level = debug\n'
                           'listen = {"127.0.0.1:1"}\n')
-        for line in ("warning threads changed from 1 to 2: takes effect at the next start",
-                     "warning max_body changed from 2K to 4K: takes effect at the next start",
-                     "warning max_request changed from 66K to 68K: takes effect at the next start",
-                     "info max_waits changed from 1024 to 3", "info shutdown_timeout changed from 30 to 7",
-                     "info log_level changed from info to debug"):
+        for line in ("level=warning event=setting_waits msg=\"a setting changed that takes effect at the next start\" setting=threads from=1 to=2",
+                     "setting=max_body from=2K to=4K",
+                     "setting=max_request from=66K to=68K",
+                     "level=info event=setting_changed msg=\"a setting changed\" setting=max_waits from=1024 to=3",
+                     "setting=shutdown_timeout from=30 to=7",
+                     "setting=log_level from=info to=debug"):
             self.assertIn(line, log)
-        self.assertNotIn("listen changed", log)  # the command line says where, now as before
+        self.assertNotIn("setting=listen", log)  # the command line says where, now as before
         self.assertEqual(connection.call("hello", client="me")["limits"]["waits"], 3)
-        self.daemon._wait_for("debug (a client says who it is)")
+        self.daemon._wait_for("level=debug event=client_name .*(client=me)")
         self.assertEqual(connection.error("put", queue="q", body="x" * 3000).name, "too_large")
         for _ in range(3):
             connection.ask("get", {"queue": "empty"})
         self.assertEqual(connection.error("get", queue="empty").name, "overloaded")
         self.path("config", "log_level = error\n")
-        self.hang_up("the configuration was read again")
+        self.hang_up("reloaded")
         self.daemon.terminate()
         self.daemon.wait()
         self.assertNotIn("stopping", self.daemon.text())
@@ -190,7 +191,7 @@ class Settings(Reloading):
         connection = self.configured('queue "q" { maxsize = 5 }\n')
         connection.call("put", queue="q", body=1)
         log = self.reload('queue "q" { maxsize = 1 durable = false }\nqueue "r" { order = lifo }\n')
-        self.assertRegex(log, 'error queue "q": .*durable')
+        self.assertRegex(log, 'level=error event=queue_refused .*queue=q .*durable')
         self.assertEqual(connection.call("declare", queue="r")["order"], "lifo")
         self.assertEqual(connection.call("declare", queue="q")["maxsize"], 5)
         self.reload('queue "q" { maxsize = 1 }\n')

@@ -26,7 +26,7 @@ class Strangers(Case):
         for stranger in strangers:
             stranger.call("ping")
         self.refused(self.connect(daemon), "overloaded")
-        daemon._wait_for(r"(turned away: too many have not said who they are peer=127\.0\.0\.1:)")
+        daemon._wait_for(r"event=(stranger_turned_away) .*peer=127\.0\.0\.1:")
         self.connect(daemon, unix=True).call("ping")  # another's
         strangers[0].close()
         known[0].until(lambda r: len(r["connections"]) == 7, "who")
@@ -105,7 +105,7 @@ class Strangers(Case):
             self.assertEqual(guesser.reply()["error"]["data"]["name"], "unauthorized")
         admin.call("ping")
         self.connect(daemon).error("auth", token="another")
-        self.assertEqual(daemon._wait_for(r"(\d+) lines about clients that are nobody were left out"), str(60 - said))
+        self.assertEqual(daemon._wait_for(r"event=strangers_silenced .*left_out=(\d+)"), str(60 - said))
 
     def test_a_reload_changes_how_many(self):
         daemon = self.start("max_strangers = 4\n" + SUPER)
@@ -114,8 +114,8 @@ class Strangers(Case):
         with open(os.path.join(self.folder, "taskqd.conf"), "w", encoding="utf-8") as file:
             file.write("max_strangers = 8\n" + SUPER)
         os.kill(daemon.pid, signal.SIGHUP)
-        daemon._wait_for("(max_strangers changed from 4 to 8)")
-        daemon._wait_for("(configuration was read again)")
+        daemon._wait_for("setting=(max_strangers) from=4 to=8")
+        daemon._wait_for("event=(reloaded)")
         self.connect(daemon, SECRET).call("ping")
         self.connect(daemon).call("ping")
 

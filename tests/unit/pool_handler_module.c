@@ -161,8 +161,8 @@ START_TEST(what_it_prints_is_logged_with_the_job)
     dup2(before, STDERR_FILENO);
     static char text[10000];
     ck_assert_int_gt(pread(log, text, sizeof text - 1, 0), 0);
-    ck_assert_ptr_nonnull(strstr(text, "handler=q: this is printed\n"));
-    ck_assert_ptr_nonnull(strstr(text, "handler=q: and this said\n"));
+    ck_assert_ptr_nonnull(strstr(text, "handler=q text=\"this is printed\"\n"));
+    ck_assert_ptr_nonnull(strstr(text, "handler=q text=\"and this said\"\n"));
     close(before);
     close(log);
 }
