@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>

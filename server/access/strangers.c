@@ -3,7 +3,6 @@
 #include "common/log.h"
 
 #define XXH_INLINE_ALL
-#include <inttypes.h>
 #include <xxhash.h>
 
 #define LINE_NS ((int64_t)STRANGERS_LINES_MS * 1000000)

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "server/access/identity.h"
+#include "server/access/strangers.h"
 #include "server/admin/body.h"
 #include "server/admin/guard.h"
 #include "server/net/loop.h"

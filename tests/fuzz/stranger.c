@@ -201,7 +201,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int n = 0; n < 1000 && s.stranger.deaf; n++)
         peer_listen(&s.stranger);
     check_stranger(&s);
-    bool stranger = !s.stranger.session.who;
     // Who got in had the token; who did not has changed nothing.
     struct buffer after = BUFFER_INIT;
     ask_known(&s, &after);
