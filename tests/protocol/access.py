@@ -467,7 +467,7 @@ class Reload(Case):
         unix.call("put", queue="q", body=1)
         client.call("auth", token=SECRET)
         client.call("put", queue="q", body=1)
-        self.reload(daemon, "", "no tokens, users, groups and certificates any more")
+        self.reload(daemon, "", "event=access_waits")
         client.call("put", queue="q", body=1)
         self.assertEqual(unix.error("put", queue="r", body=1).name, "forbidden")
 

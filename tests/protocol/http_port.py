@@ -604,7 +604,7 @@ class Identities(Case):
             self.assertEqual((answer.status, answer.error, answer.headers["connection"]), (401, "unauthorized", "close"))
             self.assertNotIn(wrong.encode(), answer.body)
         self.assertGreater(time.monotonic() - before, 2.9)
-        self.assertEqual(daemon.text().count("a token that is nobody's peer=127.0.0.1:"), 3)
+        self.assertEqual(daemon.text().count("event=token_wrong msg=\"a client gave a token that is nobody's\" peer=127.0.0.1:"), 3)
         self.assertNotIn(wrong, daemon.text())
         self.assertNotIn(SECRET, daemon.text())
         daemon.stop()
