@@ -12,7 +12,7 @@ import unittest
 import support
 import taskq
 from support import in_thread, lib, wait_for
-from taskq import _methods, _wire, errors
+from taskq import _address, _methods, _wire, errors
 
 ROOT = os.path.join(support.HERE, "..", "..")
 
@@ -45,20 +45,22 @@ class Drift(unittest.TestCase):
 
 class Addresses(unittest.TestCase):
     def test_as_libtaskq_takes_them(self):
-        for text, address in (("h", ("h", 7480)), ("h:1", ("h", 1)), ("[::1]", ("::1", 7480)),
-                              ("[::1]:9", ("::1", 9)), ("unix:/a b", "/a b"), ("h:65535", ("h", 65535))):
-            self.assertEqual(_wire.parse_address(text), address)
-        for text in ("", ":1", "h:", "h:0", "h:65536", "h:x", "h:+1", "::1", "[::1", "[::1]9", "unix:", "http://h"):
+        for text, address in (("h", ("h", 7480)), ("h:1", ("h", 1)), ("[::1]", ("::1", 7480)), ("[::1]:9", ("::1", 9)),
+                              ("unix:/a b", ("/a b", 0)), ("h:65535", ("h", 65535)), ("taskq://h:5", ("h", 5)),
+                              ("taskqs://h", ("h", 7480, True)), ("taskqs://[::1]:9/", ("::1", 9, True))):
+            self.assertEqual(_address.parse_address(text), _address.Address(*address))
+        for text in ("", ":1", "h:", "h:0", "h:65536", "h:x", "h:+1", "::1", "[::1", "[::1]9", "unix:", "http://h", "taskqs://",
+                     "taskqs://h/x", "taskqs://u@h", "taskqs://h:", "taskqs://unix:/x", "TASKQS://h", "taskqs://h//"):
             with self.assertRaises(ValueError, msg=text):
-                _wire.parse_address(text)
+                _address.parse_address(text)
 
     def test_the_environment_says_where(self):
         before = os.environ.pop("TASKQ_ADDR", None)
         try:
-            self.assertEqual(_wire.address_text(None), "127.0.0.1:7480")
+            self.assertEqual(_address.address_text(None), "127.0.0.1:7480")
             os.environ["TASKQ_ADDR"] = "elsewhere:1"
-            self.assertEqual(_wire.address_text(None), "elsewhere:1")
-            self.assertEqual(_wire.address_text("here"), "here")
+            self.assertEqual(_address.address_text(None), "elsewhere:1")
+            self.assertEqual(_address.address_text("here"), "here")
         finally:
             os.environ.pop("TASKQ_ADDR")
             if before is not None:

@@ -82,7 +82,7 @@ class Suite(unittest.TestCase):
         support.use_interpreter_with("test.test_queue")
         with lib.Daemon() as daemon:
             client = taskq.Client(daemon.address)
-            taskq.client._shared[taskq.client._wire.address_text(None)] = client  # for queues that name no daemon
+            taskq.client._shared[taskq.client._address.address_text(None)] = client  # for queues that name no daemon
             tests, left_out = suite()
             self.assertGreater(tests.countTestCases(), 30)
             result = unittest.TextTestRunner(stream=sys.stderr, verbosity=2).run(tests)

@@ -4,7 +4,8 @@ from .client import Client
 from .errors import (
     Cancelled, Closed, Draining, Empty, Failed, Forbidden, Full, InternalError, InvalidParams, InvalidRequest, Lost,
     MethodNotFound, NoDaemon, NotFound, NotHttp, NotReserved, Overloaded, ParseError, ProtocolError, RemoteError,
-    RemoteTraceback, RequestCancelled, ShutDown, StoreFailed, TaskqError, Timeout, TooLarge, Unauthorized, WorkerDied,
+    RemoteTraceback, RequestCancelled, ShutDown, StoreFailed, TaskqError, Timeout, TlsFailed, TooLarge, Unauthorized,
+    WorkerDied,
 )
 from ._futures import Future
 from .executor import Executor

@@ -9,9 +9,9 @@ import sys
 import threading
 import time
 import weakref
-from typing import Any, Callable, Deque, Dict, Optional
+from typing import Any, Callable, Deque, Dict, Mapping, Optional
 
-from . import _wire, errors
+from . import _address, _secrets, _wire, errors
 from ._leases import Leases
 from ._link import Call, Link, result_of
 
@@ -24,14 +24,23 @@ _all: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 class Connection:
     """Thread-safe. `retry_for`: for how many seconds a daemon that was there is waited for before a request fails with
-    NoDaemon (None: for ever); the first connection is tried once."""
+    NoDaemon (None: for ever); the first connection is tried once. `tls`: taskqs://'s options, by their names in
+    _tls.OPTIONS."""
 
     def __init__(self, url: Optional[str] = None, *, connect_timeout: float = 5.0, reply_timeout: float = 60.0,
                  retry_for: Optional[float] = 60.0, name: Optional[str] = None,
-                 token: Optional[str] = None) -> None:
-        self._token = _wire.token_of(token)
-        self.url = _wire.address_text(url)
-        self._address = _wire.parse_address(self.url)
+                 token: Optional[str] = None, token_file: Optional[str] = None,
+                 tls: Mapping[str, Optional[str]] = {}) -> None:
+        self._token = _secrets.token_of(token, token_file)
+        self.url = _address.address_text(url)
+        self._address = _address.parse_address(self.url)
+        self._tls: Any = None
+        if self._address.tls:
+            from ._tls import Tls  # which takes a while, and most do without
+
+            self._tls = Tls(tls, self._address.host)
+        elif any(tls.values()):
+            raise ValueError("%s is for taskqs:// alone" % next(name for name, value in tls.items() if value))
         self._connect_timeout = connect_timeout
         self._reply_timeout = reply_timeout
         self._retry_for = retry_for
@@ -67,7 +76,8 @@ class Connection:
 
     def environment(self) -> Dict[str, str]:
         """What makes another process of ours connect as this one does; its address is not in it."""
-        return {"TASKQ_TOKEN": self._token} if self._token else {}
+        variables: Dict[str, str] = self._tls.environment() if self._tls is not None else {}
+        return {**variables, "TASKQ_TOKEN": self._token} if self._token else variables
 
     # ---- connecting
 
@@ -104,6 +114,8 @@ class Connection:
                 link = self._try()
                 self._was_there = True
                 return link
+            except errors.TlsFailed:
+                raise
             except (OSError, errors.Lost, errors.Draining) as error:
                 now = time.monotonic()
                 if not self._was_there or (give_up is not None and now >= give_up):
@@ -115,7 +127,13 @@ class Connection:
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     def _try(self) -> Link:
-        link = Link(_wire.connect(self._address, self._connect_timeout), self.next_id, self._notification, self._ended)
+        sock: Any = _address.connect(self._address, self._connect_timeout)
+        if self._tls is not None:
+            try:
+                sock = self._tls.wrap(sock, self._connect_timeout)
+            except errors.TlsFailed as error:
+                raise errors.TlsFailed("%s: %s" % (self.url, error)) from error.__cause__
+        link = Link(sock, self.next_id, self._notification, self._ended)
         try:
             if self._token:
                 link.ask("auth", _wire.encode({"token": self._token}), self._reply_timeout)
@@ -129,6 +147,11 @@ class Connection:
             self.generation += 1
             for tell in list(self.connected.values()):
                 tell(link)
+        except errors.Lost:
+            # A certificate of ours is refused after the handshake.
+            if self._tls is not None and isinstance(link.fault, self._tls.error):
+                raise errors.TlsFailed("%s: %s" % (self.url, self._tls.sentence(link.fault))) from link.fault
+            raise
         except BaseException:
             link.die("it could not be used")
             raise

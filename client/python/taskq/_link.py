@@ -46,13 +46,14 @@ class Call:
 
 
 class Link:
-    def __init__(self, sock: socket.socket, next_id: Callable[[], int],
+    def __init__(self, sock: Any, next_id: Callable[[], int],
                  notified: Callable[[str, Dict[str, Any]], None], ended: Callable[["Link"], None]) -> None:
         sock.settimeout(TICK)
         self._sock = sock
         self.next_id = next_id
         self._notified, self._ended = notified, ended
         self.why = ""  # what it died of
+        self.fault: Optional[BaseException] = None  # the same, where it was an exception
         self.dead = False
         self.largest, self.deepest = 1 << 20, 128
         self.hello: Dict[str, Any] = {}
@@ -86,7 +87,7 @@ class Link:
             if sent != len(line):
                 self._send_rest(memoryview(line)[sent:])
         except OSError as error:
-            self.die(str(error))
+            self.die(str(error), error)
         except BaseException:
             self.die("interrupted while sending")  # part of a line may have gone
             raise
@@ -208,7 +209,7 @@ class Link:
                 self._look_at_deadlines()
                 return
             except OSError as error:
-                self.die(str(error))
+                self.die(str(error), error)
                 return
             if not data:
                 self.die("the daemon closed it")
@@ -354,10 +355,10 @@ class Link:
         self.pump()
         self.send(_wire.notification("$/cancelRequest", b'{"id":%d}' % call.id))
 
-    def die(self, why: str) -> None:
+    def die(self, why: str, fault: Optional[BaseException] = None) -> None:
         if self.dead:
             return
-        self.why = why
+        self.why, self.fault = why, fault
         self.dead = True
         try:
             self._sock.shutdown(socket.SHUT_RDWR)  # ends a recv or send of another thread

@@ -1,17 +1,11 @@
-"""Values to bytes and back: a request's line, the size and depth that the daemon takes, where it is."""
+"""Values to bytes and back: a request's line, the size and depth that the daemon takes."""
 
 import json
-import os
-import socket
-from typing import Any, Callable, Iterable, Optional, Tuple, Union
+from typing import Any, Callable, Iterable
 
 from . import errors
 
-DEFAULT_ADDRESS = "127.0.0.1:7480"
-DEFAULT_PORT = 7480
 PROTOCOL = 1
-
-Address = Union[str, Tuple[str, int]]  # a Unix socket's path, or host and port
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 decode = json.JSONDecoder().decode
@@ -77,83 +71,3 @@ def _depth(line: bytes) -> int:
             depth -= 1
         at += 1
     return most
-
-
-# ---- addresses
-
-
-def address_text(url: Optional[str]) -> str:
-    """What is meant where nothing is said: the environment's TASKQ_ADDR, else the daemon's usual place."""
-    return url or os.environ.get("TASKQ_ADDR") or DEFAULT_ADDRESS
-
-
-def token_of(token: Optional[str]) -> Optional[str]:
-    """What was given, else the environment's TASKQ_TOKEN, else what is in the file that TASKQ_TOKEN_FILE names."""
-    if token or os.environ.get("TASKQ_TOKEN"):
-        return token or os.environ["TASKQ_TOKEN"]
-    path = os.environ.get("TASKQ_TOKEN_FILE")
-    if not path:
-        return None
-    with open(path, encoding="utf-8") as file:
-        return file.read().strip()
-
-
-def parse_address(text: str) -> Address:
-    """"host", "host:port", "[IPv6]:port" or "unix:PATH", as libtaskq and the CLI take it."""
-    if "://" in text:
-        raise ValueError("%r: an address is HOST:PORT, [IPv6]:PORT or unix:PATH" % text)
-    if text.startswith("unix:"):
-        path = text[len("unix:"):]
-        if not path:
-            raise ValueError("%r: there is no path in it" % text)
-        return path
-    if text.startswith("["):
-        host, closed, port = text[1:].partition("]")
-        if not closed or (port and not port.startswith(":")):
-            raise ValueError("%r: an IPv6 address stands in brackets, as in [::1]:7480" % text)
-        port = port[1:] if port else str(DEFAULT_PORT)
-    else:
-        host, colon, port = text.partition(":")
-        if ":" in port:
-            raise ValueError("%r: an IPv6 address stands in brackets, as in [::1]:7480" % text)
-        port = port if colon else str(DEFAULT_PORT)
-    if not host:
-        raise ValueError("%r: there is no host in it" % text)
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-        raise ValueError("%r: the port is a number from 1 to 65535" % text)
-    return host, int(port)
-
-
-# A machine that vanished is noticed after about half a minute, also while nothing is sent.
-_TCP_OPTIONS = (
-    ("TCP_NODELAY", 1), ("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 35000),
-)
-
-
-def set_options(sock: socket.socket) -> None:
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _TCP_OPTIONS:
-        option = getattr(socket, name, None)  # not every system has all
-        if option is not None:
-            try:
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
-            except OSError:
-                pass
-
-
-def connect(address: Address, timeout: float) -> socket.socket:
-    """A connected socket, or OSError. The one place where a connection is made: TLS would be put around it here."""
-    if isinstance(address, tuple):
-        sock = socket.create_connection(address, timeout)
-    else:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(timeout)
-            sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
-    set_options(sock)
-    return sock

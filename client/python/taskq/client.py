@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Optional, Union
 
-from . import _wire
+from . import _address, _wire
 from ._connection import Connection
 from ._methods import Methods, may_repeat
 
@@ -12,9 +12,8 @@ SLOW = frozenset(("backup", "drop", "delete", "kick", "shutdown"))  # answered w
 
 
 class Client(Methods[Dict[str, Any]]):
-    """A client of the daemon at `url` ("host:port", "[IPv6]:port", "unix:PATH"; else $TASKQ_ADDR, else
-    127.0.0.1:7480). It connects when it is first used, and says who it is where it has a `token` (else $TASKQ_TOKEN,
-    else the content of the file $TASKQ_TOKEN_FILE).
+    """A client of the daemon at `url`: "host:port", "[IPv6]:port", "unix:PATH", or through TLS "taskqs://host:port"; else
+    $TASKQ_ADDR, else 127.0.0.1:7480. It connects when it is first used. What is wrong with its arguments is a ValueError.
 
     Any number of threads may use it at once: their requests share one connection, and one that waits holds up none.
     After a fork the child has a connection of its own; jobs that the parent holds stay the parent's.
@@ -22,13 +21,29 @@ class Client(Methods[Dict[str, Any]]):
     When the connection is lost it is made anew, with growing pauses, for up to `retry_for` seconds (None: for ever). A
     request that was not carried out, or that may be repeated, is made again; any other fails with `Lost`, since nobody
     knows whether it was carried out. A request that waits for a time is given up when that time is over.
+
+    `connect_timeout`: seconds for making a connection. `reply_timeout`: how many seconds longer than a request's own
+    timeout its reply may take before the connection is given up. `name`: who this is, for the daemon's log and `who`.
+
+    `token`, or the first line of `token_file`, says who this is on every connection; else $TASKQ_TOKEN, else the file
+    $TASKQ_TOKEN_FILE. A file that others can read is refused.
+
+    For taskqs:// alone (ValueError with another address), PEM files that are read again for a new connection when they
+    were replaced: `ca_file` (else $TASKQ_CA, else what the system trusts) has the CAs of which one must have issued the
+    daemon's certificate, or that very certificate; `cert_file` (else $TASKQ_CERT) and `key_file` (else $TASKQ_KEY, else
+    it stands in the former) are this client's own, for daemons that ask for it; `tls_name` (else $TASKQ_TLS_NAME, else
+    what the address says) is the name that the daemon's certificate must be for. There is no way to leave the
+    verification out, and where it fails that is TlsFailed: nothing is sent without TLS instead.
     """
 
     def __init__(self, url: Optional[str] = None, *, connect_timeout: float = 5.0, reply_timeout: float = 60.0,
-                 retry_for: Optional[float] = 60.0, name: Optional[str] = None,
-                 token: Optional[str] = None, connection: Optional[Connection] = None) -> None:
-        self.connection = connection or Connection(url, connect_timeout=connect_timeout, reply_timeout=reply_timeout,
-                                                   retry_for=retry_for, name=name, token=token)
+                 retry_for: Optional[float] = 60.0, name: Optional[str] = None, token: Optional[str] = None,
+                 token_file: Optional[str] = None, ca_file: Optional[str] = None, cert_file: Optional[str] = None,
+                 key_file: Optional[str] = None, tls_name: Optional[str] = None) -> None:
+        self.connection = Connection(
+            url, connect_timeout=connect_timeout, reply_timeout=reply_timeout, retry_for=retry_for, name=name, token=token,
+            token_file=token_file, tls={"ca_file": ca_file, "cert_file": cert_file, "key_file": key_file,
+                                        "tls_name": tls_name})
 
     @property
     def url(self) -> str:
@@ -72,7 +87,7 @@ def client_of(url: Union[str, Client, None]) -> Client:
     """A Client as it is; for an address the one that all of the process share."""
     if isinstance(url, Client):
         return url
-    text = _wire.address_text(url)
+    text = _address.address_text(url)
     found = _shared.get(text)
     if found is None or found.connection.closed:
         found = _shared[text] = Client(text)

@@ -186,6 +186,11 @@ class NoDaemon(TaskqError, ConnectionError):
     """No connection could be made. Nothing was sent."""
 
 
+class TlsFailed(NoDaemon):
+    """TLS: who answers cannot be trusted, does not speak it, or does not accept this client's certificate. Nothing was
+    done."""
+
+
 class Lost(TaskqError, ConnectionError):
     """The connection was lost after the request was sent and before its reply came: it may have been carried out or
     not. Requests that can be repeated without harm are, and never fail so."""
