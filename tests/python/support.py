@@ -1,6 +1,8 @@
 """What the package's tests share: the package from the tree, and a daemon of their own for each test file."""
 
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -93,6 +95,44 @@ def use_interpreter_with(module):
             sys.stdout.flush()
             os.execv(SYSTEM, [SYSTEM, *sys.argv])
         raise unittest.SkipTest("%s is not installed" % module)
+
+
+def server_context(pair):
+    """Python's own TLS for a server with this certificate: for what a daemon would not do."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+class TlsServer:
+    """Shakes hands with who connects, and says nothing. In a with: its address."""
+
+    def __init__(self, context):
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while True:
+            sock, _ = self._listener.accept()
+            sock.settimeout(PATIENCE)
+            try:
+                if not sock.recv(1, socket.MSG_PEEK):
+                    return
+                self._context.wrap_socket(sock, server_side=True).close()
+            except OSError:
+                pass
+            finally:
+                sock.close()
+
+    def __enter__(self):
+        self._thread.start()
+        return "127.0.0.1:%d" % self._listener.getsockname()[1]
+
+    def __exit__(self, *unused):
+        socket.create_connection(self._listener.getsockname()).close()
+        self._thread.join(PATIENCE)
+        self._listener.close()
 
 
 class Case(unittest.TestCase):

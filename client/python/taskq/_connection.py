@@ -114,9 +114,9 @@ class Connection:
                 link = self._try()
                 self._was_there = True
                 return link
-            except errors.TlsFailed:
-                raise
             except (OSError, errors.Lost, errors.Draining) as error:
+                if isinstance(error, errors.TaskqError) and not isinstance(error, (errors.Lost, errors.Draining)):
+                    raise  # TLS, or who we are: it would be the same again
                 now = time.monotonic()
                 if not self._was_there or (give_up is not None and now >= give_up):
                     raise errors.NoDaemon("%s: %s" % (self.url, error)) from error

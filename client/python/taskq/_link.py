@@ -58,7 +58,8 @@ class Link:
         self.largest, self.deepest = 1 << 20, 128
         self.hello: Dict[str, Any] = {}
         self._pending: Dict[int, Call] = {}
-        self._lines: Deque[bytes] = collections.deque()  # read, not dispatched
+        self._raw: Deque[bytes] = collections.deque()  # received
+        self._lines: Deque[bytes] = collections.deque()  # these split, not dispatched
         self._parts: List[bytes] = []  # of a line whose end has not come
         self._held = 0  # bytes in _parts
         self._size = _READ
@@ -165,6 +166,8 @@ class Link:
                     self._lead.release()
                     if self._followers:
                         self._hand_over()
+                    if self.dead:
+                        self._close()
             elif self._leader == me:
                 # A signal handler or finalizer inside our own reading: it reads on. What it reads may be what the
                 # interrupted reading waits for, so that gets something to wake up for.
@@ -201,34 +204,43 @@ class Link:
 
     def _read(self) -> None:
         """Dispatches what has come; waits for something if there is nothing."""
-        lines = self._lines
-        if not lines:
+        if not self._lines and not self._raw:
             try:
-                data = self._sock.recv(self._size)
+                # In one step, so that nothing that was received is lost where a signal's handler raises.
+                self._raw.extend(map(self._sock.recv, (self._size,)))
             except socket.timeout:
                 self._look_at_deadlines()
                 return
             except OSError as error:
                 self.die(str(error), error)
                 return
-            if not data:
-                self.die("the daemon closed it")
-                return
-            self._size = _READ_MANY if len(data) >= _READ else _READ
-            if b"\n" not in data:
-                self._keep(data)
-                return
-            if self._parts:
-                data = b"".join(self._parts) + data
-                self._parts.clear()
-                self._held = 0
-            parts = data.split(b"\n")
-            rest = parts.pop()
-            if rest:
-                self._keep(rest)
-            lines.extend(parts)
-        while lines:
-            self._dispatch(lines.popleft())
+        try:
+            if self._raw:
+                self._split(self._raw.popleft())
+            lines = self._lines
+            while lines:
+                self._dispatch(lines.popleft())
+        except BaseException:
+            self.die("interrupted while reading")  # a reply may not have reached who waits for it
+            raise
+
+    def _split(self, data: bytes) -> None:
+        if not data:
+            self.die("the daemon closed it")
+            return
+        self._size = _READ_MANY if len(data) >= _READ else _READ
+        if b"\n" not in data:
+            self._keep(data)
+            return
+        if self._parts:
+            data = b"".join(self._parts) + data
+            self._parts.clear()
+            self._held = 0
+        parts = data.split(b"\n")
+        rest = parts.pop()
+        if rest:
+            self._keep(rest)
+        self._lines.extend(parts)
 
     def _keep(self, data: bytes) -> None:
         self._parts.append(data)
@@ -320,6 +332,7 @@ class Link:
                 if not (arrived or self.dead) and self._lead.locked():
                     wake.acquire(True, TICK)
                 self._followers.pop(_PUMP, None)
+        self._close()
         self._ended(self)
 
     def _deliver(self) -> None:
@@ -371,7 +384,10 @@ class Link:
                 break
             self._finish(call)
         self._wake_pump()
-        # While somebody reads or sends, its number must not become another's: then it is closed with the object.
+        self._close()
+
+    def _close(self) -> None:
+        """While somebody reads or sends, its number must not become another's: then whoever reads closes it after."""
         if self._lead.acquire(False):
             if self._send_lock.acquire(False):
                 self._sock.close()

@@ -6,7 +6,6 @@ ends on SIGTERM or SIGINT when the jobs that it runs are done.
 """
 
 import argparse
-import functools
 import importlib
 import os
 import runpy
@@ -86,12 +85,17 @@ def _serve_processes(options: argparse.Namespace, finder: _functions.Finder) -> 
                       file=sys.stderr)
                 sys.exit(_crew.FAILED)
         # Of a program that is gone the daemon may be, too.
-        client = Client(options.url, retry_for=10.0 if options.own else None)
+        client = _client(options, 10.0 if options.own else None)
         parent, begun = (os.getppid(), crew.begun) if options.own else (0, None)
         _serve_threads(lambda: Consumer(client, options.queue, finder, options.lease, begun, slot, parent), 1)
 
     crew = _crew.Crew(options.concurrency, work, options.own, control)
     return crew.run()
+
+
+def _client(options: argparse.Namespace, retry_for: Optional[float]) -> Client:
+    return Client(options.url, retry_for=retry_for, token_file=options.token_file, ca_file=options.ca,
+                  cert_file=options.cert, key_file=options.key, tls_name=options.tls_name, name="taskq.worker")
 
 
 def _control() -> Tuple[int, bytes]:
@@ -133,6 +137,12 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--lease", type=float, default=LEASE, help="seconds after which a worker that hangs loses its "
                         "job; renewed while it lives (60)")
     parser.add_argument("--any", action="store_true", help="functions of any module: where all who may put are trusted")
+    for option, what in (("--token-file", "its first line says who this is (else TASKQ_TOKEN, TASKQ_TOKEN_FILE)"),
+                         ("--ca", "with taskqs://: whom to trust (else TASKQ_CA)"),
+                         ("--cert", "with taskqs://: this client's certificate (else TASKQ_CERT)"),
+                         ("--key", "with taskqs://: its key (else TASKQ_KEY)"),
+                         ("--tls-name", "with taskqs://: the name of the daemon's certificate (else TASKQ_TLS_NAME)")):
+        parser.add_argument(option, metavar="NAME" if option == "--tls-name" else "FILE", help=what)
     parser.add_argument("--pickle", action="store_true", help="takes pickled arguments, too: where all who may put are "
                         "trusted, since they can have anything done")
     # For executors that start workers of their own: their process, and what it runs as __main__.
@@ -156,9 +166,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
     try:
         if options.processes:
             sys.exit(_serve_processes(options, finder))
-        client_of = functools.partial(Client, options.url, retry_for=None)
-        _serve_threads(lambda: Consumer(client_of(), options.queue, finder, options.lease), options.concurrency)
-    except errors.TaskqError as error:
+        _serve_threads(lambda: Consumer(_client(options, None), options.queue, finder, options.lease), options.concurrency)
+    except (errors.TaskqError, ValueError) as error:
         sys.exit("taskq.worker: %s" % error)
 
 
