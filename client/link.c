@@ -261,6 +261,8 @@ static bool read_some(struct taskq *q)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return true;
+        if (n == 0 && got > 0) // first what it said, then that it closed
+            return true;
         if (n <= 0) {
             if (n < 0)
                 lose_broken(q, errno);

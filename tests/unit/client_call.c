@@ -330,7 +330,7 @@ static void talks_garbage(struct server *s)
     server_accept(s);
     server_expect_method(s, "put");
     server_say(s, "%s", (const char *)s->arg);
-    shutdown(s->fd, SHUT_WR);
+    server_end_speech(s);
     while (server_read(s))
         ;
 }

@@ -469,6 +469,7 @@ static void answers_what_nobody_wants(struct server *s)
     server_error(s, result, -32800, "taken back");
     finish(s, 3, "1");
     server_result(s, ping, "{}");
+    ck_assert(!server_read(s));
 }
 
 START_TEST(what_comes_for_a_freed_future_is_passed_over)

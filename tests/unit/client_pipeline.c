@@ -273,7 +273,7 @@ static void floods(struct server *s)
     server_expect_method(s, "ping");
     memset(much, ' ', sizeof(much));
     for (;;) // until the client hangs up
-        if (send(s->fd, much, sizeof(much), MSG_NOSIGNAL) <= 0)
+        if (server_send_some(s, much, sizeof(much)) <= 0)
             break;
 }
 

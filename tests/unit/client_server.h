@@ -1,26 +1,35 @@
 // A daemon played by the test: a thread that listens on loopback and follows a script, so that replies can
-// be slow, wrong, or not come at all. An assertion that fails in the script fails the test.
+// be slow, wrong, or not come at all. An assertion that fails in the script fails the test. With
+// TASKQ_TEST_TLS in the environment it speaks TLS, and the client with it: so what holds for plain
+// connections is seen to hold for those, too.
 #ifndef TESTS_UNIT_CLIENT_SERVER_H
 #define TESTS_UNIT_CLIENT_SERVER_H
 
 #include "client/taskq.h"
+#include "tests/unit/tls_fixture.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/pem.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 struct server {
     int listener;
     int fd;             // the connection that was accepted last
-    char address[32];   // for taskq_open()
+    SSL_CTX *tls;       // NULL: it speaks plainly
+    SSL *ssl;           // the connection's
+    int ca;             // with `tls`: a file in memory with the certificate, which TASKQ_CA names
+    char address[48];   // for taskq_open()
     char line[1 << 18]; // the line that was read last, without its end
     char in[1 << 18];
     size_t in_len;
@@ -29,14 +38,49 @@ struct server {
     void *arg; // the test's
 };
 
+static inline void server_drop(struct server *s)
+{
+    SSL_free(s->ssl);
+    s->ssl = NULL;
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
 static inline void server_accept(struct server *s)
 {
+    SSL_free(s->ssl); // the descriptor may be the script's by now
+    s->ssl = NULL;
     s->fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
     ck_assert_int_ge(s->fd, 0);
     // So that what was said is said before a hang-up.
     int on = 1;
     ck_assert_int_eq(setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
     s->in_len = 0;
+    if (s->tls == NULL)
+        return;
+    s->ssl = SSL_new(s->tls);
+    ck_assert_int_eq(SSL_set_fd(s->ssl, s->fd), 1);
+    (void)SSL_accept(s->ssl); // a client that goes meanwhile is seen by the first read
+}
+
+// As send() and recv(); of what waits inside TLS recv() does not know.
+static inline ssize_t server_recv(struct server *s, char *to, size_t len)
+{
+    return s->ssl != NULL ? SSL_read(s->ssl, to, (int)len) : recv(s->fd, to, len, 0);
+}
+
+static inline ssize_t server_send_some(struct server *s, const char *data, size_t len)
+{
+    return s->ssl != NULL ? SSL_write(s->ssl, data, (int)len) : send(s->fd, data, len, MSG_NOSIGNAL);
+}
+
+// Ends what it says, and still hears.
+static inline void server_end_speech(struct server *s)
+{
+    if (s->ssl != NULL)
+        SSL_shutdown(s->ssl);
+    shutdown(s->fd, SHUT_WR);
 }
 
 // Reads a line. False: the client closed.
@@ -53,7 +97,7 @@ static inline bool server_read(struct server *s)
             return true;
         }
         ck_assert_uint_lt(s->in_len, sizeof(s->in));
-        ssize_t n = recv(s->fd, s->in + s->in_len, sizeof(s->in) - s->in_len, 0);
+        ssize_t n = server_recv(s, s->in + s->in_len, sizeof(s->in) - s->in_len);
         if (n <= 0)
             return false;
         s->in_len += (size_t)n;
@@ -82,7 +126,7 @@ static inline unsigned long server_expect_method(struct server *s, const char *m
 static inline void server_send(struct server *s, const char *data, size_t len)
 {
     while (len > 0) {
-        ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
+        ssize_t n = server_send_some(s, data, len);
         ck_assert_int_gt(n, 0);
         data += n;
         len -= (size_t)n;
@@ -109,17 +153,38 @@ __attribute__((format(printf, 2, 3))) static inline void server_say(struct serve
 
 static inline void server_hang_up(struct server *s)
 {
-    close(s->fd);
-    s->fd = -1;
+    server_drop(s);
 }
 
 static inline void *server_main(void *arg)
 {
     struct server *s = arg;
+    sigset_t pipe;
+    sigemptyset(&pipe); // OpenSSL's sockets raise it; the client's must not, so it stays as it is there
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, NULL);
     s->script(s);
-    if (s->fd >= 0)
-        close(s->fd);
+    server_drop(s);
     return NULL;
+}
+
+static inline void server_secure(struct server *s)
+{
+    struct tls_wish wish = {.name = "script", .names = "IP:127.0.0.1", .usage = "serverAuth"};
+    struct tls_pair pair = tls_pair_new(&wish, NULL);
+    char path[32];
+    s->tls = SSL_CTX_new(TLS_server_method());
+    ck_assert_ptr_nonnull(s->tls);
+    ck_assert_int_eq(SSL_CTX_use_certificate(s->tls, pair.certificate), 1);
+    ck_assert_int_eq(SSL_CTX_use_PrivateKey(s->tls, pair.key), 1);
+    s->ca = memfd_create("ca", MFD_CLOEXEC);
+    ck_assert_int_ge(s->ca, 0);
+    BIO *b = BIO_new_fd(s->ca, BIO_NOCLOSE);
+    ck_assert_int_eq(PEM_write_bio_X509(b, pair.certificate), 1);
+    BIO_free(b);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", s->ca);
+    setenv("TASKQ_CA", path, 1);
+    tls_pair_free(&pair);
 }
 
 static inline struct server *server_start(void (*script)(struct server *s), void *arg)
@@ -136,7 +201,11 @@ static inline struct server *server_start(void (*script)(struct server *s), void
     ck_assert_int_eq(bind(s->listener, (struct sockaddr *)&here, sizeof(here)), 0);
     ck_assert_int_eq(listen(s->listener, 16), 0);
     ck_assert_int_eq(getsockname(s->listener, (struct sockaddr *)&here, &len), 0);
-    snprintf(s->address, sizeof(s->address), "127.0.0.1:%d", ntohs(here.sin_port));
+    s->ca = -1;
+    if (getenv("TASKQ_TEST_TLS") != NULL)
+        server_secure(s);
+    snprintf(s->address, sizeof(s->address), "%s127.0.0.1:%d", s->tls != NULL ? "taskqs://" : "",
+             ntohs(here.sin_port));
     ck_assert_int_eq(pthread_create(&s->thread, NULL, server_main, s), 0);
     return s;
 }
@@ -146,6 +215,9 @@ static inline void server_end(struct server *s)
 {
     pthread_join(s->thread, NULL);
     close(s->listener);
+    SSL_CTX_free(s->tls);
+    if (s->ca >= 0)
+        close(s->ca);
     free(s);
 }
 
