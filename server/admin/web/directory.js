@@ -5,11 +5,13 @@ import { ask } from "./rpc.js";
 const PAGE = 1000;
 const SHARE = 0.03; // of the time that may go into reading the list
 const USUAL_MS = 5000;
+const SAME_S = 2; // two readings of one age differ by less
 
 export class Directory {
     constructor() {
         this.queues = [];
         this.complete = false; // read to its end at least once
+        this.heads = new Map(); // by queue: when its oldest ready job was put, and when that was last another one
         this.due = 0; // performance.now() at which it is to be read again
     }
 
@@ -38,10 +40,25 @@ export class Directory {
             found.push(...page.result.queues);
             next = page.result.next;
         }
+        const now = performance.now();
+        this.notice(found, now);
         this.queues = found;
         this.complete = true;
-        const now = performance.now();
         this.due = now + Math.max(USUAL_MS, (now - began) / SHARE);
+    }
+
+    /** Sees from one reading to the next whether the oldest ready job of a queue was taken: consumers that come and go are not seen else. */
+    notice(found, now) {
+        const heads = new Map();
+        for (const row of found) {
+            const put = row.oldest === null ? null : now / 1000 - row.oldest;
+            const old = this.heads.get(row.queue);
+            const taken = old && old.put !== null && (put === null || put > old.put + SAME_S);
+            const last = taken ? now : (old?.last ?? -Infinity);
+            heads.set(row.queue, { put, last });
+            row.idle = (now - last) / 1000; // seconds since one was seen to be taken
+        }
+        this.heads = heads;
     }
 
     /** What was just done to a queue shows at once, before the list is read again. null: it is gone. */

@@ -9,6 +9,7 @@ const FULL = 0.9; // share of the memory for jobs
 const FULLER = 0.97;
 const OLD_S = 300; // a ready job older than this: consumers do not keep up
 const IGNORED_S = 30; // a ready job older than this with nobody to take it
+const TAKEN_S = 60; // a job was taken so recently that somebody does
 const SLOW_SYNC_S = 0.1; // a write to the disk takes so long on average
 const MANY = 5; // findings of one kind are named one by one up to here
 
@@ -70,15 +71,15 @@ function paused({ queues }) {
 }
 
 function ignored({ queues }) {
-    return queues.filter((q) => !q.paused && q.ready > 0 && q.waiters === 0 && q.reserved === 0 && q.oldest > IGNORED_S).map((q) => ({
+    return queues.filter((q) => !q.paused && q.ready > 0 && q.waiters === 0 && q.reserved === 0 && q.oldest > IGNORED_S && !(q.idle < TAKEN_S)).map((q) => ({
         grade: "bad", queue: q.queue, state: "ready", size: q.ready,
-        text: `has ${many(q.ready, "job")} and nobody takes ${q.ready === 1 ? "it" : "them"}. The oldest waits for ${age(q.oldest)}.`,
+        text: `has ${many(q.ready, "job")} ready, and no consumer works on it or waits. The oldest waits for ${age(q.oldest)}.`,
         todo: q.shut_down ? "It is shut down. Let a consumer finish it, or remove it." : "Start a consumer for it.",
     }));
 }
 
 function late({ queues, handlers }) {
-    return queues.filter((q) => !q.paused && q.ready > 0 && q.oldest > OLD_S && (q.reserved > 0 || q.waiters > 0)).map((q) => {
+    return queues.filter((q) => !q.paused && q.ready > 0 && q.oldest > OLD_S && (q.reserved > 0 || q.waiters > 0 || q.idle < TAKEN_S)).map((q) => {
         const busy = handlers.find((h) => h.queues.includes(q.queue) && h.running >= h.workers);
         return {
             grade: "warn", queue: q.queue, state: "ready", size: q.ready,

@@ -34,6 +34,7 @@ export class Poll {
 
     pause(paused) {
         this.paused = paused;
+        clearTimeout(this.timer);
         if (!paused)
             this.now();
     }
@@ -60,6 +61,8 @@ export class Poll {
                 return;
             this.failures = 0;
             await this.source.answered(outcomes, running.signal);
+            if (running.signal.aborted) // what it showed made it ask anew
+                return;
         } catch (failure) {
             if (running.signal.aborted)
                 return;

@@ -2,7 +2,7 @@
 import { attribute, el, keep, queueHref, queueLink, name, say, show } from "../dom.js";
 import { age, bytes, count, many, rate, short } from "../format.js";
 import { findings, verdict } from "../health.js";
-import { RANGES, historyCall, historyOf } from "../history.js";
+import { History, RANGES } from "../history.js";
 import { Plot } from "../plot.js";
 
 const TOP = 8;
@@ -29,6 +29,7 @@ export class Overview {
         this.interval = 2000;
         this.directory = true;
         this.range = RANGES[0];
+        this.history = new History(this.range.span);
         this.remembered = []; // [time, stats]: the oldest is what counters are compared with
         this.tiles = {
             ready: tile("Ready"), reserved: tile("Running"), delayed: tile("Delayed"), dead: tile("Dead"), oldest: tile("Oldest ready job"),
@@ -49,7 +50,7 @@ export class Overview {
         this.ranges = el("div", { class: "ranges", role: "group", "aria-label": "Time shown" }, RANGES.map((range) => el("button", {
             type: "button", "aria-pressed": range === this.range ? "true" : "false", onclick: (event) => this.choose(range, event.target),
         }, range.label)));
-        this.plots = el("section", { "aria-label": "Over time" }, this.ranges, el("div", { class: "plots" }, this.rates.node, this.backlog.node));
+        this.plots = el("section", { "aria-label": "Over time", hidden: true }, this.ranges, el("div", { class: "plots" }, this.rates.node, this.backlog.node));
         this.topBody = el("tbody");
         this.topRows = new Map();
         this.top = el("section", { class: "card" }, el("header", {}, el("h2", {}, "Fullest queues"), el("a", { href: "#/queues" }, "All queues")),
@@ -62,13 +63,14 @@ export class Overview {
 
     choose(range, button) {
         this.range = range;
+        this.history = new History(range.span);
         for (const one of this.ranges.children)
             attribute(one, "aria-pressed", one === button ? "true" : "false");
         this.page.poll.now();
     }
 
     calls() {
-        return this.page.mayEverywhere("read") ? [["stats"], ["pool"], historyCall(this.range)] : [];
+        return this.page.mayEverywhere("read") ? [["stats"], ["pool"], ...this.history.calls()] : [];
     }
 
     update([stats, pool, history]) {
@@ -80,13 +82,17 @@ export class Overview {
             facts.before = this.remember(facts.stats);
         this.tell(facts);
         this.figures(facts);
-        show(this.plots, Boolean(history && !history.failure));
-        if (history?.result) {
-            const data = historyOf(history.result);
-            this.rates.update(data);
-            this.backlog.update(data);
-        }
+        if (history)
+            this.draw(this.history.read(history));
         this.fullest(facts.queues);
+    }
+
+    draw(data) {
+        show(this.plots, data !== null);
+        if (!data)
+            return;
+        this.rates.update(data);
+        this.backlog.update(data);
     }
 
     remember(stats) {

@@ -2,11 +2,12 @@
 import { attribute, badge, el, facts, jobLink, keep, name, queueHref, say, show } from "../dom.js";
 import { button, deletable, jobActions, queueActions } from "../actions.js";
 import { age, bytes, count, duration, many, rate, short } from "../format.js";
-import { RANGES, historyCall, historyOf } from "../history.js";
+import { QueueHistory } from "../history.js";
 import { jsonView } from "../json_view.js";
 import { Plot } from "../plot.js";
 
 const PAGE = 50;
+const HISTORY_S = 3600;
 const STATES = [["ready", "Ready"], ["reserved", "Running"], ["delayed", "Delayed"], ["dead", "Dead"], ["done", "Done"], ["cancelled", "Cancelled"]];
 
 class Row {
@@ -88,7 +89,7 @@ export class Queue {
         this.queue = queue;
         this.title = queue;
         this.interval = 3000;
-        this.range = RANGES[0];
+        this.history = new QueueHistory(HISTORY_S, [queue]);
         this.chosen = STATES.some(([word]) => word === state) ? state : null; // null: the first that has jobs
         this.pages = [null]; // `after` of the page that is shown, behind those of the ones before
         this.row = null;
@@ -116,15 +117,15 @@ export class Queue {
         this.table = el("table", { class: "jobs" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Job"), el("th", { scope: "col" }, "Why it is there"),
             el("th", { scope: "col", class: "number wide" }, "Attempt"), el("th", { scope: "col", class: "number wide" }, "Priority"),
             el("th", { scope: "col", class: "number" }, "Age"), el("th", { scope: "col", class: "actions" }, el("span", { class: "unheard" }, "What can be done")))));
-        this.empty = el("p", { class: "empty" });
+        this.empty = el("p", { class: "empty" }, "Loading …");
         this.before = el("button", { type: "button", onclick: () => this.turn(-1) }, "‹ Back");
         this.behind = el("button", { type: "button", onclick: () => this.turn(1) }, "Next ›");
         this.place = el("span", { class: "quiet" });
-        this.pager = el("nav", { class: "pager", "aria-label": "Pages of jobs" }, this.before, this.place, this.behind);
+        this.pager = el("nav", { class: "pager", hidden: true, "aria-label": "Pages of jobs" }, this.before, this.place, this.behind);
         this.rates = new Plot("Jobs per second", [
             { key: "put", label: "put", kind: "one" }, { key: "done", label: "done", kind: "two" }, { key: "failed", label: "failed", kind: "three" },
         ], rate);
-        this.backlog = new Plot("Jobs in the queue", [{ key: "ready", label: "ready", kind: "one" }, { key: "reserved", label: "running", kind: "two" }], short, true);
+        this.backlog = new Plot("Jobs in the queue", [{ key: "unfinished", label: "ready, delayed and running", kind: "one" }], short, true);
         this.plots = el("section", { class: "plots", "aria-label": "Over time", hidden: true }, this.rates.node, this.backlog.node);
         this.settings = el("dl", { class: "facts" });
         this.counters = el("dl", { class: "facts" });
@@ -143,14 +144,17 @@ export class Queue {
     }
 
     calls() {
-        const own = [["stats", { queue: this.queue }], historyCall(this.range, this.queue)];
+        const own = [["stats", { queue: this.queue }]];
         const after = this.pages[this.pages.length - 1];
         if (this.chosen !== null)
             own.push(["jobs", { queue: this.queue, state: this.chosen, limit: PAGE, ...(after ? { after } : {}) }]);
-        return own;
+        this.listed = this.chosen !== null;
+        return [...own, ...this.history.calls()];
     }
 
-    update([stats, history, jobs]) {
+    update([stats, ...others]) {
+        const jobs = this.listed ? others.shift() : null;
+        const [history] = others;
         if (stats.failure) {
             this.page.absent(this.node, this.queue, stats.failure.name === "not_found" ? "There is no such queue. One that is empty and not declared goes by itself after a while." : stats.failure.message);
             return;
@@ -164,14 +168,18 @@ export class Queue {
         this.head(gauges, oldest);
         if (jobs)
             this.list(jobs);
-        show(this.plots, Boolean(history.result));
-        if (history.result) {
-            const data = historyOf(history.result);
-            this.rates.update(data);
-            this.backlog.update(data);
-        }
+        if (history)
+            this.draw(this.history.read(history).get(this.queue) ?? null);
         facts(this.settings, Object.entries(SETTINGS).filter(([key]) => key in settings).map(([key, [label, words]]) => [label, words(settings[key])]));
         facts(this.counters, Object.entries(counters).map(([key, n]) => [key.replaceAll("_", " "), count(n)]));
+    }
+
+    draw(data) {
+        show(this.plots, data !== null);
+        if (!data)
+            return;
+        this.rates.update(data);
+        this.backlog.update(data);
     }
 
     head(gauges, oldest) {

@@ -2,11 +2,12 @@
 import { badge, el, keep, queueLink, say, show } from "../dom.js";
 import { button, deletable, queueActions } from "../actions.js";
 import { age, count, many, rate } from "../format.js";
-import { sparkCall, sparksOf } from "../history.js";
+import { QueueHistory } from "../history.js";
 import { Spark } from "../plot.js";
 import { Sorting } from "../table.js";
 
 const PAGE = 50;
+const SPARK_S = 1800;
 
 const COLUMNS = [
     { key: "queue", label: "Queue", value: (q) => q.queue },
@@ -17,7 +18,7 @@ const COLUMNS = [
     { key: "done", label: "Kept", kind: "number wider", title: "Finished jobs whose results are kept", value: (q) => q.done, first: -1 },
     { key: "waiters", label: "Waiting gets", kind: "number wider", title: "Consumers that wait for a job", value: (q) => q.waiters, first: -1 },
     { key: "oldest", label: "Oldest", kind: "number wide", title: "Age of the oldest ready job", value: (q) => q.oldest, first: -1 },
-    { key: "spark", label: "Done", kind: "wider", title: "Jobs done a second, over the last minutes" },
+    { key: "spark", label: "Done", kind: "wider", title: "Jobs done a second, over the last half hour" },
     { key: "actions", label: "What can be done", unheard: true, kind: "actions" },
 ];
 const NUMBERS = ["ready", "reserved", "delayed", "dead", "done", "waiters"];
@@ -73,6 +74,7 @@ export class Queues {
         this.at = 0; // the first that is shown
         this.visible = [];
         this.rows = new Map();
+        this.history = null; // of what is visible
         this.body = el("tbody");
         this.lead = el("p", { class: "lead", role: "status" });
         this.filter = el("input", { type: "search", id: "filter", placeholder: "part of a name", autocomplete: "off", spellcheck: "false", oninput: () => this.turn(0) });
@@ -96,16 +98,19 @@ export class Queues {
     }
 
     calls() {
-        return this.visible.length > 0 ? [sparkCall(this.visible.map((row) => row.queue))] : [];
+        const names = this.visible.map((row) => row.queue);
+        if (names.join("\n") !== (this.history?.names.join("\n") ?? ""))
+            this.history = names.length > 0 ? new QueueHistory(SPARK_S, names) : null;
+        return this.history?.calls() ?? [];
     }
 
     update([sparks]) {
         this.draw();
         if (!sparks)
             return;
-        const found = sparksOf(sparks);
+        const found = this.history.read(sparks);
         for (const [queue, row] of this.rows)
-            row.draw(found.get(queue) ?? null);
+            row.draw(found.get(queue)?.values.done ?? null);
     }
 
     chosen() {
