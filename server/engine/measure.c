@@ -19,7 +19,7 @@ int64_t queue_oldest(const struct engine *e, const struct queue *q, int *looked)
             oldest = fresh;
         if (back && (!oldest || back->id < oldest->id))
             oldest = back;
-        ++*looked;
+        *looked += i > 0;
     }
     if (!oldest)
         return -1;

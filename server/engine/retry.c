@@ -163,12 +163,12 @@ enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why,
 {
     assert(j->state == JOB_RESERVED);
     struct queue *q = job_queue(j);
-    if (why != BACK_RELEASED)
-        job_count_run(e, j);
     if (q->dropped) {
         job_remove(e, j);
         return JOB_DEAD;
     }
+    if (why != BACK_RELEASED)
+        job_count_run(e, j);
     if (job_cancelling(j)) {
         (void)job_cancel_held(e, j);
         return JOB_CANCELLED;

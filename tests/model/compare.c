@@ -153,6 +153,17 @@ static void compare_sums(struct world *w, const struct queue_gauges *sum)
     engine_info(w->e, &info);
     compare_counters(NONE, &info.counters, &w->m->counters);
 #define X(name, metric, label, text)                                                                         \
+    REQUIRE(info.more.name == w->m->more.name, #name " counts %" PRIu64 ", not %" PRIu64, info.more.name,    \
+            w->m->more.name);
+    DAEMON_COUNTERS(X)
+#undef X
+    struct engine_times times;
+    engine_times(w->e, &times);
+    REQUIRE(histogram_count(&times.wait) == w->m->counters.taken,
+            "%" PRIu64 " waits of %" PRIu64 " hand-outs", histogram_count(&times.wait), w->m->counters.taken);
+    REQUIRE(histogram_count(&times.run) == w->m->runs, "%" PRIu64 " runs, not %" PRIu64,
+            histogram_count(&times.run), w->m->runs);
+#define X(name, metric, label, text)                                                                         \
     REQUIRE(info.gauges.name == sum->name, "the sum of " #name " is %" PRIu64 ", not %" PRIu64,              \
             info.gauges.name, sum->name);
     QUEUE_GAUGES(X)

@@ -29,6 +29,8 @@ static int64_t not_before(int64_t time, int64_t now)
 static void restore_queues(struct kept *k, struct model *m)
 {
     memset(&m->counters, 0, sizeof m->counters);
+    memset(&m->more, 0, sizeof m->more);
+    m->runs = 0;
     memset(m->queues, 0, sizeof m->queues);
     for (int q = 0; q < QUEUES; q++)
         m->queues[q].settings = queue_settings_default;

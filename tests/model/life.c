@@ -121,9 +121,19 @@ static int dead_letter(const struct model *m, const struct mjob *j)
     return NONE;
 }
 
+static void count_death(struct model *m, enum dead_reason reason)
+{
+    m->more.dead_attempts += reason == DEAD_ATTEMPTS;
+    m->more.dead_lost += reason == DEAD_LOST;
+    m->more.dead_buried += reason == DEAD_BURIED;
+    m->more.dead_expired += reason == DEAD_EXPIRED;
+    m->more.dead_shut_down += reason == DEAD_SHUT_DOWN;
+}
+
 void model_die(struct model *m, struct mjob *j, enum dead_reason reason, unsigned error)
 {
     model_let_go(j);
+    count_death(m, reason);
     if (error)
         j->error = error;
     j->reason = reason;
@@ -190,6 +200,7 @@ void model_come_back(struct model *m, struct mjob *j, enum model_back why, unsig
     int64_t low = delay < 0 ? 0 : delay, high = low;
     bool hard = m->queues[j->queue].hard, dies = false;
     enum dead_reason reason = DEAD_SHUT_DOWN;
+    m->runs += why != MODEL_RELEASED;
     if (j->cancelling) {
         model_finish(m, j, JOB_CANCELLED, 0);
         return;
@@ -226,6 +237,9 @@ void model_come_back(struct model *m, struct mjob *j, enum model_back why, unsig
     } else {
         if (why == MODEL_FAILED || why == MODEL_LEASE_OVER)
             MODEL_COUNT(m, j->queue, retried);
+        m->more.retried_failed += why == MODEL_FAILED;
+        m->more.retried_lease += why == MODEL_LEASE_OVER;
+        m->more.retried_lost += why == MODEL_LOST;
         come_back_later(m, j, low, high);
     }
 }

@@ -100,7 +100,9 @@ struct model {
     uint64_t order;
     struct mqueue queues[QUEUES];
     struct queue_counters counters; // of all queues that ever were
-    struct mjob jobs[MODEL_JOBS];   // by id
+    struct daemon_counters more;
+    uint64_t runs;                // of consumers, through with a job
+    struct mjob jobs[MODEL_JOBS]; // by id
     unsigned job_count;
     struct mwait waits[MODEL_WAITS];
     unsigned wait_count;

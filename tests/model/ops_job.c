@@ -260,6 +260,7 @@ void op_ack(struct world *w)
     enum error got = engine_ack(w->e, w->now, claimant(w, &c), c.id, c.delivery, result);
     blob_unref(result);
     REQUIRE(got == c.want, "ack says %s, not %s", error_name(got), error_name(c.want));
+    w->m->runs += got == ERROR_NONE || got == ERROR_CANCELLED;
     ends_cancelled(w, &c);
     if (!got)
         model_finish(w->m, c.job, JOB_DONE, n);
@@ -275,6 +276,7 @@ void op_nack(struct world *w)
     enum error got = engine_nack(w->e, w->now, claimant(w, &c), c.id, c.delivery, error, delay, &out);
     blob_unref(error);
     REQUIRE(got == c.want, "nack says %s, not %s", error_name(got), error_name(c.want));
+    w->m->runs += got == ERROR_CANCELLED;
     ends_cancelled(w, &c);
     if (got)
         return;
@@ -317,6 +319,7 @@ void op_lose(struct world *w)
     struct claim c = any_claim(w, "lose");
     enum error got = engine_lost(w->e, w->now, claimant(w, &c), c.id, c.delivery);
     REQUIRE(got == c.want, "lost says %s, not %s", error_name(got), error_name(c.want));
+    w->m->runs += got == ERROR_CANCELLED;
     ends_cancelled(w, &c);
     if (!got)
         model_come_back(w->m, c.job, MODEL_LOST, 0, -1);
@@ -330,6 +333,7 @@ void op_bury(struct world *w)
     enum error got = engine_bury(w->e, w->now, claimant(w, &c), c.id, c.delivery, error);
     blob_unref(error);
     REQUIRE(got == c.want, "bury says %s, not %s", error_name(got), error_name(c.want));
+    w->m->runs += got == ERROR_NONE || got == ERROR_CANCELLED;
     ends_cancelled(w, &c);
     if (!got)
         model_die(w->m, c.job, DEAD_BURIED, n);

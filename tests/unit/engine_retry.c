@@ -202,6 +202,99 @@ START_TEST(what_is_kept_stays_within_its_bytes_and_the_oldest_go)
 }
 END_TEST
 
+static const struct engine_times *times(void)
+{
+    static struct engine_times t;
+    engine_times(e, &t);
+    return &t;
+}
+
+START_TEST(how_long_jobs_wait_and_run_is_counted)
+{
+    put("q", 0);
+    pass(300);
+    uint64_t id = get_id("q");
+    ck_assert_uint_eq(times()->wait.sum, 300);
+    ck_assert_uint_eq(histogram_count(&times()->wait), 1);
+    pass(70);
+    ck_assert_int_eq(engine_ack(e, now, client, id, 0, NULL), ERROR_NONE);
+    ck_assert_uint_eq(times()->run.sum, 70);
+    ck_assert_uint_eq(histogram_count(&times()->run), 1);
+    put_with("q", (struct put_options){.delay = 5000}, "1"); // the delay is no wait
+    pass(5010);
+    id = get_id("q");
+    ck_assert_uint_le(times()->wait.sum, 310);
+    ck_assert_uint_ge(times()->wait.sum, 300);
+    pass(10);
+    ck_assert_int_eq(engine_release(e, now, client, id, 0, 0, NULL), ERROR_NONE);
+    ck_assert_uint_eq(histogram_count(&times()->run), 1); // nobody was through with it
+    uint64_t before = times()->wait.sum;
+    pass(40);
+    id = get_id("q");
+    ck_assert_uint_eq(times()->wait.sum, before + 40); // since it was given back
+    ck_assert_int_eq(engine_bury(e, now, client, id, 0, NULL), ERROR_NONE);
+    ck_assert_uint_eq(times()->run.sum, 70);
+    ck_assert_uint_eq(histogram_count(&times()->run), 2);
+}
+END_TEST
+
+START_TEST(a_renewed_lease_does_not_shorten_the_run)
+{
+    int64_t left;
+    uint64_t id = put("q", 0);
+    get_id("q");
+    for (int i = 0; i < 5; i++) {
+        pass(20000);
+        ck_assert_int_eq(engine_touch(e, now, client, id, 0, i == 3 ? 40000 : 0, &left), ERROR_NONE);
+    }
+    pass(1000);
+    ck_assert_int_eq(nack(id, NULL), JOB_DELAYED);
+    ck_assert_uint_eq(times()->run.sum, 101000);
+    pass(10000);
+    get_id("q"); // of which nothing is left in the next
+    pass(60000); // when its lease is over
+    ck_assert_uint_eq(times()->run.sum, 161000);
+    ck_assert_uint_eq(histogram_count(&times()->run), 2);
+}
+END_TEST
+
+START_TEST(why_attempts_fail_and_jobs_die_is_counted)
+{
+    uint64_t failing = put_with("q", (struct put_options){.max_attempts = 2}, "1");
+    get_id("q");
+    nack(failing, NULL);
+    pass(10000);
+    get_id("q");
+    pass(60000);
+    ck_assert_int_eq(state_of(failing), JOB_DEAD);
+    ck_assert_uint_eq(totals().more.retried_failed, 1);
+    ck_assert_uint_eq(totals().more.retried_lease, 0); // that one was the last
+    ck_assert_uint_eq(totals().more.dead_attempts, 1);
+    put("q", 0);
+    get_id("q");
+    pass(60000);
+    ck_assert_uint_eq(totals().more.retried_lease, 1);
+    pass(10000);
+    get_id("q");
+    while (!engine_client_close(e, now, client))
+        ;
+    client = engine_client_new(e, NULL);
+    ck_assert_uint_eq(totals().more.retried_lost, 1);
+    uint64_t id = get_id("q");
+    ck_assert_int_eq(engine_bury(e, now, client, id, 0, NULL), ERROR_NONE);
+    ck_assert_uint_eq(totals().more.dead_buried, 1);
+    put_with("q", (struct put_options){.expires = 10}, "1");
+    pass(20);
+    ck_assert_uint_eq(totals().more.dead_expired, 1);
+    put("q", 0);
+    ck_assert_int_eq(engine_shutdown(e, now, SLICE("q"), true), ERROR_NONE);
+    pass(1);
+    ck_assert_uint_eq(totals().more.dead_shut_down, 1);
+    ck_assert_uint_eq(totals().more.dead_lost, 0);
+    ck_assert_uint_eq(totals().counters.died, 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("engine/retry");
@@ -216,6 +309,9 @@ int main(void)
     tcase_add_test(c, a_dying_job_moves_once_and_its_first_death_decides);
     tcase_add_loop_test(c, a_dead_letter_queue_that_is_shut_down_takes_none, 0, 2);
     tcase_add_test(c, what_is_kept_stays_within_its_bytes_and_the_oldest_go);
+    tcase_add_test(c, how_long_jobs_wait_and_run_is_counted);
+    tcase_add_test(c, a_renewed_lease_does_not_shorten_the_run);
+    tcase_add_test(c, why_attempts_fail_and_jobs_die_is_counted);
     tcase_set_timeout(c, 60);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
