@@ -306,7 +306,9 @@ static void make_http(struct daemon *d)
                                                               .context = d,
                                                               .metrics_open = s->metrics_open},
                                                      .hosts = s->http_hosts.items,
-                                                     .host_count = s->http_hosts.count});
+                                                     .host_count = s->http_hosts.count,
+                                                     .connections = (unsigned)s->http_connections,
+                                                     .seed = random_seed()});
 }
 
 static bool start_loops(struct daemon *d)

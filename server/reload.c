@@ -85,6 +85,7 @@ static void apply_limits(struct daemon *d)
                       (uint32_t)s->max_subscriptions);
     hub_unlock(d->hub);
     listeners_limit(d->listeners, connections_most(d));
+    http_server_limit(&d->http, (unsigned)d->settings->http_connections);
     if (d->http_listeners)
         listeners_limit(d->http_listeners, (unsigned)d->settings->http_connections);
 }

@@ -1,5 +1,6 @@
 #include "server/admin/http.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/access/identity.h"
 #include "server/access/strangers.h"
@@ -16,7 +17,7 @@
 #define UNREAD_MAX ((size_t)64 * 1024) // behind a request that is under way
 #define OUT_KEEP   ((size_t)256 * 1024)
 #define BODIES_MAX ((uint64_t)64 << 20) // of all connections, or four requests if those are larger
-#define IDLE_MS    60000                // between two requests
+#define IDLE_MS    60000                // between two requests of who is known, or need not be
 #define BODY_MS    30000                // and longer where requests may be large
 #define BODY_RATE  64                   // bytes a ms
 #define FAILURE_MS 1000                 // a wrong token costs
@@ -65,6 +66,12 @@ static void forget_body(struct http *h)
     h->given = 0;
 }
 
+// Between two requests.
+static int64_t idle_ms(const struct http *h)
+{
+    return h->connection.stranger ? h->connection.loop->patience_ms : IDLE_MS;
+}
+
 static void end_request(struct http *h)
 {
     forget_body(h);
@@ -73,7 +80,7 @@ static void end_request(struct http *h)
     h->scanned = 0;
     if (h->close)
         h->connection.session.refused = true;
-    connection_patience(&h->connection, h->close ? -1 : IDLE_MS);
+    connection_patience(&h->connection, h->close ? -1 : idle_ms(h));
     loop_pending(h->connection.loop, &h->connection);
 }
 
@@ -357,9 +364,12 @@ static void on_open(struct connection *c)
 {
     const struct access *access = c->session.dispatch->access;
     c->session.alone = true;
-    if (access)
-        http_of(c)->peer = connection_peer(c, access);
+    struct http *h = http_of(c);
     connection_patience(c, c->loop->patience_ms);
+    if (access)
+        h->peer = connection_peer(c, access);
+    if (access && !h->peer && !connection_be_stranger(c))
+        refuse(h, 503, ERROR_OVERLOADED, "too many connections have not said who they are; try again later");
 }
 
 static size_t on_input(struct connection *c, const char *data, size_t len)
@@ -402,7 +412,7 @@ static void on_expired(struct connection *c)
     else if (h->state == BODY || h->begun)
         refuse(h, 408, ERROR_HTTP, "the request took too long to come");
     else if (c->session.unsent > 0)
-        connection_patience(c, IDLE_MS);
+        connection_patience(c, idle_ms(h));
     else
         connection_die(c);
 }
@@ -478,6 +488,8 @@ void http_server_init(struct http_server *s, const struct http_config *config)
                  .close = on_close},
         .config = *config,
     };
+    strangers_init(&s->strangers, config->connections, config->seed);
+    s->wire.strangers = &s->strangers;
     response_error(&b, ERROR_OVERLOADED, "there are too many connections; try again later");
     snprintf(s->crowded, sizeof s->crowded,
              "HTTP/1.1 503 Service Unavailable\r\nContent-Type: " RESPONSE_JSON
@@ -485,6 +497,11 @@ void http_server_init(struct http_server *s, const struct http_config *config)
              b.len, (int)b.len, b.data ? b.data : "");
     s->wire.crowded = s->crowded;
     buffer_release(&b);
+}
+
+void http_server_limit(struct http_server *s, unsigned connections)
+{
+    atomic_store(&s->strangers.most, connections);
 }
 
 void http_server_release(struct http_server *s)

@@ -7,6 +7,7 @@
 #ifndef ADMIN_HTTP_H
 #define ADMIN_HTTP_H
 
+#include "server/access/strangers.h"
 #include "server/admin/site.h"
 #include "server/net/connection.h"
 
@@ -17,6 +18,8 @@ struct http_config {
     struct site site;
     char *const *hosts; // names that the daemon goes by, next to localhost and addresses
     size_t host_count;
+    unsigned connections; // that there may be
+    uint64_t seed;        // chance
 };
 
 // Of one loop, whose thread alone uses it once it runs. It must not move.
@@ -25,10 +28,12 @@ struct http_server {
     struct http_config config;
     struct buffer out, content; // of the response that is being written
     uint64_t bodies;            // bytes of requests that are being gathered
+    struct strangers strangers; // of one address at most a share of the connections
     char crowded[512];
 };
 
 void http_server_init(struct http_server *s, const struct http_config *config);
-void http_server_release(struct http_server *s); // when its loop is released
+void http_server_limit(struct http_server *s, unsigned connections); // any thread
+void http_server_release(struct http_server *s);                     // when its loop is released
 
 #endif

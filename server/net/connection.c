@@ -66,6 +66,11 @@ static const struct wire *wire_of(const struct connection *c)
     return c->loop->wire;
 }
 
+static struct strangers *strangers_of(const struct connection *c)
+{
+    return wire_of(c) && wire_of(c)->strangers ? wire_of(c)->strangers : c->session.dispatch->rpc->strangers;
+}
+
 // ---- the read event
 
 static void want_read(struct connection *c, bool want)
@@ -80,6 +85,7 @@ static void want_read(struct connection *c, bool want)
 // ---- output
 
 static void on_writable(evutil_socket_t fd, short what, void *context);
+static void leave_strangers(struct connection *c);
 static void stop_patience(struct connection *c);
 
 static void stop_writing(struct connection *c)
@@ -236,7 +242,9 @@ static void settle(struct connection *c)
         die(c);
         return;
     }
-    if (c->stranger && s->who)
+    if (c->stranger && s->who && wire_of(c))
+        leave_strangers(c); // its time is for something else
+    else if (c->stranger && s->who)
         stop_patience(c);
     if (s->refused)
         c->ended = true;
@@ -387,7 +395,7 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
     c->patience = NULL;
     if (c->session.who)
         return;
-    struct strangers *all = c->session.dispatch->rpc->strangers;
+    struct strangers *all = strangers_of(c);
     if (all)
         atomic_fetch_add_explicit(&all->expired, 1, memory_order_relaxed);
     if (strangers_may_log(all, clock_ns())) {
@@ -435,24 +443,35 @@ const struct identity *connection_peer(const struct connection *c, const struct 
     return secure_name(c->secure) ? access_of_certificate(access, secure_name(c->secure)) : NULL;
 }
 
+bool connection_be_stranger(struct connection *c)
+{
+    struct strangers *all = strangers_of(c);
+    char key[PEER_KEY_MAX], peer[PEER_TEXT_MAX];
+    int place = all ? strangers_enter(all, key, peer_key(c->fd, key)) : -1;
+    if (place < 0 && all && strangers_may_log(all, clock_ns())) {
+        peer_print(c->fd, peer);
+        log_event(LOG_STRANGER_TURNED_AWAY, KV("peer", peer));
+    }
+    c->stranger = (uint16_t)(place + 1);
+    return place >= 0 || !all;
+}
+
 // False: no memory.
 static bool receive_stranger(struct connection *c)
 {
-    struct strangers *all = c->session.dispatch->rpc->strangers;
+    struct strangers *all = strangers_of(c);
     int64_t ms = c->loop->patience_ms;
-    char key[PEER_KEY_MAX], peer[PEER_TEXT_MAX];
-    int place = all ? strangers_enter(all, key, peer_key(c->fd, key)) : 0;
-    if (place < 0) {
-        if (strangers_may_log(all, clock_ns())) {
-            peer_print(c->fd, peer);
-            log_event(LOG_STRANGER_TURNED_AWAY, KV("peer", peer));
-        }
-        turn_away(c, "too many connections have not said who they are: try again in a while");
-        return true;
-    }
-    if (all)
-        c->stranger = (uint16_t)(place + 1);
-    return be_patient(c, all && strangers_crowd(all) ? ms / CROWD_HURRY : ms);
+    if (connection_be_stranger(c))
+        return be_patient(c, all && strangers_crowd(all) ? ms / CROWD_HURRY : ms);
+    turn_away(c, "too many connections have not said who they are: try again in a while");
+    return true;
+}
+
+static void leave_strangers(struct connection *c)
+{
+    if (c->stranger)
+        strangers_leave(strangers_of(c), c->stranger - 1);
+    c->stranger = 0;
 }
 
 static void stop_patience(struct connection *c)
@@ -460,9 +479,7 @@ static void stop_patience(struct connection *c)
     if (c->patience)
         event_free(c->patience);
     c->patience = NULL;
-    if (c->stranger)
-        strangers_leave(c->session.dispatch->rpc->strangers, c->stranger - 1);
-    c->stranger = 0;
+    leave_strangers(c);
 }
 
 // False: no memory.

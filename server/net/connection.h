@@ -15,6 +15,7 @@ struct connection;
 struct identity;
 struct loop;
 struct secure;
+struct strangers;
 struct tls;
 struct stream;
 struct leftover;
@@ -23,7 +24,8 @@ struct leftover;
 struct wire {
     size_t size; // of its connections, which begin with a struct connection; all of it begins as zeros
     const struct dispatch_ops *ops;
-    const char *crowded; // what one too many is told before it is closed
+    const char *crowded;         // what one too many is told before it is closed
+    struct strangers *strangers; // its own; NULL: those of struct rpc
     void (*open)(struct connection *c);
     // Deals with the beginning of its input, of which there may be none, and says how much that was. Called
     // when more has come, and by connection_continue().
@@ -90,6 +92,10 @@ struct mark;
 // Who it is without a word: by its certificate, or by what the kernel says of a Unix socket's peer. NULL:
 // nobody's identity.
 const struct identity *connection_peer(const struct connection *c, const struct access *access);
+
+// Counts it among those that have not said who they are, until its session has an identity. False: they are
+// too many, which is logged.
+bool connection_be_stranger(struct connection *c) __attribute__((warn_unused_result));
 
 // Sends, or keeps until it can be sent; ops.send is made of it.
 void connection_send(struct connection *c, const char *data, size_t len, const struct mark *marks,

@@ -641,6 +641,22 @@ class Identities(Case):
         self.assertEqual(super_one.call("stats", queue="own.q")["gauges"]["waiting_joins"], 0)
         daemon.stop()
 
+    def test_one_address_has_a_share_of_those_who_have_not_said_who_they_are(self):
+        daemon = self.start("http_connections = 16\n" + self.sections)
+        known = [self.client(daemon, SECRET) for _ in range(8)]
+        for client in known:
+            client.call("ping")  # and is known from then on
+        strangers = [self.client(daemon) for _ in range(4)]
+        for client in strangers:
+            self.assertEqual(client.ask("GET", "/healthz").status, 200)
+        more = self.client(daemon).ask("GET", "/healthz")
+        self.assertEqual((more.status, more.error, more.headers["connection"]), (503, "overloaded", "close"))
+        self.assertIn("too many have not said who they are", daemon.text())
+        strangers[0].token = SECRET
+        strangers[0].call("ping")
+        self.assertEqual(self.client(daemon).ask("GET", "/healthz").status, 200)
+        daemon.stop()
+
     def test_an_identity_has_so_many_connections(self):
         daemon = self.start(self.sections.replace('"reader" {', '"reader" {\n  connections = 2', 1))
         first, second, third = (self.client(daemon, "reader") for _ in range(3))
