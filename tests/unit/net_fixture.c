@@ -13,6 +13,11 @@
 
 void net_world_init(struct net_world *w, unsigned loops)
 {
+    net_world_init_with(w, loops, NULL);
+}
+
+void net_world_init_with(struct net_world *w, unsigned loops, const struct wire *wire)
+{
     struct engine_config config = {.max_bytes = 1 << 28,
                                    .max_queues = 1000,
                                    .max_waits = 100,
@@ -33,7 +38,7 @@ void net_world_init(struct net_world *w, unsigned loops)
                           .max_waits = 100,
                           .max_subscriptions = 1000};
     for (unsigned i = 0; i < loops; i++)
-        ck_assert(loop_init(&w->loops[i], &w->rpc, NULL));
+        ck_assert(loop_init(&w->loops[i], &w->rpc, wire));
 }
 
 void net_world_start(struct net_world *w)

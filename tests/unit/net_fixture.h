@@ -18,6 +18,7 @@ struct net_world {
 
 // Loops that are not started yet: net_world.rpc may still be changed.
 void net_world_init(struct net_world *w, unsigned loops);
+void net_world_init_with(struct net_world *w, unsigned loops, const struct wire *wire);
 void net_world_start(struct net_world *w);
 void net_world_stop(struct net_world *w);    // the loops, and waits for them
 void net_world_release(struct net_world *w); // stops them if need be
