@@ -142,7 +142,7 @@ void daemon_tls_reload(struct daemon *d)
     char text[CERTIFICATE_TIME_MAX];
     log_event(LOG_TLS_RELOADED, KV("expires", certificate_time_print(tls_expires(d->tls), text)));
     for (unsigned i = 0; i < d->loop_count; i++)
-        loop_recheck(&d->loops[i], d->tls);
+        loop_recheck(&d->loops[i]);
     look(d);
 }
 

@@ -521,12 +521,12 @@ void connection_access(struct connection *c)
     }
 }
 
-bool connection_recheck(struct connection *c, struct tls *tls)
+bool connection_recheck(struct connection *c)
 {
     char peer[PEER_TEXT_MAX];
-    if (!c->secure || c->dead)
+    if (!c->secure || c->dead || secure_is_current(c->secure))
         return false;
-    if (secure_still_trusted(c->secure, tls))
+    if (secure_still_trusted(c->secure))
         return true;
     peer_print(c->fd, peer);
     log_event(LOG_CLIENT_UNTRUSTED, KV("who", secure_name(c->secure)), KV("peer", peer));
@@ -566,8 +566,10 @@ bool connection_open(struct loop *l, int fd_take, struct secure *take)
     if (l->wire)
         l->wire->open(c);
     loop_link(l, c);
-    if (c->secure)
-        event_active(&c->read_event, EV_READ, 0); // the first requests may have come with the handshake's end
+    if (c->secure) {
+        connection_recheck(c);                    // the files may have been read again during its handshake
+        event_active(&c->read_event, EV_READ, 0); // the first requests may have come with its end
+    }
     return true;
 }
 

@@ -16,7 +16,6 @@ struct identity;
 struct loop;
 struct secure;
 struct strangers;
-struct tls;
 struct stream;
 struct leftover;
 
@@ -77,7 +76,7 @@ void connection_durable(struct connection *c);
 void connection_access(struct connection *c);
 
 // Dies if its client would not be let in any more. True: that took some time to find out.
-bool connection_recheck(struct connection *c, struct tls *tls);
+bool connection_recheck(struct connection *c);
 
 // Hears no more of it, and closes it when its output is sent.
 void connection_finish(struct connection *c);

@@ -166,11 +166,8 @@ static void take_access(struct loop *l)
 
 static void take_distrust(struct loop *l)
 {
-    struct tls *tls = atomic_exchange(&l->distrust, NULL);
-    if (!tls)
-        return;
-    l->recheck_tls = tls;
-    l->recheck = l->connections; // those that come from here on were let in by what holds now
+    if (atomic_exchange(&l->distrust, false))
+        l->recheck = l->connections; // those that come from here on see to it themselves
 }
 
 static void recheck_some(struct loop *l)
@@ -179,7 +176,7 @@ static void recheck_some(struct loop *l)
     for (int i = 0; i < RECHECK_STEPS && l->recheck && checked < RECHECKS; i++) {
         struct connection *c = l->recheck;
         l->recheck = c->next;
-        checked += connection_recheck(c, l->recheck_tls);
+        checked += connection_recheck(c);
     }
 }
 
@@ -383,9 +380,9 @@ void loop_access(struct loop *l)
     mailbox_wake(&l->mailbox);
 }
 
-void loop_recheck(struct loop *l, struct tls *tls)
+void loop_recheck(struct loop *l)
 {
-    atomic_store(&l->distrust, tls);
+    atomic_store(&l->distrust, true);
     mailbox_wake(&l->mailbox);
 }
 

@@ -15,7 +15,6 @@
 
 struct connection;
 struct secure;
-struct tls;
 struct wire;
 
 #define LOOP_READ   ((size_t)64 * 1024)  // what one turn of a connection reads at most
@@ -41,7 +40,6 @@ struct loop {
     struct connection *connections; // the newest first; changes under the lock
     struct connection *pending, *pending_last;
     struct connection *recheck; // from here on it is to be looked whether they are still trusted
-    struct tls *recheck_tls;
     struct connection *held;
     pthread_t thread;
     bool running; // the thread was started and not joined
@@ -51,7 +49,7 @@ struct loop {
 
     atomic_uint connection_count; // anybody's: those given included
     atomic_uint coming;           // anybody's; of the first of some loops: handshakes for all of them
-    struct tls *_Atomic distrust; // by which all connections are to be looked at again; NULL: none is
+    atomic_bool distrust;         // all connections are to be looked at again
     atomic_bool stop;
     int64_t stop_ms; // set before `stop`
     pthread_mutex_t lock;
@@ -81,7 +79,7 @@ void loop_durable(struct loop *l);
 void loop_access(struct loop *l);
 
 // Whom TLS trusts is read again: who would not be let in any more is cut off, some at a time. Any thread.
-void loop_recheck(struct loop *l, struct tls *tls);
+void loop_recheck(struct loop *l);
 
 // Closes its connections as soon as their output is sent, all that are left after `ms`, and ends. Any thread,
 // once.

@@ -19,6 +19,7 @@
 #define TLS_HANDSHAKE 0x16 // what every connection begins with
 
 struct secure {
+    struct tls *tls;
     SSL *ssl;
     char *name;
     const char *trouble; // constant text
@@ -111,6 +112,7 @@ struct secure *secure_new(struct tls *tls, int fd_take)
 {
     struct secure *s = calloc(1, sizeof *s);
     if (s) {
+        s->tls = tls;
         s->fd = fd_take;
         s->ssl = tls_accepting(tls);
     }
@@ -251,7 +253,12 @@ bool secure_ended(const struct secure *s)
     return s->ended;
 }
 
-bool secure_still_trusted(struct secure *s, struct tls *tls)
+bool secure_is_current(const struct secure *s)
 {
-    return tls_still_trusted(tls, s->ssl);
+    return tls_is_current(s->tls, s->ssl);
+}
+
+bool secure_still_trusted(struct secure *s)
+{
+    return tls_still_trusted(s->tls, s->ssl);
 }

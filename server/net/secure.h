@@ -45,7 +45,9 @@ bool secure_ended(const struct secure *s);
 // Says that nothing more is sent.
 void secure_end(struct secure *s);
 
-// Whether the other end would be let in today, see tls_still_trusted().
-bool secure_still_trusted(struct secure *s, struct tls *tls);
+// Whether the other end would be let in today: it began with the present files, or see tls_still_trusted(),
+// which takes some time.
+bool secure_is_current(const struct secure *s);
+bool secure_still_trusted(struct secure *s);
 
 #endif

@@ -271,6 +271,14 @@ int64_t tls_crl_expires(struct tls *t)
 
 // ---- looking at a client again
 
+bool tls_is_current(struct tls *t, const SSL *ssl)
+{
+    pthread_mutex_lock(&t->lock);
+    bool current = SSL_get_SSL_CTX(ssl) == t->now.context;
+    pthread_mutex_unlock(&t->lock);
+    return current;
+}
+
 static bool verify(SSL_CTX *context, X509 *certificate, STACK_OF(X509) * chain)
 {
     X509_STORE_CTX *v = X509_STORE_CTX_new();

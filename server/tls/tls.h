@@ -46,6 +46,9 @@ SSL *tls_accepting(struct tls *t);
 int64_t tls_expires(struct tls *t);
 int64_t tls_crl_expires(struct tls *t);
 
+// Whether it began with the present files.
+bool tls_is_current(struct tls *t, const SSL *ssl);
+
 // Whether a certificate with which a client was let in would be today: it has not expired, been revoked, or
 // its CA been taken from the files since. Without one: true, unless it is required now.
 bool tls_still_trusted(struct tls *t, SSL *ssl);

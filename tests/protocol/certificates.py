@@ -50,6 +50,11 @@ def write(path, text):
     return path
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def subject(name):
     """A subject as the command takes it; no name: an empty one."""
     return "/" if name is None else "/CN=" + name.replace("\\", "\\\\").replace("/", "\\/")
