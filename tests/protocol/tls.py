@@ -75,7 +75,7 @@ class Spoken(Case):
             with lib.Connection(address) as plain:
                 plain.send(text)
                 plain.expect_end()
-        self.daemon._wait_for(r"a TLS handshake failed, because it does not speak TLS peer=(127\.0\.0\.1:\d+)")
+        self.daemon._wait_for(r'event=handshake_failed .*why="it does not speak TLS" peer=(127\.0\.0\.1:\d+)')
 
     def test_who_tries_on_and_on_does_not_fill_the_log(self):
         began = time.monotonic()
@@ -85,7 +85,7 @@ class Spoken(Case):
                 plain.send("x")
                 plain.expect_end()
         self.connect(self.daemon).until(lambda stats: stats["tls"]["handshakes_failed"] == 200, "stats")
-        self.assertLessEqual(self.daemon.text().count("handshake failed"), time.monotonic() - began + 1)
+        self.assertLessEqual(self.daemon.text().count("event=handshake_failed"), time.monotonic() - began + 1)
 
     def test_tls_on_a_port_without_it_is_closed(self):
         plain = self.start(listen=("127.0.0.1:0",))
@@ -138,7 +138,7 @@ class Clients(Case):
             with self.subTest(name):
                 daemon = self.begin(client="required")
                 self.assertRefused(daemon, pair)
-                daemon._wait_for("(handshake failed, because [^=]*(?:%s))" % says)
+                daemon._wait_for('(event=handshake_failed .*why="[^"]*(?:%s))' % says)
                 daemon.stop()
 
     def test_revoked(self):
@@ -156,7 +156,7 @@ class Clients(Case):
 
     def test_a_list_that_is_out_of_date_lets_nobody_in(self):
         daemon = self.begin(client="required", crl=self.ca.crl(3, os.path.join(self.folder, "crl")))
-        self.assertIn("tls_client_crl is out of date on", daemon.text())
+        self.assertIn("event=crl_expires", daemon.text())
         deadline = time.monotonic() + lib.PATIENCE
         while "CRL has expired" not in daemon.text() and time.monotonic() < deadline:
             try:
@@ -198,7 +198,7 @@ class Names(Case):
                 self.assertEqual(own[0]["identity"], {"kind": "certificate", "name": names[kind]})
                 client.call("pause", queue="q")
                 client.close()
-                daemon._wait_for('(pause by certificate "%s" peer=127)' % re.escape(names[kind]))
+                daemon._wait_for('(event=admin .*action=pause kind=certificate who="?%s"? peer=127)' % re.escape(names[kind]))
 
     def test_other_names_are_nobody_until_they_say_who_they_are(self):
         token = "taskq_0"
@@ -470,7 +470,7 @@ class Half(Case):
                         raise ConnectionError
                 except socket.timeout:
                     pass
-        daemon._wait_for("(because it took too long)")
+        daemon._wait_for("(it took too long)")
         self.assertEqual(self.connect(daemon).call("stats")["tls"]["handshakes_failed"], 5)
 
     def test_they_are_bounded_and_nobody_is_kept_out_by_them(self):
@@ -482,7 +482,7 @@ class Half(Case):
         self.assertEqual(self.connect(daemon).call("ping"), {})  # waits its turn, which is some seconds
         for connection in held[:3]:
             self.end(connection)
-        daemon._wait_for("(because it took long, and others wait)")
+        daemon._wait_for("(it took long, and others wait)")
 
     def test_they_take_little_memory_and_count_as_connections(self):
         daemon = self.begin(more="max_connections = 300\n")
@@ -495,7 +495,7 @@ class Half(Case):
             self.assertLess((daemon.resident() - before) / 250, 100000)
         for connection in [self.open(daemon) for _ in range(60)][49:]:
             self.end(connection)
-        daemon._wait_for("(connections are turned away)")
+        daemon._wait_for("(event=turned_away)")
         self.assertEqual(connected.call("ping"), {})
         del held
 

@@ -108,7 +108,7 @@ class Addresses(Case):
         self.assertIn("everybody could do everything", self.refused("0.0.0.0:0"))
         daemon = self.begin(listen=("tls:0.0.0.0:0",), more=TOKEN)
         self.assertNotIn("insecure", daemon.text())
-        self.begin(listen=("tls:0.0.0.0:0", "0.0.0.0:0"), more="insecure = true\n")._wait_for("(insecure = true: whoever can reach)")
+        self.begin(listen=("tls:0.0.0.0:0", "0.0.0.0:0"), more="insecure = true\n")._wait_for("(event=insecure .*whoever can reach)")
 
     def test_what_is_no_address_with_tls(self):
         self.assertIn("a Unix socket takes no TLS", self.refused("tls:unix:/tmp/x"))
@@ -169,7 +169,7 @@ class Reload(Case):
         serials = [self.serial(first)]
         for _ in range(5):
             self.replace(pair, self.ca.issue("localhost", ends=200 + len(serials)))
-            self.reload(daemon, "the files of TLS were read again")
+            self.reload(daemon, "event=tls_reloaded")
             fresh = self.connect(daemon)
             serials.append(self.serial(fresh))
             fresh.call("ping")
@@ -189,26 +189,26 @@ class Reload(Case):
         before = self.serial(self.connect(daemon))
         key = certificates.read(pair.key)
         certificates.write(pair.key, certificates.read(self.server.key))
-        self.reload(daemon, "TLS stays as it was: tls_key: %s is not the key" % pair.key)
+        self.reload(daemon, "event=tls_refused .*why=.tls_key: %s is not the key" % pair.key)
         certificates.write(pair.key, key)
         os.chmod(pair.key, 0o644)
-        self.reload(daemon, "TLS stays as it was: tls_key: others can read")
+        self.reload(daemon, "event=tls_refused .*why=.tls_key: others can read")
         os.unlink(pair.certificate)
-        self.reload(daemon, "TLS stays as it was: tls_certificate: %s cannot be read" % pair.certificate)
+        self.reload(daemon, "event=tls_refused .*why=.tls_certificate: %s cannot be read" % pair.certificate)
         self.configure(server=pair, more="tls_client = required\n")
-        self.reload(daemon, "TLS stays as it was: ")
+        self.reload(daemon, "event=tls_refused .*why=.")
         certificates.write(self.path, "")
-        self.reload(daemon, "TLS stays as it was: tls_certificate is not set")
+        self.reload(daemon, "event=tls_refused .*why=.tls_certificate is not set")
         self.assertEqual(self.serial(self.connect(daemon)), before)
         self.configure(server=self.ca.issue("localhost"))
-        self.reload(daemon, "the files of TLS were read again")
+        self.reload(daemon, "event=tls_reloaded")
         self.assertNotEqual(self.serial(self.connect(daemon)), before)
 
     def test_a_daemon_without_takes_a_start(self):
         certificates.write(self.path, "")
         daemon = self.start(listen=("127.0.0.1:0",))
         self.configure()
-        self.reload(daemon, "TLS takes effect at the next start")
+        self.reload(daemon, "event=tls_waits")
         with daemon.connect() as connection:
             self.assertNotIn("tls", connection.call("stats"))
 
@@ -221,7 +221,7 @@ class Reload(Case):
         plain = lib.Connection(daemon.addresses[0 if not daemon.addresses[0].startswith("tls:") else 1])
         ca.revoke(gone)
         ca.crl(path=crl)
-        self.reload(daemon, "the files of TLS were read again")
+        self.reload(daemon, "event=tls_reloaded")
         for n, client in enumerate(clients):
             if n % 3 == 0:
                 client.expect_end()
@@ -229,14 +229,14 @@ class Reload(Case):
                 client.call("ping")
         plain.call("ping")
         plain.close()
-        daemon._wait_for("(because its certificate is not trusted any more name=gone)")
+        daemon._wait_for("(event=client_untrusted .*who=gone)")
         self.assertRefused(daemon, gone)
 
     def test_certificates_may_be_asked_for_later(self):
         daemon = self.begin()
         client = self.connect(daemon)
         self.configure(client="required")
-        self.reload(daemon, "the files of TLS were read again")
+        self.reload(daemon, "event=tls_reloaded")
         client.expect_end()
         self.assertRefused(daemon)
         self.assertEqual(self.connect(daemon, self.client).call("ping"), {})
@@ -246,7 +246,7 @@ class Reload(Case):
         client = self.connect(daemon, self.client)
         client.call("put", queue="q", body=1)
         self.configure(client="required", more=TOKEN)
-        self.reload(daemon, "changed: 1 identities")
+        self.reload(daemon, "event=access_changed .*identities=1")
         client.expect_end()
         self.assertEqual(self.connect(daemon, self.client).error("put", queue="q", body=1).name, "unauthorized")
 
@@ -254,21 +254,21 @@ class Reload(Case):
 class Expiry(Case):
     def test_what_ends_soon_is_said(self):
         daemon = self.begin(server=self.ca.issue("localhost", ends=10.5))
-        self.assertRegex(daemon.text(), r"warning the TLS certificate expires on 20\d\d-\d\d-\d\d \d\d:\d\d UTC, in 10 days")
+        self.assertRegex(daemon.text(), r'level=warning event=certificate_expires .*expires="20\d\d-\d\d-\d\d \d\d:\d\d UTC" days=10')
         seconds = self.connect(daemon).call("stats")["tls"]["certificate_expires"] - time.time()
         self.assertTrue(10 * 86400 < seconds < 11 * 86400, seconds)
 
     def test_what_lasts_is_not(self):
         daemon = self.begin(server=self.ca.issue("localhost", ends=31.5), client="optional",
                             crl=self.ca.crl(5 * 86400, os.path.join(self.folder, "crl")))
-        self.assertNotIn("warning", daemon.text())
+        self.assertNotIn("level=warning", daemon.text())
         figures = self.connect(daemon).call("stats")["tls"]
         self.assertTrue(4 * 86400 < figures["crl_expires"] - time.time() < 5 * 86400)
         self.assertEqual((figures["handshakes"], figures["handshakes_done"], figures["handshakes_failed"]), (0, 1, 0))
 
     def test_a_list_that_ends_soon_is_said(self):
         daemon = self.begin(client="optional", crl=self.ca.crl(86400, os.path.join(self.folder, "crl")))
-        self.assertRegex(daemon.text(), r"warning tls_client_crl is out of date on .*, in 2[34] hours")
+        self.assertRegex(daemon.text(), r"level=warning event=crl_expires .*hours=2[34]")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class Case(unittest.TestCase):
 
     def assertRefused(self, daemon, own=None, says=None, ca=None):
         """No request is answered: the handshake fails, in TLS 1.3 as the client sees it only when it reads."""
-        seen = daemon.text().count("handshake failed")
+        seen = daemon.text().count("event=handshake_failed")
         try:
             connection = self.connect(daemon, tls=context(own, ca))
             connection.send_line(lib.request_text(1, "ping"))
@@ -86,8 +86,8 @@ class Case(unittest.TestCase):
         except (ssl.SSLError, ConnectionError):
             pass
         if says:  # one line a second at most: it may be among those that are only counted
-            daemon._wait_for("(handshake failed)", nth=0)
-            lines = re.findall(r"handshake failed.*", daemon.text())
+            daemon._wait_for("(event=handshake_failed)", nth=0)
+            lines = re.findall(r"event=handshake_failed.*", daemon.text())
             if len(lines) > seen:
                 self.assertIn(says, lines[-1])
 
