@@ -73,11 +73,12 @@ static bool parse_network(struct address *a, const char *text, const char **why)
     return parse_host(a, text, (size_t)(colon - text), why) && parse_port(a, colon + 1, why);
 }
 
-// What may stand before a host; of a URL there is nothing behind the port but, at most, a slash.
+// What may stand before a host: a URL's scheme, behind which there is nothing but a host, a port and, at
+// most, a slash; or what the daemon's log and configuration call an address with TLS.
 static const struct {
     const char *prefix;
     bool tls;
-} schemes[] = {{"taskqs://", true}, {"taskq://", false}};
+} schemes[] = {{"taskqs://", true}, {"taskq://", false}, {"tls:", true}};
 
 static bool parse_url(struct address *a, const char *text, const char **why)
 {

@@ -16,12 +16,11 @@ ssize_t channel_recv(struct channel *c, void *data, size_t len)
     return c->tls == NULL ? recv(c->fd, data, len, MSG_DONTWAIT) : tls_recv(c->tls, data, len);
 }
 
-bool channel_gone(struct channel *c)
+bool channel_gone(struct channel *c, int *fault)
 {
     char byte;
-    if (c->tls != NULL)
-        return tls_gone(c->tls);
-    ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = c->tls != NULL ? tls_peek(c->tls) : recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    *fault = n < 0 ? errno : 0;
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 

@@ -19,8 +19,8 @@ ssize_t channel_send(struct channel *c, const void *data, size_t len);
 ssize_t channel_recv(struct channel *c, void *data, size_t len);
 
 // Whether the other side has closed, or the connection is broken: by what stands behind all that came, which
-// is not lost by this.
-bool channel_gone(struct channel *c);
+// is not lost by this. `*fault`: its errno; 0: it was closed.
+bool channel_gone(struct channel *c, int *fault);
 
 // Whether the other side has closed, also if what came before was not received yet. At any time.
 bool channel_hung_up(const struct channel *c);

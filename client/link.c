@@ -52,13 +52,14 @@ void link_settle(struct taskq *q)
     futures_lost(q);
 }
 
-// Whether the daemon has closed a connection on which nothing is expected.
-static bool gone_quietly(struct taskq *q)
+// Whether the connection, on which nothing is expected, has ended. `*fault`: of what, an errno; 0: it was
+// closed.
+static bool gone_quietly(struct taskq *q, int *fault)
 {
     if (q->flight.live > q->flight.fated || q->in.len > q->in_at)
         return false;
     pthread_mutex_lock(&q->lock);
-    bool gone = channel_gone(&q->channel);
+    bool gone = channel_gone(&q->channel, fault);
     pthread_mutex_unlock(&q->lock);
     return gone;
 }
@@ -143,14 +144,21 @@ enum taskq_error link_ensure(struct taskq *q, bool interruptible)
 {
     if (q->unusable)
         return handle_fail(q, TASKQ_USAGE, "this handle was never open");
-    if (q->channel.fd >= 0 && !gone_quietly(q))
+    char why[TLS_WHY];
+    int fault;
+    bool refused = false;
+    if (q->channel.fd >= 0 && !gone_quietly(q, &fault))
         return TASKQ_OK;
-    if (q->channel.fd >= 0)
-        link_lose(q, "the daemon closed it");
+    if (q->channel.fd >= 0) {
+        snprintf(why, sizeof(why), "%s",
+                 fault == 0 ? "the daemon closed it" : channel_fault(&q->channel, fault, &refused));
+        link_lose(q, why);
+    }
     receive_absorb(q);
     link_settle(q);
+    if (refused && !q->heard) // the next connection would end so, too
+        return fail_to_connect(q, TASKQ_TLS, why);
 
-    char why[TLS_WHY];
     struct channel c;
     enum taskq_error e = link_dial(q, &c, q->connect_ns < 0 ? -1 : clock_ns() + q->connect_ns,
                                    interruptible ? q->wake : -1, why);
@@ -209,24 +217,29 @@ static void lose_broken(struct taskq *q, int error)
     link_lose(q, why);
 }
 
-// What TLS answers a plain line with is an alert or a handshake, which no line begins with.
-static bool spoken_to_in_tls(const struct taskq *q)
+// What TLS answers a plain line with is an alert, or a record of another kind; no reply begins so.
+static bool answered_in_tls(const struct taskq *q)
 {
     const unsigned char *in = (const unsigned char *)q->in.data;
-    return q->tls == NULL && !q->heard && q->in_at == 0 && q->in.len >= 3 && in[0] >= 0x14 && in[0] <= 0x17 &&
-           in[1] == 3;
+    return q->in_at == 0 && q->in.len >= 2 && in[0] >= 0x14 && in[0] <= 0x17 && in[1] == 3;
+}
+
+static void lose_at_tls(struct taskq *q)
+{
+    struct flight_entry *e;
+    while ((e = flight_largest(&q->flight)) != NULL)
+        flight_doom(&q->flight, e, TASKQ_TLS);
+    link_lose(q, "TLS is spoken there: the address begins with taskqs:// then");
+    link_discard(q);
 }
 
 static void lose_at_end(struct taskq *q)
 {
-    struct flight_entry *e;
-    bool tls = spoken_to_in_tls(q);
-    while (tls && (e = flight_largest(&q->flight)) != NULL)
-        flight_doom(&q->flight, e, TASKQ_TLS);
-    link_lose(q,
-              tls ? "TLS is spoken there: the address begins with taskqs:// then" : "the daemon closed it");
-    if (tls)
-        link_discard(q);
+    bool silent = !q->heard && q->in.len == 0 && !q->address.local && q->tls == NULL;
+    link_lose(q, silent
+                     ? "the daemon closed it before it said anything; if it speaks TLS, the address begins "
+                       "with taskqs://"
+                     : "the daemon closed it");
 }
 
 static ssize_t receive_bytes(struct taskq *q, char *to, size_t len)
@@ -272,6 +285,10 @@ static bool read_some(struct taskq *q)
         }
         q->in.len += (size_t)n;
         got += (size_t)n;
+        if (!q->heard && q->tls == NULL && answered_in_tls(q)) {
+            lose_at_tls(q);
+            return false;
+        }
         q->unread = q->tls != NULL;
         if (!q->unread || got >= READ_SIZE)
             return true;

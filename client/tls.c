@@ -230,15 +230,15 @@ ssize_t tls_recv(struct tls *t, void *data, size_t len)
     return failed(t, &t->read_out, SSL_ERROR_WANT_WRITE);
 }
 
-bool tls_gone(struct tls *t)
+ssize_t tls_peek(struct tls *t)
 {
     char byte;
     size_t n;
     ERR_clear_error();
     t->read_out = false;
     if (SSL_peek_ex(t->ssl, &byte, 1, &n) == 1)
-        return false;
-    return failed(t, &t->read_out, SSL_ERROR_WANT_WRITE) == 0 || errno != EAGAIN;
+        return 1;
+    return failed(t, &t->read_out, SSL_ERROR_WANT_WRITE);
 }
 
 short tls_events(const struct tls *t, bool more)

@@ -25,8 +25,8 @@ void tls_close(struct tls *t);
 ssize_t tls_send(struct tls *t, const void *data, size_t len);
 ssize_t tls_recv(struct tls *t, void *data, size_t len);
 
-// Whether the other side has closed, or the connection is broken. Nothing that was not read is lost.
-bool tls_gone(struct tls *t);
+// As tls_recv() of one byte, which is still to be received then.
+ssize_t tls_peek(struct tls *t);
 
 // What to poll() for; `more`: there is more to send. All that came is to be read before: what is in here
 // already, poll() does not see.

@@ -26,6 +26,8 @@ START_TEST(addresses_are_read)
         {"h:65535", "h", "65535", false},
         {"[::1]:99", "::1", "99", false},
         {"[fe80::1%lo]", "fe80::1%lo", "7480", false},
+        {"taskq://h:1/", "h", "1", false},
+        {"taskq://h", "h", "7480", false},
         {"unix:/run/q.sock", "/run/q.sock", "7480", true},
         {"unix:rel:ative", "rel:ative", "7480", true},
     };
@@ -40,15 +42,63 @@ START_TEST(addresses_are_read)
 }
 END_TEST
 
+START_TEST(addresses_with_tls_are_read)
+{
+    static const struct {
+        const char *text, *host, *port;
+    } rows[] = {{"taskqs://q.example", "q.example", "7480"},
+                {"taskqs://q.example/", "q.example", "7480"},
+                {"taskqs://10.0.0.1:99", "10.0.0.1", "99"},
+                {"taskqs://[fd00::1]:99/", "fd00::1", "99"},
+                {"tls:0.0.0.0:7480", "0.0.0.0", "7480"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct address a;
+        const char *why = "";
+        ck_assert_msg(address_parse(&a, rows[i].text, &why), "%s: %s", rows[i].text, why);
+        ck_assert_str_eq(a.host, rows[i].host);
+        ck_assert_str_eq(a.port, rows[i].port);
+        ck_assert(a.tls && !a.local);
+    }
+    struct address a;
+    const char *why;
+    ck_assert(address_parse(&a, "taskq://h", &why) && !a.tls);
+    ck_assert(address_parse(&a, "taskqs", &why) && !a.tls); // a host of that name
+}
+END_TEST
+
 START_TEST(what_is_none_is_refused_with_a_reason)
 {
     char path[200] = "unix:", host[400];
     memset(path + 5, 'p', 150);
     memset(host, 'h', sizeof(host) - 1);
     host[sizeof(host) - 1] = '\0';
-    const char *bad[] = {"",          ":7480", "h:",  "h:0",  "h:65536", "h:http",
-                         "h:-1",      "h:1 ",  "::1", "[::1", "[]:1",    "[::1]x",
-                         "[::1]7480", "unix:", path,  host,   "h:999999"};
+    const char *bad[] = {"",
+                         ":7480",
+                         "h:",
+                         "h:0",
+                         "h:65536",
+                         "h:http",
+                         "h:-1",
+                         "h:1 ",
+                         "::1",
+                         "[::1",
+                         "[]:1",
+                         "[::1]x",
+                         "[::1]7480",
+                         "unix:",
+                         path,
+                         host,
+                         "h:999999",
+                         "taskqs://",
+                         "taskqs://:1",
+                         "taskqs://h:0",
+                         "taskqs://h/q",
+                         "taskqs://u@h",
+                         "taskqs:/h",
+                         "taskqs:h",
+                         "http://h:7481",
+                         "taskqs://unix:/x",
+                         "taskqs://h:1//"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct address a;
         const char *why = NULL;
@@ -113,6 +163,7 @@ int main(void)
     Suite *s = suite_create("client/address");
     TCase *c = tcase_create("address");
     tcase_add_test(c, addresses_are_read);
+    tcase_add_test(c, addresses_with_tls_are_read);
     tcase_add_test(c, what_is_none_is_refused_with_a_reason);
     tcase_add_test(c, a_connection_that_does_not_come_ends_in_time_or_when_woken);
     tcase_add_test(c, nobody_there_is_refused);

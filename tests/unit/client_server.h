@@ -28,7 +28,6 @@ struct server {
     int fd;             // the connection that was accepted last
     SSL_CTX *tls;       // NULL: it speaks plainly
     SSL *ssl;           // the connection's
-    int ca;             // with `tls`: a file in memory with the certificate, which TASKQ_CA names
     char address[48];   // for taskq_open()
     char line[1 << 18]; // the line that was read last, without its end
     char in[1 << 18];
@@ -168,26 +167,35 @@ static inline void *server_main(void *arg)
     return NULL;
 }
 
-static inline void server_secure(struct server *s)
+static inline SSL_CTX *server_context(const struct tls_pair *pair)
+{
+    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+    ck_assert_ptr_nonnull(tls);
+    ck_assert_int_eq(SSL_CTX_use_certificate(tls, pair->certificate), 1);
+    ck_assert_int_eq(SSL_CTX_use_PrivateKey(tls, pair->key), 1);
+    return tls;
+}
+
+// A context whose certificate TASKQ_CA names.
+static inline SSL_CTX *server_secured(void)
 {
     struct tls_wish wish = {.name = "script", .names = "IP:127.0.0.1", .usage = "serverAuth"};
     struct tls_pair pair = tls_pair_new(&wish, NULL);
     char path[32];
-    s->tls = SSL_CTX_new(TLS_server_method());
-    ck_assert_ptr_nonnull(s->tls);
-    ck_assert_int_eq(SSL_CTX_use_certificate(s->tls, pair.certificate), 1);
-    ck_assert_int_eq(SSL_CTX_use_PrivateKey(s->tls, pair.key), 1);
-    s->ca = memfd_create("ca", MFD_CLOEXEC);
-    ck_assert_int_ge(s->ca, 0);
-    BIO *b = BIO_new_fd(s->ca, BIO_NOCLOSE);
+    SSL_CTX *tls = server_context(&pair);
+    int ca = memfd_create("ca", MFD_CLOEXEC); // read by its path, until the process ends
+    ck_assert_int_ge(ca, 0);
+    BIO *b = BIO_new_fd(ca, BIO_NOCLOSE);
     ck_assert_int_eq(PEM_write_bio_X509(b, pair.certificate), 1);
     BIO_free(b);
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", s->ca);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", ca);
     setenv("TASKQ_CA", path, 1);
     tls_pair_free(&pair);
+    return tls;
 }
 
-static inline struct server *server_start(void (*script)(struct server *s), void *arg)
+// A script that speaks TLS with this context, which it takes; NULL: plainly.
+static inline struct server *server_start_as(void (*script)(struct server *s), void *arg, SSL_CTX *tls)
 {
     struct server *s = calloc(1, sizeof(*s));
     ck_assert_ptr_nonnull(s);
@@ -201,13 +209,16 @@ static inline struct server *server_start(void (*script)(struct server *s), void
     ck_assert_int_eq(bind(s->listener, (struct sockaddr *)&here, sizeof(here)), 0);
     ck_assert_int_eq(listen(s->listener, 16), 0);
     ck_assert_int_eq(getsockname(s->listener, (struct sockaddr *)&here, &len), 0);
-    s->ca = -1;
-    if (getenv("TASKQ_TEST_TLS") != NULL)
-        server_secure(s);
+    s->tls = tls;
     snprintf(s->address, sizeof(s->address), "%s127.0.0.1:%d", s->tls != NULL ? "taskqs://" : "",
              ntohs(here.sin_port));
     ck_assert_int_eq(pthread_create(&s->thread, NULL, server_main, s), 0);
     return s;
+}
+
+static inline struct server *server_start(void (*script)(struct server *s), void *arg)
+{
+    return server_start_as(script, arg, getenv("TASKQ_TEST_TLS") != NULL ? server_secured() : NULL);
 }
 
 // Waits for the script's end.
@@ -216,8 +227,6 @@ static inline void server_end(struct server *s)
     pthread_join(s->thread, NULL);
     close(s->listener);
     SSL_CTX_free(s->tls);
-    if (s->ca >= 0)
-        close(s->ca);
     free(s);
 }
 
