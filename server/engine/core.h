@@ -9,6 +9,7 @@
 #include "server/engine/wheel.h"
 
 #define SLICE_OF_WORK                   1000 // how many things one call touches at the most
+#define SLICE_OF_TICK                   256  // and one tick, which nobody has asked for: others want the lock
 #define QUEUE_LINGER                    60000 // ms that an empty queue stays, so that it is not made again for each job
 #define OWNER_OF(type, member, pointer) ((type *)((char *)(pointer)-offsetof(type, member)))
 

@@ -206,7 +206,7 @@ static void fire(struct engine *e, struct timer *t)
 int64_t engine_tick(struct engine *e, struct moment now)
 {
     engine_begin(e, now);
-    int budget = SLICE_OF_WORK;
+    int budget = SLICE_OF_TICK;
     work_go_on(e, &budget);
     for (struct timer *t; (t = wheel_pop(&e->wheel, e->now, &budget));)
         fire(e, t);

@@ -65,7 +65,7 @@ void engine_free(struct engine *e); // all clients must have been closed, all co
 void engine_set_limits(struct engine *e, uint64_t max_bytes, uint64_t max_queues, uint32_t max_waits,
                        uint32_t max_subscriptions);
 
-// Does what is due, at most 1,000 things a call, and says at which `mono` it wants to be called again: at
+// Does what is due, some hundred things a call, and says at which `mono` it wants to be called again: at
 // once (now) if more is due, INT64_MAX if never. Any call may make that time earlier: ask engine_next_due
 // after it.
 int64_t engine_tick(struct engine *e, struct moment now);

@@ -10,6 +10,7 @@
 #include "server/net/secure.h"
 #include "server/net/stream.h"
 #include "server/rpc/reply.h"
+#include "server/rpc/share.h"
 #include "server/rpc/throttle.h"
 
 #include <assert.h>
@@ -205,8 +206,6 @@ static void op_peer(const struct session *s, char text[DISPATCH_PEER_MAX])
     peer_print(connection_of((struct session *)(uintptr_t)s)->fd, text);
 }
 
-const struct dispatch_ops connection_ops = {.send = op_send, .unblocked = op_unblocked, .peer = op_peer};
-
 // ---- input
 
 static void keep(struct connection *c, const char *data, size_t len)
@@ -248,7 +247,9 @@ static void settle(struct connection *c)
         stop_patience(c);
     if (s->refused)
         c->ended = true;
-    bool blocked = wire_of(c) ? wire_of(c)->blocked(c) : dispatch_blocked(s->dispatch, s);
+    if (s->yielded)
+        share_queue(s->dispatch, s);
+    bool blocked = wire_of(c) ? wire_of(c)->blocked(c) : s->queued || dispatch_blocked(s->dispatch, s);
     if (s->held_up && c->in && !blocked && !wire_of(c)) {
         make_pending(c); // all that stood in the way was sent at once
         return;
@@ -315,7 +316,10 @@ static void read_and_handle(struct connection *c)
         base = c->in->data;
     }
     // What TLS has in hand it does not tell of again, so all of it is taken.
-    size_t most = c->stranger && !c->secure ? STRANGER_LINE : LOOP_READ;
+    size_t most = c->secure                         ? LOOP_READ
+                  : c->stranger                     ? STRANGER_LINE
+                  : c->session.dispatch->slice_ends ? SHARE_READ
+                                                    : LOOP_READ;
     ssize_t n = c->secure ? secure_recv(c->secure, base + had, most) : recv(c->fd, base + had, most, 0);
     if (n > 0) {
         if (had > 0 && base == c->loop->buffer)
@@ -329,6 +333,36 @@ static void read_and_handle(struct connection *c)
     }
 }
 
+// Where others are not to be held up.
+static void read_in_turn(struct connection *c)
+{
+    struct dispatch *d = c->session.dispatch;
+    if (!share_begin(d, &c->session)) {
+        want_read(c, false);
+        return;
+    }
+    read_and_handle(c);
+    share_end(d, &c->session);
+}
+
+static void op_turn(struct session *s)
+{
+    struct connection *c = connection_of(s);
+    if (c->dead)
+        make_pending(c);
+    else if (c->in && s->held_up)
+        feed(c, c->in->data, c->in->len);
+    else if (!c->ended && !c->discarding && !dispatch_blocked(s->dispatch, s))
+        read_and_handle(c);
+    else
+        settle(c);
+}
+
+const struct dispatch_ops connection_ops = {.send = op_send,
+                                            .unblocked = op_unblocked,
+                                            .turn = op_turn,
+                                            .peer = op_peer};
+
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -339,25 +373,32 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
         die(c);
     else if (c->discarding)
         discard(c);
-    else
+    else if (wire_of(c) || !share_contended(c->session.dispatch, &c->session))
         read_and_handle(c);
+    else
+        read_in_turn(c);
 }
 
 void connection_continue(struct connection *c)
 {
     struct session *s = &c->session;
     if (c->dead) {
-        connection_close(c);
+        if (!s->queued) // else when it is its turn
+            connection_close(c);
         return;
     }
-    if (c->discarding)
+    if (c->discarding || s->queued)
         return;
     if (s->kept && !dispatch_blocked(s->dispatch, s))
         dispatch_drained(s->dispatch, s);
-    if ((c->in || wire_of(c)) && !c->dead)
+    if (c->in && s->held_up && !c->dead && !wire_of(c) && share_contended(s->dispatch, s)) {
+        share_queue(s->dispatch, s);
+        want_read(c, false);
+    } else if ((c->in || wire_of(c)) && !c->dead) {
         feed(c, c->in ? c->in->data : NULL, c->in ? c->in->len : 0);
-    else
+    } else {
         settle(c);
+    }
 }
 
 void connection_durable(struct connection *c)

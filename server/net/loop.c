@@ -5,12 +5,15 @@
 
 #include "common/clock.h"
 #include "server/hub.h"
+#include "server/rpc/share.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define GIVEN_AT_ONCE 4 // connections that are opened in one turn
 
 static void on_stop_time(evutil_socket_t fd, short what, void *context)
 {
@@ -131,13 +134,17 @@ static void close_given(const struct loop_given *g)
         close(g->fd);
 }
 
+// A crowd that comes in is let in while others are served.
 static void take_given(struct loop *l)
 {
+    struct loop_given given[GIVEN_AT_ONCE];
     pthread_mutex_lock(&l->lock);
-    struct loop_given *given = l->given;
-    unsigned count = l->given_count;
-    l->given = NULL;
-    l->given_count = l->given_cap = 0;
+    unsigned left = l->given_count - l->given_taken, count = left < GIVEN_AT_ONCE ? left : GIVEN_AT_ONCE;
+    for (unsigned i = 0; i < count; i++)
+        given[i] = l->given[l->given_taken++];
+    l->more_given = count < left;
+    if (!l->more_given)
+        l->given_count = l->given_taken = 0;
     pthread_mutex_unlock(&l->lock);
     for (unsigned i = 0; i < count; i++) {
         if (l->finishing)
@@ -145,7 +152,6 @@ static void take_given(struct loop *l)
         if (l->finishing || !connection_open(l, given[i].fd, given[i].secure))
             atomic_fetch_sub_explicit(&l->connection_count, 1, memory_order_relaxed);
     }
-    free(given);
 }
 
 // ---- the thread
@@ -157,8 +163,11 @@ static void take_access(struct loop *l)
     if (access == l->dispatch.access)
         return;
     l->dispatch.access = access;
-    for (struct connection *c = l->connections; c; c = c->next)
+    shares_set(&l->dispatch, l->wire ? NULL : access);
+    for (struct connection *c = l->connections; c; c = c->next) {
+        c->session.share = 0;
         connection_access(c);
+    }
 }
 
 #define RECHECKS      4   // in one turn of the loop: each takes as long as many requests
@@ -209,10 +218,15 @@ static void resume_all(struct loop *l)
         loop_pending(l, c);
 }
 
+static bool shares_ready(const struct loop *l)
+{
+    return l->dispatch.listed && shares_next(&l->dispatch) <= clock_ns();
+}
+
 static bool has_work(struct loop *l)
 {
     return l->pending || dispatch_has_work(&l->dispatch) || dispatch_has_late(&l->dispatch) ||
-           mailbox_has(&l->mailbox) || l->recheck;
+           mailbox_has(&l->mailbox) || l->recheck || l->more_given || shares_ready(l);
 }
 
 // Tasks that rest and sessions that are paused go on when it is time, for which the thread is woken.
@@ -237,6 +251,8 @@ static void on_rested(evutil_socket_t fd, short what, void *context)
 // looked into.
 static void end_turn(struct loop *l)
 {
+    if (l->more_given)
+        take_given(l);
     if (dispatch_uncrowd(&l->dispatch))
         resume_all(l);
     dispatch_completions(&l->dispatch);
@@ -255,7 +271,9 @@ static void end_turn(struct loop *l)
         run_pending(l);
         dispatch_flush(&l->dispatch);
     }
-    if (dispatch_rests(&l->dispatch))
+    if (l->dispatch.listed)
+        shares_turn(&l->dispatch);
+    if (dispatch_rests(&l->dispatch) && !shares_ready(l))
         wake_for_resting(l);
     if (l->stopping && !l->finishing) // what was posted before the stop is answered by now
         begin_finishing(l);
@@ -265,11 +283,14 @@ static void *run(void *context)
 {
     struct loop *l = context;
     mailbox_own(&l->mailbox);
+    if (!l->wire)
+        shares_set(&l->dispatch, l->dispatch.access);
     take_access(l);
     while (!l->over && !(l->finishing && !l->connections)) {
         event_base_loop(l->base, has_work(l) ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
         end_turn(l);
     }
+    shares_set(&l->dispatch, NULL);
     l->pending = l->pending_last = NULL;
     for (struct connection *c = l->connections, *next; c; c = next) {
         next = c->next;
@@ -322,6 +343,11 @@ static bool give(struct loop *l, struct loop_given take)
 {
     bool given = true;
     pthread_mutex_lock(&l->lock);
+    if (l->given_count == l->given_cap && l->given_taken > 0) { // room before it grows
+        l->given_count -= l->given_taken;
+        memmove(l->given, l->given + l->given_taken, l->given_count * sizeof *l->given);
+        l->given_taken = 0;
+    }
     if (l->given_count == l->given_cap) {
         unsigned cap = l->given_cap ? 2 * l->given_cap : 16;
         struct loop_given *grown = realloc(l->given, cap * sizeof *grown);
@@ -404,7 +430,9 @@ void loop_release(struct loop *l)
 {
     mailbox_own(&l->mailbox);
     l->finishing = true;
-    take_given(l); // which only closes them
+    do
+        take_given(l); // which only closes them
+    while (l->more_given);
     dispatch_completions(&l->dispatch);
     dispatch_release(&l->dispatch);
     dispatch_completions(&l->dispatch);

@@ -44,6 +44,7 @@ struct loop {
     pthread_t thread;
     bool running; // the thread was started and not joined
     bool stopping, finishing, over;
+    bool more_given;     // than were taken in this turn
     int64_t patience_ms; // LOOP_PATIENCE; a test may change it before the start
     uint64_t durable;    // up to here promises are known to be kept
 
@@ -54,7 +55,7 @@ struct loop {
     int64_t stop_ms; // set before `stop`
     pthread_mutex_t lock;
     struct loop_given *given; // new connections, under the lock
-    unsigned given_count, given_cap;
+    unsigned given_count, given_taken, given_cap;
 };
 
 // Any thread; the loop is not started by it. False: no memory or no descriptor.

@@ -4,6 +4,7 @@
 #include "server/hub.h"
 #include "server/mailbox.h"
 #include "server/rpc/output.h"
+#include "server/rpc/share.h"
 
 #include <stdlib.h>
 
@@ -127,11 +128,10 @@ static void answer_groups(struct dispatch *d, struct waiter *orphans)
     output_relieve(d);
 }
 
-// Takes what fits into one round from the list and answers it; returns the rest.
-static struct waiter *answer_round(struct dispatch *d, struct waiter *list)
+struct waiter *dispatch_answer(struct dispatch *d, struct waiter *list, unsigned most)
 {
     struct waiter *orphans = NULL;
-    for (unsigned n = 0; list && n < DISPATCH_WAITERS; n++) {
+    for (unsigned n = 0; list && n < most; n++) {
         struct waiter *w = list, *next = w->next;
         struct session *s = waiter_session(w);
         if (!s) {
@@ -146,6 +146,21 @@ static struct waiter *answer_round(struct dispatch *d, struct waiter *list)
     return list;
 }
 
+// Those that are not: nobody's, or of a session that is in no hurry.
+static struct waiter *leave_to_shares(struct dispatch *d, struct waiter *list)
+{
+    struct waiter *rest = NULL, **end = &rest;
+    for (struct waiter *next; list; list = next) {
+        next = list->next;
+        if (share_waiter(d, list))
+            continue;
+        *end = list;
+        end = &list->next;
+    }
+    *end = NULL;
+    return rest;
+}
+
 void dispatch_completions(struct dispatch *d)
 {
     for (;;) {
@@ -153,8 +168,10 @@ void dispatch_completions(struct dispatch *d)
         d->late = d->late_last = NULL;
         if (!list && !(list = mailbox_take(d->mailbox)))
             break;
+        if (d->live_shares > 1)
+            list = leave_to_shares(d, list);
         while (list)
-            list = answer_round(d, list);
+            list = dispatch_answer(d, list, DISPATCH_WAITERS);
     }
 }
 
@@ -185,5 +202,5 @@ void dispatch_drained(struct dispatch *d, struct session *s)
         end = &w->next;
     }
     while (kept)
-        kept = answer_round(d, kept);
+        kept = dispatch_answer(d, kept, DISPATCH_WAITERS);
 }

@@ -13,6 +13,7 @@
 #include "server/rpc/parse.h"
 #include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
+#include "server/rpc/share.h"
 #include "server/rpc/task.h"
 #include "server/rpc/throttle.h"
 #include "server/rpc/trail.h"
@@ -38,6 +39,7 @@ bool dispatch_init(struct dispatch *d, const struct rpc *rpc, const struct dispa
 
 void dispatch_release(struct dispatch *d)
 {
+    shares_set(d, NULL);
     dispatch_rouse(d);
     dispatch_rested(d, INT64_MAX);
     while (d->tasks) {
@@ -150,7 +152,7 @@ static unsigned execute(struct dispatch *d, struct session *s, struct batch *bat
                         .batch = batch,
                         .access = d->access,
                         .client = s->client};
-    uint64_t room = d->rpc->output_limit;
+    uint64_t room = d->slice_ends ? SHARE_BYTES : d->rpc->output_limit;
     call.now = hub_lock(d->rpc->hub);
     call.engine = hub_engine(d->rpc->hub);
     timing_begin(&d->timing, hub_locked_at(d->rpc->hub));
@@ -189,6 +191,16 @@ static void finish_task(struct dispatch *d, struct task *t)
     task_free(t);
 }
 
+// To where what goes on at once waits.
+void dispatch_task(struct dispatch *d, struct task *t)
+{
+    if (d->tasks_last)
+        d->tasks_last->next = t;
+    else
+        d->tasks = t;
+    d->tasks_last = t;
+}
+
 static void queue_task(struct dispatch *d, struct task *t)
 {
     if (t->rests_until) {
@@ -204,11 +216,8 @@ static void queue_task(struct dispatch *d, struct task *t)
         d->asleep = t;
         return;
     }
-    if (d->tasks_last)
-        d->tasks_last->next = t;
-    else
-        d->tasks = t;
-    d->tasks_last = t;
+    if (!share_task(d, t))
+        dispatch_task(d, t);
 }
 
 void dispatch_rouse(struct dispatch *d)
@@ -239,8 +248,11 @@ void dispatch_rested(struct dispatch *d, int64_t now_ms)
 
 int64_t dispatch_rests_until(const struct dispatch *d)
 {
+    int64_t share = shares_next(d);
     int64_t task = d->resting ? d->resting->rests_until : -1, session = throttle_next(d);
-    return task < 0 || (session >= 0 && session < task) ? session : task;
+    int64_t first = task < 0 || (session >= 0 && session < task) ? session : task;
+    share = share < 0 ? -1 : (share + 999999) / 1000000;
+    return first < 0 || (share >= 0 && share < first) ? share : first;
 }
 
 static void begin_task(struct dispatch *d, struct session *s, const char *text, size_t len)
@@ -269,24 +281,29 @@ static void begin_task(struct dispatch *d, struct session *s, const char *text, 
     queue_task(d, t);
 }
 
+void dispatch_step(struct dispatch *d, struct task *t)
+{
+    struct session *s = t->session;
+    if (!task_step(t)) {
+        queue_task(d, t);
+        return;
+    }
+    output_begin(d);
+    finish_task(d, t);
+    if (s) {
+        output_end(d, s);
+        d->ops->unblocked(s);
+    }
+}
+
 static void work_on_tasks(struct dispatch *d)
 {
     struct task *t = d->tasks;
     d->tasks = d->tasks_last = NULL;
     while (t) {
         struct task *next = t->next;
-        struct session *s = t->session;
         t->next = NULL;
-        if (task_step(t)) {
-            output_begin(d);
-            finish_task(d, t);
-            if (s) {
-                output_end(d, s);
-                d->ops->unblocked(s);
-            }
-        } else {
-            queue_task(d, t);
-        }
+        dispatch_step(d, t);
         t = next;
     }
 }
@@ -301,11 +318,17 @@ static void count_requests(struct session *s, unsigned more)
 }
 
 // How much the next round may have. False: nothing for now.
-static bool may_go_on(struct dispatch *d, struct session *s, const struct input *in)
+static bool may_go_on(struct dispatch *d, struct session *s, const struct input *in, bool first)
 {
-    d->most = DISPATCH_ROUND;
-    if (s->throttle && in->at < in->end)
-        d->most = throttle_allow(s, DISPATCH_ROUND);
+    d->most = d->slice_ends ? SHARE_ROUND : DISPATCH_ROUND;
+    if (in->at == in->end)
+        return true;
+    if (d->slice_ends && !first && clock_ns() >= d->slice_ends) {
+        s->yielded = true;
+        return false;
+    }
+    if (s->throttle)
+        d->most = throttle_allow(s, d->most);
     return d->most > 0;
 }
 
@@ -323,7 +346,8 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
 {
     struct input in = {.at = data, .end = data + len};
     output_begin(d);
-    while (!dispatch_blocked(d, s) && may_go_on(d, s, &in)) {
+    s->yielded = false;
+    for (bool first = true; !dispatch_blocked(d, s) && may_go_on(d, s, &in, first); first = false) {
         const char *before = in.at;
         struct batch *batch = s->batch;
         input_gather(d, s, &in);
@@ -360,7 +384,7 @@ size_t dispatch_input(struct dispatch *d, struct session *s, const char *data, s
         if (!moved)
             break;
     }
-    s->held_up = dispatch_blocked(d, s);
+    s->held_up = s->yielded || dispatch_blocked(d, s);
     output_end(d, s);
     return (size_t)(in.at - data);
 }
@@ -429,6 +453,7 @@ void dispatch_close(struct dispatch *d, struct session *s)
     }
     s->client = NULL;
     throttle_leave(s);
+    share_join(s, NULL);
     free(s->client_name);
     s->client_name = NULL;
     batch_free(s->batch);

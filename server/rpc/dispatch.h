@@ -40,6 +40,8 @@ struct dispatch_ops {
                  unsigned mark_count);
     // The session is not blocked any more: what was not consumed of its input may be given again.
     void (*unblocked)(struct session *s);
+    // The session's input may go on for a slice (server/rpc/share.h). NULL: it is never sliced.
+    void (*turn)(struct session *s);
     // Writes the address of the other end, for the log. NULL: nobody knows.
     void (*peer)(const struct session *s, char text[DISPATCH_PEER_MAX]);
 };
@@ -94,7 +96,15 @@ struct dispatch {
     struct task *resting, *resting_last; // under way, until a time that has to come: the first first
     struct wheel paused;                 // sessions that have to wait for their identity's rate
     unsigned paused_count;
-    struct task *asleep; // under way, with nothing to do until they are roused
+    struct share
+        *shares; // of each identity, the first of those who are nobody; NULL: they are not told apart
+    unsigned share_count, live_shares;  // live: with sessions, not counting the first
+    struct share *listed, *listed_last; // that have something to do
+    uint64_t turn;                      // of the shares
+    unsigned ran;                       // the share that did something last,
+    int64_t ran_at, other;              // when, and when another did, clock_ns(); 0: never
+    int64_t slice_began, slice_ends;    // 0: the present input is not sliced
+    struct task *asleep;                // under way, with nothing to do until they are roused
     struct waiter *late,
         *late_last; // completed ones that had to wait for a batch, or whose session was closed
     uint32_t tags;  // the last that was given to a batch
@@ -133,6 +143,12 @@ bool dispatch_uncrowd(struct dispatch *d);
 // Answers the requests whose waiters have come into the mailbox.
 void dispatch_completions(struct dispatch *d);
 
+// For the shares: answers at most so many of the completions, and returns the rest; one step of a task;
+// takes a task back.
+struct waiter *dispatch_answer(struct dispatch *d, struct waiter *list, unsigned most);
+void dispatch_step(struct dispatch *d, struct task *t);
+void dispatch_task(struct dispatch *d, struct task *t);
+
 // Completions, linked by `next`, that dispatch_completions() is to see to as well; whether there are any.
 void dispatch_late(struct dispatch *d, struct waiter *list);
 bool dispatch_has_late(const struct dispatch *d);
@@ -140,11 +156,12 @@ bool dispatch_has_late(const struct dispatch *d);
 // Much of the output was sent: answers what was kept back for that.
 void dispatch_drained(struct dispatch *d, struct session *s);
 
-// When the first of the tasks that rest goes on, or of the sessions that are paused, in ms as clock_ns() has
-// it; -1: there is none. By then, or later, dispatch_rested() is to be called, and dispatch_work().
+// When the first of the tasks that rest goes on, or of the sessions that are paused, or of the shares that
+// have something to do, in ms as clock_ns() has it; -1: there is none. By then, or later, dispatch_rested()
+// is to be called, and dispatch_work(), and shares_turn().
 static inline bool dispatch_rests(const struct dispatch *d)
 {
-    return d->resting || d->paused_count > 0;
+    return d->resting || d->paused_count > 0 || d->listed;
 }
 int64_t dispatch_rests_until(const struct dispatch *d);
 void dispatch_rested(struct dispatch *d, int64_t now_ms);

@@ -27,6 +27,7 @@ struct session {
     _Atomic uint64_t requests;          // that it has sent
     atomic_uint waiting;                // of them
     struct throttle *throttle;          // of an identity with quotas; NULL: it has none
+    struct session *share_next;         // of those in its share whose input waits for its turn
     struct wait *waits;                 // requests that wait, the newest first
     struct waiter *kept;  // completed while too much output was unsent: a ring, this is the last
     uint64_t kept_bytes;  // of the subscriptions among them
@@ -36,9 +37,12 @@ struct session {
     uint64_t unsent;      // bytes of output under way; the connection keeps it up to date
     uint64_t batched;     // bytes of replies in batches that are not complete
     size_t scanned;       // so much of the input's beginning is known to have no line feed
-    uint32_t round;       // where the dispatcher has it in its present round, + 1
-    uint32_t pieces;      // of its output that are written and not yet handed to the connection
+    uint16_t round;       // where the dispatcher has it in its present round, + 1
+    uint16_t pieces;      // of its output that are written and not yet handed to the connection
     uint8_t failures;     // tokens that were nobody's
+    uint16_t share;       // server/rpc/share.h
+    bool queued;          // its input waits for its turn
+    bool yielded;         // it was its share's time that ended, and there may be more in the input
     bool held_up;  // output or a task stood in the way when input was last handled: there may be more in it
     bool begun;    // the first byte was seen
     bool alone;    // its client hears replies only, and may be another each time: leases are detached

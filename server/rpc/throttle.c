@@ -5,6 +5,7 @@
 #include "server/hub.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/session.h"
+#include "server/rpc/share.h"
 
 #include "common/clock.h"
 
@@ -79,6 +80,7 @@ bool session_identify(struct session *s, const struct identity *who, bool always
     }
     s->throttle = now;
     s->who = who;
+    share_join(s, who);
     if (paused)
         s->dispatch->ops->unblocked(s);
     return true;
