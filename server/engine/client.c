@@ -1,4 +1,5 @@
 // Clients: who holds leases and waits.
+#include "server/engine/event.h"
 #include "server/engine/retry.h"
 #include "server/engine/waiter.h"
 
@@ -117,6 +118,8 @@ static void give_up_waits(struct engine *e, struct engine_client *c)
 {
     while (c->flying) {
         struct wait *w = (struct wait *)c->flying->pub.of;
+        if (w->pub.kind == WAITER_LISTEN && !w->completed)
+            listener_stop(e, w);
         watch_leave(w->watch);
         w->watch = NULL;
     }

@@ -14,9 +14,10 @@
 #define OWNER_OF(type, member, pointer) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 // What a timer is part of: its `kind`.
-enum timer_kind { TIMER_JOB, TIMER_EXPIRY, TIMER_KEY, TIMER_WAIT, TIMER_PROGRESS };
+enum timer_kind { TIMER_JOB, TIMER_EXPIRY, TIMER_KEY, TIMER_WAIT, TIMER_PROGRESS, TIMER_EVENTS };
 
-struct journal; // mark.h: what changed since the last batch
+struct listener; // event.c
+struct journal;  // mark.h: what changed since the last batch
 
 struct engine {
     struct engine_config config;
@@ -25,6 +26,8 @@ struct engine {
     int64_t now;     // `mono` of the call under way
     int64_t wall;
     bool draining, store_full;
+    uint8_t cause;      // enum event_cause of the move under way
+    uint32_t listening; // bits of the listeners that there are
     uint64_t promise;
     struct journal *journal; // NULL with -m
 
@@ -51,6 +54,9 @@ struct engine {
     struct waiter *completed_first, **completed_end;
     struct engine_client *woken_first; // whose mailboxes are to be woken
     struct job *removed;               // freed after unlocking: replies may still point into them
+
+    uint64_t listen_turn; // how often it changed who wants to hear of what; 0 before the first
+    struct listener *listeners[LISTENERS_MAX];
 
     uint64_t bytes;
     uint64_t progress_count; // texts of progress so far

@@ -1,5 +1,6 @@
 #include "server/engine/account.h"
 #include "server/engine/core.h"
+#include "server/engine/event.h"
 #include "server/engine/mark.h"
 #include "server/engine/retry.h"
 #include "server/engine/work.h"
@@ -199,6 +200,9 @@ static void fire(struct engine *e, struct timer *t)
         break;
     case TIMER_PROGRESS:
         progress_tell(e, OWNER_OF(struct progress, pause, t));
+        break;
+    case TIMER_EVENTS:
+        listener_rested(e, t);
         break;
     }
 }

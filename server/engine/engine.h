@@ -106,9 +106,18 @@ bool engine_client_close(struct engine *e, struct moment now, struct engine_clie
 
 // ---- waiting
 
-// NOTIFY is a subscription: nobody waits for it, it tells of a job's end. PROGRESS is no end of a wait but
-// news for one that goes on; it may come several times.
-enum waiter_kind { WAITER_GET, WAITER_PUT, WAITER_RESULT, WAITER_JOIN, WAITER_NOTIFY, WAITER_PROGRESS };
+// NOTIFY is a subscription: nobody waits for it, it tells of a job's end. PROGRESS and EVENTS are no end of a
+// wait but news for one that goes on (RESULT or NOTIFY, LISTEN); they may come several times.
+enum waiter_kind {
+    WAITER_GET,
+    WAITER_PUT,
+    WAITER_RESULT,
+    WAITER_JOIN,
+    WAITER_LISTEN,
+    WAITER_NOTIFY,
+    WAITER_PROGRESS,
+    WAITER_EVENTS
+};
 
 // A job as it is handed out. Where `blob` is not NULL, `body` points into it and the receiver owns a
 // reference. Otherwise `body` points into the job: valid until the lock is released (from
@@ -151,7 +160,7 @@ struct waiter {
     uint64_t id;            // WAITER_PUT: the new job's; WAITER_RESULT, NOTIFY, PROGRESS: the job's
     struct taken taken;     // WAITER_GET
     struct outcome outcome; // RESULT, NOTIFY, with ERROR_NONE, ERROR_FAILED or ERROR_CANCELLED
-    struct waiter *of;      // PROGRESS: what it is news for; valid unless it is an orphan
+    struct waiter *of;      // PROGRESS, EVENTS: what it is news for; valid unless it is an orphan
 };
 
 // All waiters that completed since the last call, linked by `next`. Post each to its mailbox after unlocking.
@@ -169,6 +178,51 @@ bool engine_wait_cancel(struct engine *e, struct waiter *w) MUST_CHECK;
 // The newest progress of a WAITER_PROGRESS, with a reference for the caller; what is newer by then comes in
 // another. NULL: that was taken already. Its receiver only; without the lock.
 struct blob *waiter_take_progress(struct waiter *w);
+
+// ---- listening: who is told of the jobs' changes of state as they happen
+
+#define LISTENERS_MAX 32           // of an engine
+#define EVENTS_ROOM   (128 * 1024) // bytes that may wait for a listener, of about 50 each; as much is under way
+#define EVENTS_PACE   10           // ms between its news
+
+// Whether this listener wants to hear of this queue's jobs. Asked again after engine_listeners_changed.
+typedef bool listener_filter(void *context, struct slice queue);
+
+#define EVENT_DELETED JOB_STATE_COUNT // beside the states: the job was removed
+#define EVENT_STATES  ((1u << (JOB_STATE_COUNT + 1)) - 1)
+struct listen_options {
+    unsigned states; // bits of the states to hear of: 1 << state
+    listener_filter *wants;
+};
+
+// Listens until the wait is taken back, as WAITER_LISTEN, which completes only with ERROR_DRAINING. `context`
+// is the waiter's, and given to `wants`. News come as WAITER_EVENTS: first what happened since the last, then
+// how much was missed behind it for lack of room. ERROR_OVERLOADED: too many listen.
+enum error engine_listen(struct engine *e, struct moment now, struct engine_client *c,
+                         const struct listen_options *options, void *context,
+                         struct waiter **waiting) MUST_CHECK;
+void engine_listeners_changed(struct engine *e);
+
+// Why a job came back, or died of it.
+enum event_cause { CAUSE_NONE, CAUSE_FAILED, CAUSE_LEASE, CAUSE_LOST, CAUSE_RELEASED };
+
+struct job_event {
+    uint64_t id;
+    int64_t at;           // wall clock, ms since 1970
+    uint32_t attempts;    // that failed so far
+    unsigned state, from; // enum job_state, or EVENT_DELETED; `from` above that: it is new in this queue
+    enum event_cause cause;
+    enum dead_reason reason; // with JOB_DEAD
+    bool moved;              // JOB_DEAD: to the dead-letter queue; else: it came from there
+    struct slice queue;      // valid as long as the waiter
+};
+const char *event_state_name(unsigned state);         // "delayed", …, "deleted"
+const char *event_cause_name(enum event_cause cause); // "failed", "lease", "lost", "released"
+
+// The next event of a WAITER_EVENTS, false: that was all; and how many were missed behind them. Its receiver
+// only; without the lock, before engine_confirm.
+bool waiter_next_event(struct waiter *w, struct job_event *out);
+uint64_t waiter_missed(const struct waiter *w);
 
 // ---- producers
 

@@ -2,6 +2,7 @@
 
 #include "common/slab.h"
 #include "server/engine/account.h"
+#include "server/engine/event.h"
 #include "server/engine/mark.h"
 #include "server/engine/queue.h"
 #include "server/engine/records.h"
@@ -411,6 +412,11 @@ void job_move(struct engine *e, struct job *j, unsigned place, int64_t until)
     enter(e, j, until);
     if (changes_on_disk(from, place))
         mark_job(e, j, JOB_HEAD_DIRTY);
+    if (place != JOB_NOWHERE)
+        event_note(e, j, job_queue(j),
+                   (struct event_note){.from = from,
+                                       .state = place,
+                                       .moved = from == JOB_NOWHERE && j->extra && j->extra->origin});
     // Waiters are served once the call is through, so that of several jobs the most urgent goes first.
     bool freed_room = from == JOB_READY || from == JOB_DELAYED;
     if ((q->gets.first && place != JOB_RESERVED) || (q->puts.first && freed_room) || q->joins.first)

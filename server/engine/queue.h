@@ -73,8 +73,10 @@ struct queue {
     struct engine_client *owner; // it is dropped when this client goes; NULL: nobody's
     struct queue *owned_prev, *owned_next;
     int64_t idle_since;
-    uint64_t number; // what it is called on disk
-    uint64_t marked; // the journal's, as for keys
+    uint64_t heard_turn; // of the engine's listen_turn, as of which
+    uint32_t heard_by;   // these listeners want its events
+    uint64_t number;     // what it is called on disk
+    uint64_t marked;     // the journal's, as for keys
     struct journal_place place;
     uint64_t result_bytes; // of finished jobs
     uint64_t dead_bytes;

@@ -1,5 +1,6 @@
 #include "server/engine/retry.h"
 
+#include "server/engine/event.h"
 #include "server/engine/mark.h"
 
 #include <assert.h>
@@ -161,6 +162,9 @@ static int64_t pause_after(struct engine *e, const struct job *j, enum comeback 
 enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why, struct blob *error,
                              int64_t delay)
 {
+    static_assert((int)CAUSE_LEASE - (int)CAUSE_FAILED == BACK_LEASE_OVER &&
+                      (int)CAUSE_RELEASED - (int)CAUSE_FAILED == BACK_RELEASED,
+                  "the same order");
     assert(j->state == JOB_RESERVED);
     struct queue *q = job_queue(j);
     if (q->dropped) {
@@ -179,8 +183,10 @@ enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why,
         dies = true, reason = DEAD_SHUT_DOWN;
     else if (!dies && j->extra && j->extra->expired)
         dies = true, reason = DEAD_EXPIRED;
+    e->cause = (uint8_t)(CAUSE_FAILED + why);
     if (dies) {
         job_die(e, j, reason, error);
+        e->cause = CAUSE_NONE;
         return JOB_DEAD;
     }
     if (error && job_extra(e, j))
@@ -189,6 +195,7 @@ enum job_state job_come_back(struct engine *e, struct job *j, enum comeback why,
     if (delay < 0)
         delay = pause_after(e, j, why);
     job_move(e, j, delay ? JOB_DELAYED : JOB_READY, e->now + delay);
+    e->cause = CAUSE_NONE;
     return delay ? JOB_DELAYED : JOB_READY;
 }
 
@@ -271,6 +278,7 @@ void job_finish(struct engine *e, struct job *j, enum job_state state, struct bl
     if (x)
         wheel_remove(&e->wheel, &x->expiry);
     if (!keep) {
+        event_note(e, j, q, (struct event_note){.from = j->state, .state = state});
         job_move(e, j, JOB_GONE, 0);
         return;
     }
@@ -302,6 +310,8 @@ static bool move_to_dead_letter(struct engine *e, struct job *j)
         x->origin = NULL;
         return false;
     }
+    event_note(e, j, q, (struct event_note){.from = j->state, .state = JOB_DEAD, .moved = true});
+    e->cause = CAUSE_NONE;
     job_move(e, j, JOB_NOWHERE, 0);
     job_set_level(e, j, l);
     j->attempts = 0;
@@ -377,6 +387,8 @@ void job_remove(struct engine *e, struct job *j)
 {
     struct outcome nothing = {.state = JOB_CANCELLED};
     struct extra *x = j->extra;
+    if (j->state != JOB_DONE && j->state != JOB_CANCELLED) // else it is an outcome that goes
+        event_note(e, j, job_queue(j), (struct event_note){.from = j->state, .state = EVENT_DELETED});
     job_move(e, j, JOB_GONE, 0); // before anybody is told: what they hear is promised
     if (x && x->results)
         tell_future(e, j, ERROR_NOT_FOUND, &nothing);

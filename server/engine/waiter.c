@@ -1,4 +1,5 @@
 #include "server/engine/waiter.h"
+#include "server/engine/event.h"
 
 #include "server/engine/account.h"
 #include "server/engine/journal.h"
@@ -140,6 +141,8 @@ static void stop_waiting(struct engine *e, struct wait *w)
     for (unsigned i = 0; i < w->link_count; i++)
         wait_link_remove(e, &w->links[i]);
     wheel_remove(&e->wheel, &w->timeout);
+    if (w->pub.kind == WAITER_LISTEN)
+        listener_stop(e, w);
     if (w->result_at) {
         *w->result_at = w->result_next;
         if (w->result_next)
@@ -235,7 +238,7 @@ void engine_confirm(struct engine *e, struct moment now, struct waiter *pub)
 {
     struct wait *w = (struct wait *)pub;
     engine_begin(e, now);
-    if (pub->kind == WAITER_PROGRESS) {
+    if (pub->kind == WAITER_PROGRESS || pub->kind == WAITER_EVENTS) {
         watch_confirm(e, (struct watch *)pub);
         return;
     }

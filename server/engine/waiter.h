@@ -77,6 +77,9 @@ bool wait_watch(struct wait *w) MUST_CHECK;
 void watch_leave(struct watch *t);
 void watch_confirm(struct engine *e, struct watch *t);
 
+// Its news are under way to its client.
+void watch_post(struct engine *e, struct watch *t);
+
 // The reply to a put is written: what was subscribed to with it is silent no more.
 void wait_confirm_put(struct engine *e, struct wait *w);
 

@@ -1,4 +1,5 @@
 // Those who wait for a job's end, and what they are told of its progress meanwhile.
+#include "server/engine/event.h"
 #include "server/engine/waiter.h"
 
 #include <stdatomic.h>
@@ -6,7 +7,7 @@
 
 // ---- news of progress: one is under way at a time, and takes the newest along
 
-static void watch_post(struct engine *e, struct watch *t)
+void watch_post(struct engine *e, struct watch *t)
 {
     struct wait *w = (struct wait *)t->pub.of;
     t->flying_next = w->client->flying;
@@ -39,6 +40,10 @@ static void watch_offer(struct engine *e, struct watch *t, const struct progress
 
 static void watch_free(struct watch *t)
 {
+    if (t->pub.kind == WAITER_EVENTS) {
+        listener_free(t);
+        return;
+    }
     blob_unref(atomic_load(&t->newest));
     free(t);
 }
@@ -61,7 +66,9 @@ void watch_confirm(struct engine *e, struct watch *t)
         return;
     }
     watch_land(t);
-    if (atomic_load(&t->newest) && !((struct wait *)t->pub.of)->completed)
+    if (t->pub.kind == WAITER_EVENTS)
+        listener_landed(e, t);
+    else if (atomic_load(&t->newest) && !((struct wait *)t->pub.of)->completed)
         watch_post(e, t);
 }
 

@@ -244,6 +244,18 @@ static void write_news(struct buffer *b, struct waiter *news)
     blob_unref(text);
 }
 
+static void write_events(struct buffer *b, struct waiter *news)
+{
+    struct slice request = wait_id(news->of->context);
+    struct job_event event;
+    if (news->of->answered)
+        return;
+    while (waiter_next_event(news, &event))
+        write_event(b, request, &event);
+    if (waiter_missed(news))
+        write_missed(b, request, waiter_missed(news));
+}
+
 void output_waiter(struct dispatch *d, struct session *s, struct waiter *done)
 {
     struct wait *w = waiter_wait(done);
@@ -253,6 +265,8 @@ void output_waiter(struct dispatch *d, struct session *s, struct waiter *done)
         write_finished(&d->out, done->id, done->error, &done->outcome);
     } else if (done->kind == WAITER_PROGRESS) {
         write_news(&d->out, done);
+    } else if (done->kind == WAITER_EVENTS) {
+        write_events(&d->out, done);
     } else if (w->id_len > 0) {
         write_completion(open_reply(d, s, batch, 0), w, done);
         close_reply(d, s, batch);

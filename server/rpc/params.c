@@ -68,6 +68,8 @@ static const char *expected(struct arena *a, const struct param *row)
         return arena_printf(a, "a list of 1 to %lld different names of queues", (long long)row->high);
     case PARAM_IDS:
         return arena_printf(a, "a list of 1 to %lld ids of jobs", (long long)row->high);
+    case PARAM_STATES:
+        return "a list of states: delayed, ready, reserved, done, dead, cancelled, deleted";
     case PARAM_OBJECT:
         return "an object";
     }
@@ -225,6 +227,27 @@ static bool read_ids(struct gate *g, const struct json_value *v, int64_t high, s
     return true;
 }
 
+static bool read_states(struct gate *g, const struct json_value *v, int64_t allowed, unsigned *out)
+{
+    struct json_reader r;
+    struct json_value name;
+    *out = 0;
+    if (v->type != JSONR_ARRAY)
+        return false;
+    json_reader_init(&r, v->raw.data, v->raw.len);
+    if (!json_reader_array_begin(&r))
+        return false;
+    while (json_reader_element(&r, &name)) {
+        unsigned state = 0;
+        if (json_string_is(&name, event_state_name(EVENT_DELETED)))
+            state = 1u << EVENT_DELETED;
+        else if (!read_state(g, &name, allowed, &state))
+            return false;
+        *out |= state & (unsigned)allowed;
+    }
+    return *out != 0;
+}
+
 static void read_value(struct gate *g, const struct param *row, const struct json_value *v)
 {
     void *field = (char *)g->request + row->offset;
@@ -283,6 +306,9 @@ static void read_value(struct gate *g, const struct param *row, const struct jso
         break;
     case PARAM_IDS:
         fine = read_ids(g, v, row->high, field);
+        break;
+    case PARAM_STATES:
+        fine = read_states(g, v, row->high, field);
         break;
     case PARAM_OBJECT: // read_object has it
         break;

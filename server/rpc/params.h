@@ -27,7 +27,9 @@ enum param_type {
     PARAM_STATE,         // unsigned: the bit of a state that is among those of `high`
     PARAM_QUEUES,        // struct param_names: 1 to high different names
     PARAM_IDS,           // struct param_ids: 1 to high
-    PARAM_OBJECT,        // `rows` of its own
+    PARAM_STATES, // unsigned: the bits of a list of states, or of EVENT_DELETED, that are among those of
+                  // `high`
+    PARAM_OBJECT, // `rows` of its own
 };
 
 struct param {

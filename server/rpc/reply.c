@@ -138,6 +138,52 @@ void write_progress(struct buffer *b, uint64_t job, struct slice members)
     LITERAL(b, "}}\n");
 }
 
+static void event_begin(struct buffer *b, struct slice request)
+{
+    LITERAL(b, "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"request\":");
+    json_write_slice(b, request);
+}
+
+void write_event(struct buffer *b, struct slice request, const struct job_event *event)
+{
+    event_begin(b, request);
+    LITERAL(b, ",\"id\":");
+    json_write_uint(b, event->id);
+    LITERAL(b, ",\"queue\":");
+    json_write_string(b, event->queue);
+    LITERAL(b, ",\"state\":\"");
+    json_write_raw(b, event_state_name(event->state));
+    if (event->from < JOB_STATE_COUNT) {
+        LITERAL(b, "\",\"from\":\"");
+        json_write_raw(b, event_state_name(event->from));
+    }
+    LITERAL(b, "\",\"at\":");
+    json_write_seconds(b, event->at);
+    LITERAL(b, ",\"attempts\":");
+    json_write_uint(b, event->attempts);
+    if (event->cause) {
+        LITERAL(b, ",\"cause\":\"");
+        json_write_raw(b, event_cause_name(event->cause));
+        LITERAL(b, "\"");
+    }
+    if (event->state == JOB_DEAD) {
+        LITERAL(b, ",\"reason\":\"");
+        json_write_raw(b, dead_reason_name(event->reason));
+        LITERAL(b, "\"");
+    }
+    if (event->moved)
+        LITERAL(b, ",\"moved\":true");
+    LITERAL(b, "}}\n");
+}
+
+void write_missed(struct buffer *b, struct slice request, uint64_t count)
+{
+    event_begin(b, request);
+    LITERAL(b, ",\"missed\":");
+    json_write_uint(b, count);
+    LITERAL(b, "}}\n");
+}
+
 void write_taken(struct buffer *b, struct slice queue, const struct taken *job)
 {
     LITERAL(b, "{\"id\":");

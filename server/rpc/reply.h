@@ -31,6 +31,10 @@ void reply_outcome(struct buffer *b, struct slice id, uint64_t job, const struct
 void write_finished(struct buffer *b, uint64_t job, enum error error, const struct outcome *outcome);
 void write_progress(struct buffer *b, uint64_t job, struct slice members);
 
+// For the request of this id: a job is in another state; so many events were missed.
+void write_event(struct buffer *b, struct slice request, const struct job_event *event);
+void write_missed(struct buffer *b, struct slice request, uint64_t count);
+
 // Objects.
 void write_taken(struct buffer *b, struct slice queue, const struct taken *job);
 void write_put(struct buffer *b, uint64_t id, bool existing);

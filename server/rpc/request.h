@@ -68,6 +68,12 @@ struct queue_params { // what asks about jobs and queues, or sweeps them
     bool bodies, immediate;
 };
 
+#define EVENTS_QUEUES_MAX 64
+struct events_params {
+    struct param_names queues; // patterns; none: all
+    unsigned states;           // bits of the states to hear of, and of EVENT_DELETED
+};
+
 struct declare_params {
     struct slice queue, dead_letter;
     struct queue_settings settings;
@@ -117,6 +123,7 @@ struct request {
         struct queue_params queue;
         struct declare_params declare;
         struct take_back_params take_back;
+        struct events_params events;
         struct backup_params backup;
         struct pool_params pool;
     } in;

@@ -22,8 +22,12 @@ struct wait *pending_new(struct session *s, struct batch *batch, struct waiter *
     struct wait *w = malloc(size);
     if (!w)
         return NULL;
-    *w = (struct wait){
-        .next = s->waits, .session = s, .waiter = waiter, .batch = batch, .id_len = (uint32_t)id.len};
+    *w = (struct wait){.next = s->waits,
+                       .session = s,
+                       .waiter = waiter,
+                       .batch = batch,
+                       .name_count = (uint16_t)name_count,
+                       .id_len = (uint32_t)id.len};
     if (id.len > 0)
         memcpy(w->text, id.data, id.len);
     char *p = w->text + id.len;
@@ -69,7 +73,7 @@ struct session *waiter_session(const struct waiter *w)
 {
     if (w->orphan && w->kind >= WAITER_NOTIFY)
         return NULL;
-    if (w->kind == WAITER_PROGRESS)
+    if (w->kind == WAITER_PROGRESS || w->kind == WAITER_EVENTS)
         w = w->of;
     return w->kind == WAITER_NOTIFY ? w->orphan ? NULL : w->context : ((struct wait *)w->context)->session;
 }

@@ -61,9 +61,11 @@ struct wait {
     bool call;       // an error bears the id of the job, once that was put
     bool ends_batch; // its reply was the last of its batch
     uint8_t number;  // of the method
+    uint16_t name_count;
     uint32_t id_len;
     int64_t began; // as clock_mono_ns() has it
-    char text[];   // the id, then for a get the queues' names, each after a byte with its length
+    char text[];   // the id, then the names (of queues, or patterns of events), each after a byte with its
+                   // length
 };
 
 // Notes that a request waits; `names` are the queues of a get. The waiter's context becomes the wait. NULL:

@@ -81,6 +81,12 @@ bool session_identify(struct session *s, const struct identity *who, bool always
     s->throttle = now;
     s->who = who;
     share_join(s, who);
+    if (s->client) { // which may listen, and read other queues now
+        struct hub *hub = s->dispatch->rpc->hub;
+        hub_lock(hub);
+        engine_listeners_changed(hub_engine(hub));
+        hub_unlock(hub);
+    }
     if (paused)
         s->dispatch->ops->unblocked(s);
     return true;

@@ -120,6 +120,8 @@ static const char *sense(const struct param *row)
         return "[\"x\"]";
     case PARAM_IDS:
         return "[1]";
+    case PARAM_STATES:
+        return "[\"dead\"]";
     case PARAM_OBJECT:
         return "{}";
     }

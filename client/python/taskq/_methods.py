@@ -179,6 +179,11 @@ class Methods(Generic[R]):
         """The daemon's figures step by step, or those of some queues."""
         return self._ask("history", _given(queues=None if queues is None else list(queues), span=span))
 
+    def events(self, queues: Optional[Sequence[str]] = None, *, states: Optional[Sequence[str]] = None) -> R:
+        """Listens to the changes of jobs' states, which come as notifications `event`; ends only with an error."""
+        return self._ask("events", _given(queues=None if queues is None else list(queues),
+                                          states=None if states is None else list(states)))
+
     def pause(self, queue: str) -> R:
         return self._ask("pause", {"queue": queue})
 
