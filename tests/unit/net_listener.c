@@ -182,6 +182,34 @@ START_TEST(others_are_let_in_only_on_purpose)
 }
 END_TEST
 
+START_TEST(tls_takes_a_certificate_and_no_unix_socket)
+{
+    ck_assert(!listeners_add(listeners, "tls:127.0.0.1:0", why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "set tls_certificate and tls_key"));
+    config.handshakes = (struct handshakes *)&world; // is not looked into before somebody comes
+    use(config);
+    ck_assert_msg(listeners_add(listeners, "tls:127.0.0.1:0", why, sizeof why), "%s", why);
+    char text[100];
+    snprintf(text, sizeof text, "tls:%s", address);
+    ck_assert(!listeners_add(listeners, text, why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "a Unix socket takes no TLS"));
+}
+END_TEST
+
+START_TEST(others_are_let_in_with_tls_where_they_are_known)
+{
+    config.handshakes = (struct handshakes *)&world;
+    use(config);
+    ck_assert(!listeners_add(listeners, "tls:0.0.0.0:0", why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "configure tokens or certificates"));
+    config.known = true;
+    use(config);
+    ck_assert_msg(listeners_add(listeners, "tls:0.0.0.0:0", why, sizeof why), "%s", why);
+    ck_assert(!listeners_add(listeners, "0.0.0.0:0", why, sizeof why));
+    ck_assert_ptr_nonnull(strstr(why, "clear text: listen with TLS"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net/listener");
@@ -195,6 +223,8 @@ int main(void)
     tcase_add_test(c, a_stale_socket_is_replaced_and_a_live_one_is_not);
     tcase_add_test(c, a_file_that_is_no_socket_stays);
     tcase_add_test(c, others_are_let_in_only_on_purpose);
+    tcase_add_test(c, tls_takes_a_certificate_and_no_unix_socket);
+    tcase_add_test(c, others_are_let_in_with_tls_where_they_are_known);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -1,6 +1,5 @@
 #include "tests/unit/tls_fixture.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -12,6 +11,16 @@
 
 #define DAY (24 * 60 * 60)
 
+// Also for programs that Check does not run.
+static void must_hold(bool holds, int line, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, line, what);
+    abort();
+}
+#define must(condition) must_hold(condition, __LINE__, #condition)
+
 // ---- certificates
 
 static void extend(X509 *x, const X509 *issuer, int nid, const char *value)
@@ -21,8 +30,8 @@ static void extend(X509 *x, const X509 *issuer, int nid, const char *value)
         return;
     X509V3_set_ctx(&context, (X509 *)(uintptr_t)issuer, x, NULL, NULL, 0);
     X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    ck_assert_ptr_nonnull(e);
-    ck_assert_int_eq(X509_add_ext(x, e, -1), 1);
+    must(e);
+    must(X509_add_ext(x, e, -1) == 1);
     X509_EXTENSION_free(e);
 }
 
@@ -31,7 +40,7 @@ struct tls_pair tls_pair_new(const struct tls_wish *w, const struct tls_pair *by
     static long serial = 1;
     struct tls_pair p = {.certificate = X509_new(),
                          .key = w->rsa_bits ? EVP_RSA_gen((unsigned)w->rsa_bits) : EVP_EC_gen("P-256")};
-    ck_assert(p.certificate && p.key);
+    must(p.certificate && p.key);
     const struct tls_pair *issuer = by ? by : &p;
     bool usual = w->begins == 0 && w->ends == 0;
     X509_set_version(p.certificate, X509_VERSION_3);
@@ -47,7 +56,7 @@ struct tls_pair tls_pair_new(const struct tls_wish *w, const struct tls_pair *by
            w->authority ? "critical,CA:TRUE" : NULL);
     extend(p.certificate, issuer->certificate, NID_subject_alt_name, w->names);
     extend(p.certificate, issuer->certificate, NID_ext_key_usage, w->usage);
-    ck_assert_int_gt(X509_sign(p.certificate, issuer->key, EVP_sha256()), 0);
+    must(X509_sign(p.certificate, issuer->key, EVP_sha256()) > 0);
     return p;
 }
 
@@ -73,7 +82,7 @@ X509_CRL *tls_crl_new(const struct tls_pair *by, X509 *const *revoked, unsigned 
     }
     X509_CRL_set1_nextUpdate(crl, X509_gmtime_adj(time, days * (long)DAY));
     ASN1_TIME_free(time);
-    ck_assert_int_gt(X509_CRL_sign(crl, by->key, EVP_sha256()), 0);
+    must(X509_CRL_sign(crl, by->key, EVP_sha256()) > 0);
     return crl;
 }
 
@@ -86,7 +95,7 @@ static unsigned path_count;
 void tls_folder_make(void)
 {
     strcpy(folder + sizeof folder - 7, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    must(mkdtemp(folder));
     path_count = 0;
 }
 
@@ -104,7 +113,7 @@ const char *tls_path(const char *name)
     for (unsigned i = 0; i < path_count; i++)
         if (strcmp(paths[i], path) == 0)
             return paths[i];
-    ck_assert_uint_lt(path_count, PATHS_MAX);
+    must(path_count < PATHS_MAX);
     return strcpy(paths[path_count++], path);
 }
 
@@ -113,14 +122,14 @@ static FILE *open_file(const char *name, const char *mode)
     mode_t mask = umask(077);
     FILE *f = fopen(tls_path(name), mode);
     umask(mask);
-    ck_assert_ptr_nonnull(f);
+    must(f);
     return f;
 }
 
 const char *tls_write_certificate(const char *name, X509 *certificate)
 {
     FILE *f = open_file(name, "ae");
-    ck_assert_int_eq(PEM_write_X509(f, certificate), 1);
+    must(PEM_write_X509(f, certificate) == 1);
     fclose(f);
     return tls_path(name);
 }
@@ -128,9 +137,8 @@ const char *tls_write_certificate(const char *name, X509 *certificate)
 const char *tls_write_key(const char *name, EVP_PKEY *key, const char *password)
 {
     FILE *f = open_file(name, "we");
-    ck_assert_int_eq(PEM_write_PrivateKey(f, key, password ? EVP_aes_128_cbc() : NULL, NULL, 0, NULL,
-                                          (void *)(uintptr_t)password),
-                     1);
+    must(PEM_write_PrivateKey(f, key, password ? EVP_aes_128_cbc() : NULL, NULL, 0, NULL,
+                              (void *)(uintptr_t)password) == 1);
     fclose(f);
     return tls_path(name);
 }
@@ -138,7 +146,7 @@ const char *tls_write_key(const char *name, EVP_PKEY *key, const char *password)
 const char *tls_write_crl(const char *name, X509_CRL *crl)
 {
     FILE *f = open_file(name, "ae");
-    ck_assert_int_eq(PEM_write_X509_CRL(f, crl), 1);
+    must(PEM_write_X509_CRL(f, crl) == 1);
     fclose(f);
     return tls_path(name);
 }
@@ -146,7 +154,7 @@ const char *tls_write_crl(const char *name, X509_CRL *crl)
 const char *tls_write_text(const char *name, const char *text)
 {
     FILE *f = open_file(name, "we");
-    ck_assert_int_ge(fputs(text, f), 0);
+    must(fputs(text, f) >= 0);
     fclose(f);
     return tls_path(name);
 }
@@ -156,14 +164,14 @@ const char *tls_write_text(const char *name, const char *text)
 SSL_CTX *tls_client_context(const struct tls_pair *authority, const struct tls_pair *own)
 {
     SSL_CTX *c = SSL_CTX_new(TLS_client_method());
-    ck_assert_ptr_nonnull(c);
+    must(c);
     if (authority) {
         X509_STORE_add_cert(SSL_CTX_get_cert_store(c), authority->certificate);
         SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
     }
     if (own) {
-        ck_assert_int_eq(SSL_CTX_use_certificate(c, own->certificate), 1);
-        ck_assert_int_eq(SSL_CTX_use_PrivateKey(c, own->key), 1);
+        must(SSL_CTX_use_certificate(c, own->certificate) == 1);
+        must(SSL_CTX_use_PrivateKey(c, own->key) == 1);
     }
     return c;
 }
