@@ -74,11 +74,12 @@ static bool parse_network(struct address *a, const char *text, const char **why)
 }
 
 // What may stand before a host: a URL's scheme, behind which there is nothing but a host, a port and, at
-// most, a slash; or what the daemon's log and configuration call an address with TLS.
+// most, a slash; or what the daemon's log and configuration call an address with TLS, which always has a
+// port: tls:7480 is a host of that name.
 static const struct {
     const char *prefix;
-    bool tls;
-} schemes[] = {{"taskqs://", true}, {"taskq://", false}, {"tls:", true}};
+    bool tls, with_port;
+} schemes[] = {{"taskqs://", true, false}, {"taskq://", false, false}, {"tls:", true, true}};
 
 static bool parse_url(struct address *a, const char *text, const char **why)
 {
@@ -106,7 +107,8 @@ bool address_parse(struct address *a, const char *text, const char **why)
         return parse_local(a, text + 5, why);
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         size_t len = strlen(schemes[i].prefix);
-        if (strncmp(text, schemes[i].prefix, len) == 0) {
+        if (strncmp(text, schemes[i].prefix, len) == 0 &&
+            (!schemes[i].with_port || strchr(text + len, ':') != NULL)) {
             a->tls = schemes[i].tls;
             return parse_url(a, text + len, why);
         }

@@ -13,8 +13,8 @@ struct address {
     char port[6];
 };
 
-// Reads "host:port", "host", "[IPv6]:port" or "[IPv6]", behind "taskqs://" or the daemon's "tls:" (TLS),
-// "taskq://" (the same as nothing), or "unix:PATH". False: `why` is a sentence's end.
+// Reads "host:port", "host", "[IPv6]:port" or "[IPv6]", behind "taskqs://" or the daemon's "tls:host:port"
+// (TLS), "taskq://" (the same as nothing), or "unix:PATH". False: `why` is a sentence's end.
 bool address_parse(struct address *a, const char *text, const char **why);
 
 // Connects, to the first of the name's addresses that answers before `deadline` (clock_ns(); negative: none).

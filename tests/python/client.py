@@ -47,7 +47,8 @@ class Addresses(unittest.TestCase):
     def test_as_libtaskq_takes_them(self):
         for text, address in (("h", ("h", 7480)), ("h:1", ("h", 1)), ("[::1]", ("::1", 7480)), ("[::1]:9", ("::1", 9)),
                               ("unix:/a b", ("/a b", 0)), ("h:65535", ("h", 65535)), ("taskq://h:5", ("h", 5)),
-                              ("taskqs://h", ("h", 7480, True)), ("taskqs://[::1]:9/", ("::1", 9, True))):
+                              ("taskqs://h", ("h", 7480, True)), ("taskqs://[::1]:9/", ("::1", 9, True)),
+                              ("tls:h:9", ("h", 9, True)), ("tls:9", ("tls", 9, False))):
             self.assertEqual(_address.parse_address(text), _address.Address(*address))
         for text in ("", ":1", "h:", "h:0", "h:65536", "h:x", "h:+1", "::1", "[::1", "[::1]9", "unix:", "http://h", "taskqs://",
                      "taskqs://h/x", "taskqs://u@h", "taskqs://h:", "taskqs://unix:/x", "TASKQS://h", "taskqs://h//"):

@@ -62,7 +62,9 @@ START_TEST(addresses_with_tls_are_read)
     struct address a;
     const char *why;
     ck_assert(address_parse(&a, "taskq://h", &why) && !a.tls);
-    ck_assert(address_parse(&a, "taskqs", &why) && !a.tls); // a host of that name
+    static const char *const hosts[] = {"taskqs", "tls", "tls:1"}; // of these names
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+        ck_assert(address_parse(&a, hosts[i], &why) && !a.tls && strncmp(a.host, "t", 1) == 0);
 }
 END_TEST
 
@@ -96,6 +98,7 @@ START_TEST(what_is_none_is_refused_with_a_reason)
                          "taskqs://u@h",
                          "taskqs:/h",
                          "taskqs:h",
+                         "tls:h",
                          "http://h:7481",
                          "taskqs://unix:/x",
                          "taskqs://h:1//"};

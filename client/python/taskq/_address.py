@@ -20,14 +20,14 @@ def address_text(url: Optional[str]) -> str:
 
 
 def parse_address(text: str) -> Address:
-    """"host", "host:port", "[IPv6]:port", these behind "taskqs://" (with TLS) or "taskq://", or "unix:PATH", as libtaskq
-    and the CLI take it. ValueError says what is wrong."""
+    """"host", "host:port", "[IPv6]:port", these behind "taskqs://" or the daemon's "tls:host:port" (with TLS) or "taskq://", or "unix:PATH", as
+    libtaskq and the CLI take it. ValueError says what is wrong."""
     if text.startswith("unix:"):
         if text == "unix:":
             raise ValueError("%r: there is no path in it" % text)
         return Address(text[len("unix:"):])
-    for scheme, tls in (("taskqs://", True), ("taskq://", False)):
-        if text.startswith(scheme):
+    for scheme, tls in (("taskqs://", True), ("taskq://", False), ("tls:", True)):
+        if text.startswith(scheme) and (scheme != "tls:" or ":" in text[len(scheme):]):
             place = text[len(scheme):]
             place = place[:-1] if place.endswith("/") else place
             if any(c in place for c in "/?#@"):
