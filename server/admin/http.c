@@ -15,6 +15,7 @@
 
 #define HEAD_MAX   ((size_t)32 * 1024)
 #define UNREAD_MAX ((size_t)64 * 1024) // behind a request that is under way
+#define HEADS_MAX  16                  // that a connection may have in one turn
 #define OUT_KEEP   ((size_t)256 * 1024)
 #define BODIES_MAX ((uint64_t)64 << 20) // of all connections, or four requests if those are larger
 #define IDLE_MS    60000                // between two requests of who is known, or need not be
@@ -377,10 +378,11 @@ static size_t on_input(struct connection *c, const char *data, size_t len)
     struct http *h = http_of(c);
     size_t used = 0;
     bool more = !c->loop->finishing;
+    unsigned heads = 0;
     while (more && !c->dead && !c->session.refused && !c->session.broken) {
         switch (h->state) {
-        case HEAD:
-            more = take_head(h, data, len, &used);
+        case HEAD: // what is answered makes the connection pending: others have their turn before the rest
+            more = heads++ < HEADS_MAX && take_head(h, data, len, &used);
             break;
         case BODY:
             more = take_body(h, data, len, &used);

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 PATIENCE = 60
 SOCKET = "/run/taskq/socket"
@@ -83,6 +84,8 @@ class Installed(unittest.TestCase):
             else:
                 self.assertIn('{"to":"ann"}', run("taskq", "get", "--auto-ack", "emails", env=env).splitlines())
                 run("taskq", "-a", "127.0.0.1:7480", "ping", env=env)
+                with urllib.request.urlopen("http://127.0.0.1:7481/readyz", timeout=PATIENCE) as answer:
+                    self.assertEqual(answer.read(), b"ready\n")
             daemon.send_signal(signal.SIGTERM)
             self.assertEqual(ready.recv(100), b"STOPPING=1")
             self.assertEqual(daemon.wait(PATIENCE), 0)
