@@ -19,9 +19,9 @@
 #define OUT_KEEP   ((size_t)256 * 1024)
 #define BODIES_MAX ((uint64_t)64 << 20) // of all connections, or four requests if those are larger
 #define IDLE_MS    60000                // between two requests of who is known, or need not be
-#define BODY_MS    30000                // and longer where requests may be large
-#define BODY_RATE  64                   // bytes a ms
-#define FAILURE_MS 1000                 // a wrong token costs
+#define BODY_TIMES 3    // as long as for a head has a body, and longer where requests may be large
+#define BODY_RATE  64   // bytes a ms
+#define FAILURE_MS 1000 // a wrong token costs
 
 enum state {
     HEAD, // of the next request, or between two
@@ -226,7 +226,8 @@ static void begin_rpc(struct http *h, const struct head *head)
     }
     h->state = BODY;
     body_begin(&h->coding, head->chunked, head->length);
-    connection_patience(&h->connection, BODY_MS + (int64_t)(s->dispatch->rpc->max_request / BODY_RATE));
+    connection_patience(&h->connection, BODY_TIMES * h->connection.loop->patience_ms +
+                                            (int64_t)(s->dispatch->rpc->max_request / BODY_RATE));
     if (head->expect.len > 0 && !head->old)
         connection_send(&h->connection, "HTTP/1.1 100 Continue\r\n\r\n", 25, NULL, 0);
 }

@@ -160,20 +160,24 @@ START_TEST(a_head_has_its_time)
 }
 END_TEST
 
-START_TEST(what_waits_has_all_the_time)
+START_TEST(what_waits_has_all_the_time_and_a_body_has_its)
 {
-    world.loops[0].patience_ms = 700;
+    world.loops[0].patience_ms = 500;
+    world.rpc.max_request = 6400;
     net_world_start(&world);
-    int c = net_connect(&world, 0), other = net_connect(&world, 0), third = net_connect(&world, 0);
+    int c = net_connect(&world, 0), slow = net_connect(&world, 0), other = net_connect(&world, 0);
     post(c, CALL("1", "get", "\"queue\":\"q\""));
-    ck_assert_str_eq(all(third), ""); // the time of one that says nothing is over by now
+    wait_for_waits(1);
+    net_send(slow, HEAD("Content-Length: 1000\r\n") "{");
+    ck_assert_int_eq(status_of(all(slow)), 408); // and so would the get's time be over
+    ck_assert_str_eq(all(other), "");
     ck_assert_uint_eq(waits(), 1);
     close(other);
     other = net_connect(&world, 0);
     post(other, CALL("1", "put", "\"queue\":\"q\",\"body\":7"));
     ck_assert_int_eq(status_of(one(other)), 200);
     ck_assert_ptr_nonnull(strstr(one(c), "\"body\":7}}\n"));
-    close(c), close(other), close(third);
+    close(c), close(other), close(slow);
     net_wait_connections(&world, 0);
 }
 END_TEST
@@ -292,7 +296,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, it_answers_on_one_connection);
     tcase_add_test(c, a_head_has_its_time);
-    tcase_add_test(c, what_waits_has_all_the_time);
+    tcase_add_test(c, what_waits_has_all_the_time_and_a_body_has_its);
     tcase_add_test(c, who_leaves_waits_no_more);
     tcase_add_test(c, bodies_are_bounded_together);
     tcase_add_test(c, pieces_make_no_difference);
