@@ -8,6 +8,7 @@
 #include "server/parts.h"
 #include "server/rpc/method.h"
 #include "server/settings.h"
+#include "server/tls/tls.h"
 
 static void look(void *context, struct metrics_outside *out)
 {
@@ -15,6 +16,8 @@ static void look(void *context, struct metrics_outside *out)
     out->auth_failures = d->auth_failures;
     for (unsigned i = 0; i < d->loop_count; i++)
         out->connections += atomic_load_explicit(&d->loops[i].connection_count, memory_order_relaxed);
+    if (d->tls)
+        out->certificate_end = tls_expires(d->tls);
     if (!d->committer)
         return;
     struct store_stats s = committer_stats(d->committer);

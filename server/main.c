@@ -3,6 +3,7 @@
 #include "server/daemon.h"
 #include "server/daemon_tls.h"
 #include "server/log_file.h"
+#include "server/metrics/metric.h"
 #include "server/new_token.h"
 #include "server/pool/module_host.h"
 #include "server/settings.h"
@@ -21,7 +22,7 @@
 static const char usage[] =
     "usage: taskqd [-c FILE] [-l [tls:]HOST:PORT | unix:PATH]... [-H HOST:PORT] [-d DATADIR | -m] "
     "[--recover]\n"
-    "       taskqd -t [-c FILE] | --help-config\n"
+    "       taskqd -t [-c FILE] | --help-config | --help-metrics\n"
     "       taskqd --new-token NAME\n"
     "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
     "\n"
@@ -44,6 +45,7 @@ static const char usage[] =
     "      --new-token NAME print a new token, which is kept nowhere, and the configuration's section for "
     "it\n"
     "      --help-config    print the reference of all settings and exit\n"
+    "      --help-metrics   print what every metric says and exit\n"
     "  -h, --help           print this and exit\n"
     "  -V, --version        print the version and exit\n";
 
@@ -55,7 +57,15 @@ struct arguments {
     bool memory_only, test, recover;
 };
 
-enum { OPTION_RECOVER = 256, OPTION_CHECK, OPTION_DUMP, OPTION_LOAD, OPTION_NEW_TOKEN, OPTION_HELP_CONFIG };
+enum {
+    OPTION_RECOVER = 256,
+    OPTION_CHECK,
+    OPTION_DUMP,
+    OPTION_LOAD,
+    OPTION_NEW_TOKEN,
+    OPTION_HELP_CONFIG,
+    OPTION_HELP_METRICS
+};
 
 static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                         {"listen", required_argument, NULL, 'l'},
@@ -69,6 +79,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"load", required_argument, NULL, OPTION_LOAD},
                                         {"new-token", required_argument, NULL, OPTION_NEW_TOKEN},
                                         {"help-config", no_argument, NULL, OPTION_HELP_CONFIG},
+                                        {"help-metrics", no_argument, NULL, OPTION_HELP_METRICS},
                                         {"help", no_argument, NULL, 'h'},
                                         {"version", no_argument, NULL, 'V'},
                                         {NULL, 0, NULL, 0}};
@@ -120,6 +131,9 @@ static int parse(int argc, char **argv, struct arguments *a)
         case OPTION_NEW_TOKEN:
             a->new_token = optarg;
             break;
+        case OPTION_HELP_METRICS:
+            metrics_help(stdout);
+            return EXIT_SUCCESS;
         case OPTION_HELP_CONFIG:
             settings_help(stdout);
             return EXIT_SUCCESS;

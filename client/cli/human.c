@@ -37,6 +37,18 @@ static void begin(struct json_reader *r, struct slice s)
     r->depth_max = JSON_DEPTH_LIMIT;
 }
 
+static bool find(const char *json, size_t len, const char *name, struct json_value *key,
+                 struct json_value *value)
+{
+    struct json_reader r;
+    begin(&r, (struct slice){json, len});
+    if (json_reader_object_begin(&r))
+        while (json_reader_member(&r, key, value))
+            if (json_string_is(key, name))
+                return value->type != JSONR_NULL;
+    return false;
+}
+
 // A body, a result and an error are shown as the JSON they are, so that "1" and 1 differ.
 static bool is_json(const struct json_value *key)
 {
@@ -65,6 +77,26 @@ static void print_value(const struct json_value *key, const struct json_value *v
     putchar('\n');
 }
 
+// How long things took: an object of their count and of quantiles.
+static bool is_times(struct slice json)
+{
+    struct json_value key, value;
+    return find(json.data, json.len, "count", &key, &value) && find(json.data, json.len, "p50", &key, &value);
+}
+
+static void print_times(struct slice json)
+{
+    char half[VALUE_TEXT], most[VALUE_TEXT], nearly[VALUE_TEXT];
+    double count = human_number(json.data, json.len, "count");
+    if (count > 0)
+        printf("%.0f: half within %s, 90 %% within %s, 99 %% within %s\n", count,
+               value_show_short(human_number(json.data, json.len, "p50"), half),
+               value_show_short(human_number(json.data, json.len, "p90"), most),
+               value_show_short(human_number(json.data, json.len, "p99"), nearly));
+    else
+        puts("0");
+}
+
 static void print_object(struct slice json, int indent)
 {
     struct json_reader r;
@@ -82,6 +114,11 @@ static void print_object(struct slice json, int indent)
         struct slice name = json_value_inner(&key);
         printf("%*s", indent, "");
         output_text(name);
+        if (value.type == JSONR_OBJECT && is_times(value.raw)) {
+            printf("%*s", (int)(width - name.len) + 2, "");
+            print_times(value.raw);
+            continue;
+        }
         if (value.type == JSONR_OBJECT && !is_json(&key)) {
             putchar('\n');
             print_object(value.raw, indent + 2);
@@ -107,18 +144,6 @@ int human_answer(const struct cli *c, enum taskq_error e, struct taskq_text *ans
         human_object(answer->data, answer->len);
     taskq_text_release(answer);
     return EXIT_DONE;
-}
-
-static bool find(const char *json, size_t len, const char *name, struct json_value *key,
-                 struct json_value *value)
-{
-    struct json_reader r;
-    begin(&r, (struct slice){json, len});
-    if (json_reader_object_begin(&r))
-        while (json_reader_member(&r, key, value))
-            if (json_string_is(key, name))
-                return value->type != JSONR_NULL;
-    return false;
 }
 
 bool human_member(const char *json, size_t len, const char *name, char *out, size_t cap)

@@ -108,6 +108,17 @@ char *value_show_seconds(double seconds, char out[VALUE_TEXT])
     return out;
 }
 
+char *value_show_short(double seconds, char out[VALUE_TEXT])
+{
+    if (seconds >= 1 || seconds <= 0)
+        return value_show_seconds(seconds, out);
+    if (seconds < 1e-3)
+        snprintf(out, VALUE_TEXT, "%.0fus", seconds * 1e6);
+    else
+        snprintf(out, VALUE_TEXT, "%.*fms", seconds < 1e-2, seconds * 1e3);
+    return out;
+}
+
 char *value_show_moment(double moment, char out[VALUE_TEXT])
 {
     time_t t = (time_t)moment;

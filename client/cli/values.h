@@ -17,6 +17,9 @@ const char *value_wanted(enum option_type type);
 // `0.3s`, `5s`, `12s`, `3m12s`, `2h05m`, `3d04h`. Returns `out`.
 char *value_show_seconds(double seconds, char out[VALUE_TEXT]);
 
+// The same where it may be far less than a second: "35us", "1.2ms".
+char *value_show_short(double seconds, char out[VALUE_TEXT]);
+
 // A Unix time as the local date and time.
 char *value_show_moment(double moment, char out[VALUE_TEXT]);
 

@@ -76,8 +76,9 @@ bool process_look(struct process_figures *out, bool thorough)
         .descriptors = count_descriptors(thorough),
         .descriptors_max = limit_of(RLIMIT_NOFILE),
         .threads = (uint64_t)threads,
-        .began = round((seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME)) * 100) / 100 +
-                 (double)start / ticks,
+        .began =
+            round((seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME) + (double)start / ticks) * 100) /
+            100,
     };
     return true;
 }

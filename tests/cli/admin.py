@@ -43,7 +43,11 @@ class Queues(cli.CliTest):
         self.assertRegex(text, r"(?m)^  ready +1$")
         self.assertRegex(text, r"(?m)^  lease +1m00s$")
         self.assertEqual(self.taskq("stats", self.queue, "--json").json()["gauges"]["ready"], 1)
-        self.assertIn("counters", self.taskq("stats").out)
+        text = self.taskq("stats").out
+        self.assertIn("counters", text)
+        self.assertRegex(text, r"(?m)^  taskq_jobs_enqueued_total +\d+$")
+        self.taskq("get", self.queue, "--auto-ack")
+        self.assertRegex(self.taskq("stats").out, r"(?m)^  taskq_job_wait_seconds +\d+: half within \S+s, 90 % within \S+s, 99 % within \S+s$")
         self.taskq("stats", "nowhere", code=NO)
 
     def test_declare_passes_every_setting_on(self):

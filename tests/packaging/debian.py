@@ -59,7 +59,7 @@ class Installed(unittest.TestCase):
         for unit in ("taskqd.service", "taskqd.socket"):
             said = run("systemd-analyze", "verify", "--man=no", "/lib/systemd/system/" + unit)
             self.assertNotIn("taskq", said)
-        for page in ("man1/taskq.1", "man3/taskq.3", "man5/taskqd.conf.5", "man8/taskqd.8"):
+        for page in ("man1/taskq.1", "man3/taskq.3", "man5/taskqd.conf.5", "man7/taskqd-metrics.7", "man8/taskqd.8"):
             path = "/usr/share/man/%s.gz" % page
             self.assertGreater(os.path.getsize(path), 500)
 

@@ -33,7 +33,8 @@ class Pages(unittest.TestCase):
             daemon = file.read()
         return {"taskq.1": run(PROGRAM, "help", "--man"),
                 "taskq.3": script("taskq.3.py", os.path.join(TREE, "client", "taskq.h"), "1.2.3"),
-                "taskqd.conf.5": script("taskqd.conf.5.py", DAEMON, "1.2.3"), "taskqd.8": daemon}
+                "taskqd.conf.5": script("taskqd.conf.5.py", DAEMON, "1.2.3"),
+                "taskqd-metrics.7": script("taskqd-metrics.7.py", DAEMON, "1.2.3"), "taskqd.8": daemon}
 
     def test_the_daemons_page_has_each_of_its_options(self):
         options = re.findall(r"(?m)^ +(?:-\w, |)(?:    |)(--[\w-]+)", run(DAEMON, "--help"))
@@ -63,6 +64,14 @@ class Pages(unittest.TestCase):
         self.assertGreater(len(names), 30)
         for name in (a or b for a, b in names):
             self.assertRegex(page, r"(?m)^\.TP\n%s( =|$)" % name)
+
+    def test_the_metrics_page_has_each_metric(self):
+        with open(os.path.join(TREE, "server", "metrics", "metric.h")) as file:
+            names = re.findall(r'(?m)^ +X\(\w+, "(\w+)"', file.read())
+        self.assertGreater(len(names), 30)
+        page = plain(self.pages()["taskqd-metrics.7"])
+        for name in names:
+            self.assertRegex(page, r"(?m)^\.TP\n%s(\{|$)" % name)
 
     @unittest.skipUnless(shutil.which("man"), "there is no man here")
     def test_troff_has_nothing_to_complain_about(self):

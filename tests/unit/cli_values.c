@@ -67,6 +67,11 @@ START_TEST(times_are_shown)
     char out[VALUE_TEXT];
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         ck_assert_str_eq(value_show_seconds(rows[i].seconds, out), rows[i].text);
+    ck_assert_str_eq(value_show_short(0, out), "0s");
+    ck_assert_str_eq(value_show_short(0.000035, out), "35us");
+    ck_assert_str_eq(value_show_short(0.0012, out), "1.2ms");
+    ck_assert_str_eq(value_show_short(0.0999, out), "100ms");
+    ck_assert_str_eq(value_show_short(1.5, out), "1.5s");
     setenv("TZ", "UTC", 1);
     tzset();
     ck_assert_str_eq(value_show_moment(1893456000.7, out), "2030-01-01 00:00:00");
