@@ -209,7 +209,7 @@ class Jobs(WebTest):
         self.browser.shows("2 of 2 workers busy", ".handler")
         self.browser.until("two run", lambda: len(self.browser.all(".handler tbody tr")) == 2)
         self.browser.press(".handler a", str(ids[0]))
-        self.browser.shows("running", "h1")
+        self.browser.shows("reserved", "h1")
         self.browser.press("button", "Cancel")
         self.browser.press("dialog button", "Cancel the job")
         self.browser.shows("cancelled", "h1")

@@ -65,11 +65,12 @@ class Page {
     }
 
     identified() {
-        shell.known(access.who(), access.described(), () => {
+        const leave = () => {
             access.forget();
             this.identified();
             this.signIn(null);
-        });
+        };
+        shell.known(access.who(), access.described(), tokenGiven() === null ? null : leave);
     }
 
     /** Shows what the address says. */
@@ -211,6 +212,13 @@ class Page {
 
     notice(kind, text) {
         shell.notice(kind, text);
+    }
+
+    /** Whether what a view is about is not there, or not to be seen. Throws what may be otherwise in a moment. */
+    missing(outcome) {
+        if (outcome.failure && !["not_found", "forbidden", "invalid_params"].includes(outcome.failure.name))
+            throw outcome.failure;
+        return outcome.failure !== null;
     }
 
     /** What stands instead of a view whose thing is not there, or may not be seen. */

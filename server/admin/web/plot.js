@@ -30,6 +30,8 @@ function path(values, x, y) {
     values.forEach((value, i) => {
         if (value !== null)
             d += `${pen ? "L" : "M"}${x(i).toFixed(1)} ${y(value).toFixed(1)}`;
+        if (value !== null && !pen && (values[i + 1] ?? null) === null)
+            d += "h.1"; // a lone one is a dot
         pen = value !== null;
     });
     return d;
@@ -107,6 +109,8 @@ export class Plot {
         this.axes.replaceChildren(...this.ticksY(step), ...this.ticksX());
         this.lines.replaceChildren(...this.series.map(({ key, kind }) =>
             svg("path", { class: `line ${kind}`, d: path(this.data.values[key], (i) => this.x(i), (value) => this.y(value)) })));
+        if (this.series.every(({ key }) => this.data.values[key].every((value) => value === null)))
+            this.lines.append(svg("text", { x: this.width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "The first values come within half a minute"));
         this.read(this.at);
         say(this.summary, this.described(most));
     }

@@ -101,10 +101,10 @@ export function about({ name, version, durability }) {
     say(document.querySelector("footer .daemon"), `${name} ${version}, ${words[durability] ?? durability}`);
 }
 
-/** Shows who the tab is for the daemon; null: the daemon does not ask. */
+/** Shows who the tab is for the daemon; null: the daemon does not ask. `leave` takes its token back; null: it has none. */
 export function known(who, may, leave) {
     identity.replaceChildren(...(who ? [el("span", { title: `May: ${may}` }, el("bdi", {}, who.name)),
-        el("button", { type: "button", class: "plain", onclick: leave }, "Sign out")] : []));
+        leave && el("button", { type: "button", class: "plain", onclick: leave }, "Sign out")].filter(Boolean) : []));
 }
 
 /**

@@ -5,7 +5,6 @@ import { count, duration, many, moment } from "../format.js";
 import { jsonView } from "../json_view.js";
 
 const KINDS = { ready: "one", reserved: "good", delayed: "quiet", dead: "bad", done: "good", cancelled: "quiet" };
-const WORDS = { reserved: "running" };
 const ENDED = ["done", "dead", "cancelled"];
 const REASONS = {
     attempts: "all of its attempts failed", lost: "its consumers vanished too often", buried: "its consumer said that it cannot succeed",
@@ -27,7 +26,7 @@ function life(job) {
     const now = {
         ready: () => `Ready: ${job.why}.`,
         delayed: () => `Waits: ${job.why}.`,
-        reserved: () => `Running, attempt ${job.attempt} of ${job.max_attempts}: held by ${job.holder}, whose lease runs for another ${duration(job.lease)}.`,
+        reserved: () => `Reserved, attempt ${job.attempt} of ${job.max_attempts}: held by ${job.holder}, whose lease runs for another ${duration(job.lease)}.`,
         dead: () => `Dead: ${REASONS[job.reason] ?? job.reason}.`,
         done: () => "Done.",
         cancelled: () => "Cancelled.",
@@ -79,8 +78,13 @@ export class Job {
     }
 
     update([outcome]) {
-        if (outcome.failure) {
+        if (this.page.missing(outcome)) {
+            this.gone = true;
             this.page.absent(this.node, this.title, outcome.failure.name === "not_found" ? "There is no such job. One that is done goes as soon as its result is not kept any more." : outcome.failure.message);
+            return;
+        }
+        if (this.gone) { // and is there again
+            this.page.route(false);
             return;
         }
         const job = outcome.result;
@@ -93,7 +97,7 @@ export class Job {
         }
         this.job = job;
         this.state.className = `badge ${KINDS[job.state]}`;
-        say(this.state, WORDS[job.state] ?? job.state);
+        say(this.state, job.state);
         show(this.kick, job.state === "dead" || job.state === "delayed");
         say(this.kick, job.state === "delayed" ? "Run now" : "Retry");
         show(this.cancel, !ENDED.includes(job.state) && !job.cancelling);

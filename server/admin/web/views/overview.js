@@ -32,7 +32,7 @@ export class Overview {
         this.history = new History(this.range.span);
         this.remembered = []; // [time, stats]: the oldest is what counters are compared with
         this.tiles = {
-            ready: tile("Ready"), reserved: tile("Running"), delayed: tile("Delayed"), dead: tile("Dead"), oldest: tile("Oldest ready job"),
+            ready: tile("Ready"), reserved: tile("Reserved"), delayed: tile("Delayed"), dead: tile("Dead"), oldest: tile("Oldest ready job"),
             memory: tile("Memory"), store: tile("Store"), clients: tile("Connections", "#/connections"), workers: tile("Workers", "#/pool"),
         };
         this.headline = el("p", { class: "headline" });
@@ -44,7 +44,7 @@ export class Overview {
             { key: "put", label: "put", kind: "one" }, { key: "done", label: "done", kind: "two" }, { key: "failed", label: "failed", kind: "three" },
         ], rate);
         this.backlog = new Plot("Jobs in the daemon", [
-            { key: "ready", label: "ready", kind: "one" }, { key: "reserved", label: "running", kind: "two" },
+            { key: "ready", label: "ready", kind: "one" }, { key: "reserved", label: "reserved", kind: "two" },
             { key: "delayed", label: "delayed", kind: "four" }, { key: "dead", label: "dead", kind: "three" },
         ], short, true);
         this.ranges = el("div", { class: "ranges", role: "group", "aria-label": "Time shown" }, RANGES.map((range) => el("button", {
@@ -55,7 +55,7 @@ export class Overview {
         this.topRows = new Map();
         this.top = el("section", { class: "card" }, el("header", {}, el("h2", {}, "Fullest queues"), el("a", { href: "#/queues" }, "All queues")),
             el("table", { "aria-label": "Fullest queues" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Queue"),
-                ["Ready", "Running", "Dead", "Oldest"].map((word) => el("th", { scope: "col", class: "number" }, word)))), this.topBody));
+                ["Ready", "Reserved", "Dead", "Oldest"].map((word) => el("th", { scope: "col", class: "number" }, word)))), this.topBody));
         this.partly = el("p", { class: "quiet", hidden: true }, "This token may not look at the daemon as a whole: here is what it may see of its queues.");
         this.node = el("section", {}, el("h1", { class: "unheard" }, "Overview"), this.health, this.partly,
             el("dl", { class: "tiles" }, Object.values(this.tiles).map((one) => one.node)), this.plots, this.top);
@@ -74,6 +74,8 @@ export class Overview {
     }
 
     update([stats, pool, history]) {
+        if (stats)
+            this.page.missing(stats);
         const facts = {
             stats: stats?.result ?? null, queues: this.page.directory.queues, handlers: pool?.result?.handlers ?? [], before: null,
         };

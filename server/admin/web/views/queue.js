@@ -8,7 +8,7 @@ import { Plot } from "../plot.js";
 
 const PAGE = 50;
 const HISTORY_S = 3600;
-const STATES = [["ready", "Ready"], ["reserved", "Running"], ["delayed", "Delayed"], ["dead", "Dead"], ["done", "Done"], ["cancelled", "Cancelled"]];
+const STATES = [["ready", "Ready"], ["reserved", "Reserved"], ["delayed", "Delayed"], ["dead", "Dead"], ["done", "Done"], ["cancelled", "Cancelled"]];
 
 class Row {
     constructor(page, job) {
@@ -70,7 +70,7 @@ class Row {
 const SETTINGS = {
     order: ["Order", (v) => (v === "lifo" ? "newest first" : "oldest first")],
     maxsize: ["Room for", (v) => (v ? many(v, "job") : "any number of jobs")],
-    concurrency: ["At once", (v) => (v ? `${count(v)} running at most` : "any number running")],
+    concurrency: ["At once", (v) => (v ? `${count(v)} reserved at most` : "any number reserved")],
     lease: ["Lease", duration],
     max_attempts: ["Attempts", (v) => count(v)],
     max_lost: ["Losses", (v) => count(v)],
@@ -125,7 +125,7 @@ export class Queue {
         this.rates = new Plot("Jobs per second", [
             { key: "put", label: "put", kind: "one" }, { key: "done", label: "done", kind: "two" }, { key: "failed", label: "failed", kind: "three" },
         ], rate);
-        this.backlog = new Plot("Jobs in the queue", [{ key: "unfinished", label: "ready, delayed and running", kind: "one" }], short, true);
+        this.backlog = new Plot("Jobs in the queue", [{ key: "unfinished", label: "ready, delayed and reserved", kind: "one" }], short, true);
         this.plots = el("section", { class: "plots", "aria-label": "Over time", hidden: true }, this.rates.node, this.backlog.node);
         this.settings = el("dl", { class: "facts" });
         this.counters = el("dl", { class: "facts" });
@@ -155,8 +155,13 @@ export class Queue {
     update([stats, ...others]) {
         const jobs = this.listed ? others.shift() : null;
         const [history] = others;
-        if (stats.failure) {
+        if (this.page.missing(stats)) {
+            this.gone = true;
             this.page.absent(this.node, this.queue, stats.failure.name === "not_found" ? "There is no such queue. One that is empty and not declared goes by itself after a while." : stats.failure.message);
+            return;
+        }
+        if (this.gone) { // and is there again
+            this.page.route(false);
             return;
         }
         const { gauges, counters, settings, paused, shut_down, oldest } = stats.result;
