@@ -11,6 +11,7 @@
 #define TOKEN_BYTES      32
 #define TOKEN_TEXT_LEN   (sizeof TOKEN_PREFIX - 1 + 2 * (size_t)TOKEN_BYTES)
 #define TOKEN_HASH_BYTES 32
+#define TOKEN_WRONG_MS   1000 // so long a client waits that gave one that is nobody's: guessing costs
 
 struct token_hash {
     unsigned char bytes[TOKEN_HASH_BYTES];

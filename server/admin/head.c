@@ -153,18 +153,20 @@ static unsigned parse_line(struct slice line, struct head *out, struct slice *au
 // ---- the fields
 
 // Those that matter here, which may stand in a head once; others may be what they want.
+enum { FIELD_HOST, FIELD_CODING }; // whose absence is something else than an empty one
 static const struct {
     const char *name;
     size_t offset;
 } fields[] = {
-    {"host", offsetof(struct head, host)},
+    [FIELD_HOST] = {"host", offsetof(struct head, host)},
+    [FIELD_CODING] = {"transfer-encoding", offsetof(struct head, coding)},
     {"origin", offsetof(struct head, origin)},
     {"sec-fetch-site", offsetof(struct head, site)},
     {"content-type", offsetof(struct head, type)},
     {"authorization", offsetof(struct head, authorization)},
     {"if-none-match", offsetof(struct head, known)},
     {"expect", offsetof(struct head, expect)},
-    {"transfer-encoding", offsetof(struct head, coding)},
+    {"user-agent", offsetof(struct head, agent)},
 };
 
 static bool parse_length(struct slice value, struct head *out)
@@ -247,7 +249,7 @@ unsigned head_parse(const char *text, size_t len, struct head *out, const char *
             return 400;
         }
     }
-    if (status == 0 && !out->old && !(seen.fields & 1)) { // its row is the first
+    if (status == 0 && !out->old && !(seen.fields & (1u << FIELD_HOST))) {
         *why = "the field Host is missing";
         return 400;
     }
@@ -255,5 +257,5 @@ unsigned head_parse(const char *text, size_t len, struct head *out, const char *
         out->host = authority;
     if (out->old && !seen.keep)
         out->close = true;
-    return status ? status : check_body(out, seen.fields & (1u << 7), why);
+    return status ? status : check_body(out, seen.fields & (1u << FIELD_CODING), why);
 }

@@ -18,7 +18,7 @@ struct head {
     struct slice method;
     struct slice path; // without what follows a `?`; "*" stands for itself
     struct slice host; // with its port
-    struct slice origin, site, type, authorization, known, expect, coding;
+    struct slice origin, site, type, authorization, known, expect, coding, agent;
     uint64_t length; // of the body
     bool has_length;
     bool chunked;

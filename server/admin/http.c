@@ -1,14 +1,12 @@
 #include "server/admin/http.h"
 
-#include "common/clock.h"
-#include "common/log.h"
 #include "server/access/identity.h"
-#include "server/access/strangers.h"
 #include "server/admin/body.h"
 #include "server/admin/guard.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
 #include "server/rpc/throttle.h"
+#include "server/rpc/trail.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,9 +17,9 @@
 #define OUT_KEEP   ((size_t)256 * 1024)
 #define BODIES_MAX ((uint64_t)64 << 20) // of all connections, or four requests if those are larger
 #define IDLE_MS    60000                // between two requests of who is known, or need not be
-#define BODY_TIMES 3    // as long as for a head has a body, and longer where requests may be large
-#define BODY_RATE  64   // bytes a ms
-#define FAILURE_MS 1000 // a wrong token costs
+#define BODY_TIMES 3   // as long as for a head has a body, and longer where requests may be large
+#define BODY_RATE  64  // bytes a ms
+#define AGENT_MAX  100 // bytes of what a client calls itself
 
 enum state {
     HEAD, // of the next request, or between two
@@ -37,6 +35,7 @@ struct http {
     bool begun; // something of the request has come
     bool close; // after this request
     bool old;   // HTTP/1.0
+    bool bare;  // the response is to have no content: HEAD
     size_t scanned;
     struct body coding;
     struct buffer body;
@@ -93,6 +92,7 @@ static void respond(struct http *h, const struct response *r, uint64_t promise)
     struct mark mark = {.promise = promise};
     whole.close = h->close;
     whole.old = h->old;
+    whole.head = h->bare;
     buffer_clear(out);
     response_write(out, &whole);
     if (out->failed || server_of(h)->content.failed)
@@ -139,19 +139,12 @@ static void refuse_unauthorized(struct http *h, const char *text)
 
 // ---- who asks
 
-// Notes a token that is nobody's. Guessing costs so long a try; the answer comes in expired().
+// Guessing costs so long a try; the answer comes in on_expired().
 static void rest(struct http *h)
 {
-    struct session *s = &h->connection.session;
-    char peer[PEER_TEXT_MAX];
-    peer_print(h->connection.fd, peer);
-    s->failures++;
-    if (s->dispatch->rpc->auth_failures)
-        atomic_fetch_add_explicit(s->dispatch->rpc->auth_failures, 1, memory_order_relaxed);
-    if (strangers_may_log(s->dispatch->rpc->strangers, clock_ns()))
-        log_event(LOG_TOKEN_WRONG, KV("peer", peer), KV("failures", s->failures));
+    trail_wrong_token(&h->connection.session);
     h->state = RESTING;
-    connection_patience(&h->connection, FAILURE_MS);
+    connection_patience(&h->connection, TOKEN_WRONG_MS);
 }
 
 // False: it may not go on, and is told so: what it gave is nobody's token, or its identity has all the
@@ -208,7 +201,7 @@ static void begin_rpc(struct http *h, const struct head *head)
     const char *why;
     struct session *s = &h->connection.session;
     if (!slice_equal(head->method, "POST")) {
-        struct response r = {.head = slice_equal(head->method, "HEAD")};
+        struct response r = {0};
         site_only_allows("POST, OPTIONS", head, &r, content_of(h));
         respond(h, &r, 0);
         return;
@@ -296,11 +289,24 @@ static bool take_body(struct http *h, const char *data, size_t len, size_t *used
 
 // ---- heads
 
+// What the client calls itself, for `who`: as hello's, the first holds.
+static void take_name(struct http *h, struct slice agent)
+{
+    struct session *s = &h->connection.session;
+    size_t len = 0;
+    while (len < agent.len && len < AGENT_MAX && agent.data[len] >= ' ' && agent.data[len] <= '~')
+        len++;
+    if (len > 0 && !s->client_name)
+        s->client_name = strndup(agent.data, len);
+}
+
 static void begin(struct http *h, const struct head *head)
 {
     const struct http_config *config = &server_of(h)->config;
     h->old = head->old;
     h->close = head->close;
+    h->bare = slice_equal(head->method, "HEAD");
+    take_name(h, head->agent);
     bool rpc = slice_equal(head->path, "/rpc"), open = site_is_open(head->path);
     if (!open && !(head->old && head->host.len == 0) &&
         !guard_host(head->host, config->hosts, config->host_count)) {
@@ -340,7 +346,7 @@ static bool take_head(struct http *h, const char *data, size_t len, size_t *used
     if (!h->begun)
         connection_patience(&h->connection, h->connection.loop->patience_ms);
     h->begun = true;
-    h->close = false;
+    h->close = h->bare = false;
     unsigned status = 400;
     enum head_found found = head_find(data + *used, len - *used, &h->scanned);
     if (found == HEAD_PARTIAL && h->scanned <= HEAD_MAX)

@@ -111,5 +111,4 @@ void site_answer(const struct site *site, const struct head *head, const struct 
         answer_metrics(site, client, out, content);
     else
         answer_file(file, head, out, content);
-    out->head = slice_equal(head->method, "HEAD");
 }

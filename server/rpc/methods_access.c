@@ -1,41 +1,25 @@
 // auth, who.
 #include "server/access/identity.h"
-#include "server/access/strangers.h"
 #include "server/engine/account.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/session.h"
 #include "server/rpc/task.h"
 #include "server/rpc/throttle.h"
+#include "server/rpc/trail.h"
 
 #include "common/clock.h"
 #include "common/json_writer.h"
-#include "common/log.h"
 
 #include <stdint.h>
 
 // ---- auth
 
-// Guessing costs so long a try, and a connection so many.
-#define FAILURE_MS   1000
-#define FAILURES_MAX 10
+#define FAILURES_MAX 10 // wrong tokens that a connection is heard for
 
 static const struct param auth_rows[] = {
     {PARAM_NAME("token"), .type = PARAM_TEXT, .bit = 0, .low = 1, .high = 255, PARAM_FIELD(queue.client)},
 };
-
-static void note_failure(struct task *t)
-{
-    char peer[DISPATCH_PEER_MAX] = "unknown";
-    struct session *s = t->session;
-    if (s->dispatch->ops->peer)
-        s->dispatch->ops->peer(s, peer);
-    s->failures++;
-    if (t->rpc->auth_failures)
-        atomic_fetch_add_explicit(t->rpc->auth_failures, 1, memory_order_relaxed);
-    if (strangers_may_log(t->rpc->strangers, clock_ns()))
-        log_event(LOG_TOKEN_WRONG, KV("peer", peer), KV("failures", s->failures));
-}
 
 static bool auth_step(struct task *t)
 {
@@ -56,8 +40,8 @@ static bool auth_step(struct task *t)
     const struct identity *who = access ? access_of_token(access, token) : NULL;
     token_forget((void *)(uintptr_t)token.data, token.len); // of the task's own copy
     if (access && !who) {
-        note_failure(t);
-        t->rests_until = clock_ns() / 1000000 + FAILURE_MS;
+        trail_wrong_token(t->session);
+        t->rests_until = clock_ns() / 1000000 + TOKEN_WRONG_MS;
         return false;
     }
     if (!session_identify(t->session, who, false)) {

@@ -1,7 +1,9 @@
 #include "server/rpc/trail.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/access/identity.h"
+#include "server/access/strangers.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 
@@ -57,4 +59,17 @@ void trail_note(const struct session *s, const struct request *r)
     if (r->method->flags & METHOD_COUNTS)
         note(&t, KV("count", r->out.count));
     log_write(LOG_ADMIN, 0, t.fields, t.count);
+}
+
+void trail_wrong_token(struct session *s)
+{
+    char peer[DISPATCH_PEER_MAX] = "unknown";
+    const struct rpc *rpc = s->dispatch->rpc;
+    if (s->dispatch->ops->peer)
+        s->dispatch->ops->peer(s, peer);
+    s->failures++;
+    if (rpc->auth_failures)
+        atomic_fetch_add_explicit(rpc->auth_failures, 1, memory_order_relaxed);
+    if (strangers_may_log(rpc->strangers, clock_ns()))
+        log_event(LOG_TOKEN_WRONG, KV("peer", peer), KV("failures", s->failures));
 }

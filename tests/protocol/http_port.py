@@ -296,6 +296,8 @@ class Refusals(Shared):
             for method, path in (("POST", "/rpc"), ("GET", "/"), ("GET", "/nothing")):
                 self.refused(self.head("Content-Length: 0", host=host, method=method, path=path), 421)
         self.assertIn("http_hosts", self.refused(self.head(host="evil.example", path="/", method="GET"), 421))
+        reply = self.stream(self.head(host="evil.example", path="/", method="HEAD"))
+        self.assertEqual((statuses(reply), reply[-4:]), ([421], b"\r\n\r\n"))
         for host in ("localhost", "LOCALHOST:7481", "127.0.0.1", "10.1.2.3:80", "[::1]:7481", "[fe80::1]"):
             reply = self.stream(self.head("Connection: close", method="GET", path="/", host=host, type=None))
             self.assertEqual(statuses(reply), [200], host)

@@ -182,6 +182,25 @@ START_TEST(what_waits_has_all_the_time_and_a_body_has_its)
 }
 END_TEST
 
+START_TEST(it_is_called_what_it_calls_itself_first)
+{
+    net_world_start(&world);
+    int c = net_connect(&world, 0);
+    const char *agents[] = {"curl/8 \xff", "other"};
+    for (int i = 0; i < 2; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "GET /healthz HTTP/1.1\r\nHost: a\r\nUser-Agent: %s\r\n\r\n", agents[i]);
+        net_send(c, text);
+        ck_assert_int_eq(status_of(one(c)), 200);
+    }
+    pthread_mutex_lock(&world.loops[0].lock);
+    const char *name = atomic_load(&world.loops[0].connections->session.client_name);
+    ck_assert_str_eq(name, "curl/8 ");
+    pthread_mutex_unlock(&world.loops[0].lock);
+    close(c);
+}
+END_TEST
+
 START_TEST(who_leaves_waits_no_more)
 {
     net_world_start(&world);
@@ -297,6 +316,7 @@ int main(void)
     tcase_add_test(c, it_answers_on_one_connection);
     tcase_add_test(c, a_head_has_its_time);
     tcase_add_test(c, what_waits_has_all_the_time_and_a_body_has_its);
+    tcase_add_test(c, it_is_called_what_it_calls_itself_first);
     tcase_add_test(c, who_leaves_waits_no_more);
     tcase_add_test(c, bodies_are_bounded_together);
     tcase_add_test(c, pieces_make_no_difference);
