@@ -54,7 +54,7 @@ static struct http *http_of_session(struct session *s)
 
 static struct http_server *server_of(const struct http *h)
 {
-    return (struct http_server *)(uintptr_t)h->connection.loop->wire; // its first member
+    return (struct http_server *)(uintptr_t)connection_loop(&h->connection)->wire; // its first member
 }
 
 // ---- the end of a request
@@ -69,7 +69,7 @@ static void forget_body(struct http *h)
 // Between two requests.
 static int64_t idle_ms(const struct http *h)
 {
-    return h->connection.stranger ? h->connection.loop->patience_ms : IDLE_MS;
+    return h->connection.stranger ? connection_loop(&h->connection)->patience_ms : IDLE_MS;
 }
 
 static void end_request(struct http *h)
@@ -81,7 +81,7 @@ static void end_request(struct http *h)
     if (h->close)
         h->connection.session.refused = true;
     connection_patience(&h->connection, h->close ? -1 : idle_ms(h));
-    loop_pending(h->connection.loop, &h->connection);
+    loop_pending(connection_loop(&h->connection), &h->connection);
 }
 
 // `promise`: it leaves only once that is kept; 0: at once.
@@ -219,7 +219,7 @@ static void begin_rpc(struct http *h, const struct head *head)
     }
     h->state = BODY;
     body_begin(&h->coding, head->chunked, head->length);
-    connection_patience(&h->connection, BODY_TIMES * h->connection.loop->patience_ms +
+    connection_patience(&h->connection, BODY_TIMES * connection_loop(&h->connection)->patience_ms +
                                             (int64_t)(s->dispatch->rpc->max_request / BODY_RATE));
     if (head->expect.len > 0 && !head->old)
         connection_send(&h->connection, "HTTP/1.1 100 Continue\r\n\r\n", 25, NULL, 0);
@@ -344,7 +344,7 @@ static bool take_head(struct http *h, const char *data, size_t len, size_t *used
     if (*used == len)
         return false;
     if (!h->begun)
-        connection_patience(&h->connection, h->connection.loop->patience_ms);
+        connection_patience(&h->connection, connection_loop(&h->connection)->patience_ms);
     h->begun = true;
     h->close = h->bare = false;
     unsigned status = 400;
@@ -373,7 +373,7 @@ static void on_open(struct connection *c)
     const struct access *access = c->session.dispatch->access;
     c->session.alone = true;
     struct http *h = http_of(c);
-    connection_patience(c, c->loop->patience_ms);
+    connection_patience(c, connection_loop(c)->patience_ms);
     if (access)
         h->peer = connection_peer(c, access);
     if (access && !h->peer && !connection_be_stranger(c))
@@ -384,7 +384,7 @@ static size_t on_input(struct connection *c, const char *data, size_t len)
 {
     struct http *h = http_of(c);
     size_t used = 0;
-    bool more = !c->loop->finishing;
+    bool more = !connection_loop(c)->finishing;
     unsigned heads = 0;
     while (more && !c->dead && !c->session.refused && !c->session.broken) {
         switch (h->state) {
@@ -403,7 +403,7 @@ static size_t on_input(struct connection *c, const char *data, size_t len)
             break;
         }
     }
-    return c->loop->finishing || c->session.refused ? len : used;
+    return connection_loop(c)->finishing || c->session.refused ? len : used;
 }
 
 static bool on_blocked(const struct connection *c)
@@ -472,7 +472,7 @@ static void op_send(struct session *s, const char *data, size_t len, const struc
 static void op_unblocked(struct session *s)
 {
     struct http *h = http_of_session(s);
-    loop_pending(h->connection.loop, &h->connection);
+    loop_pending(connection_loop(&h->connection), &h->connection);
 }
 
 static void op_peer(const struct session *s, char text[DISPATCH_PEER_MAX])

@@ -1,13 +1,15 @@
 // Clients: who holds leases and waits.
+#include "common/slab.h"
 #include "server/engine/event.h"
 #include "server/engine/retry.h"
 #include "server/engine/waiter.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct engine_client *engine_client_new(struct engine *e, struct mailbox *mailbox)
 {
-    struct engine_client *c = calloc(1, sizeof *c);
+    struct engine_client *c = slab_alloc(sizeof *c);
     if (!c)
         return NULL;
     if (!e->client_free) {
@@ -15,7 +17,7 @@ struct engine_client *engine_client_new(struct engine *e, struct mailbox *mailbo
         uint32_t slots = e->client_slots ? 2 * e->client_slots : 16;
         struct engine_client **bigger = realloc(e->clients, slots * sizeof *bigger);
         if (!bigger) {
-            free(c);
+            slab_free(c);
             return NULL;
         }
         e->clients = bigger;
@@ -26,7 +28,7 @@ struct engine_client *engine_client_new(struct engine *e, struct mailbox *mailbo
             }
         e->client_slots = slots;
     }
-    c->engine = e;
+    memset(c, 0, sizeof *c);
     c->mailbox = mailbox;
     c->number = e->client_free;
     e->client_free = (uint32_t)((uintptr_t)e->clients[c->number] >> 1);
@@ -155,7 +157,7 @@ bool engine_client_close(struct engine *e, struct moment now, struct engine_clie
         e->clients[c->number] = (struct engine_client *)(((uintptr_t)e->client_free << 1) | 1);
         e->client_free = c->number;
         e->client_count--;
-        free(c);
+        slab_free(c);
     }
     engine_settle(e);
     return done;

@@ -34,7 +34,6 @@ struct engine *engine_new(const struct engine_config *config)
         engine_free(e);
         return NULL;
     }
-    detached->engine = e;
     e->clients[0] = detached;
     return e;
 }

@@ -44,7 +44,6 @@ struct watch {
 #define SUBSCRIPTION_BYTES (sizeof(struct wait) + sizeof(struct wait_link) + sizeof(struct watch))
 
 struct engine_client {
-    struct engine *engine;
     struct mailbox *mailbox;
     struct job *first;                // the jobs it holds
     struct wait *waits;               // with the completed ones of all kinds

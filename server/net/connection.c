@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/slab.h"
 #include "server/access/identity.h"
 #include "server/access/strangers.h"
 #include "server/hub.h"
@@ -43,7 +44,7 @@ static struct connection *connection_of(struct session *s)
 
 static void make_pending(struct connection *c)
 {
-    loop_pending(c->loop, c);
+    loop_pending(connection_loop(c), c);
 }
 
 static void die(struct connection *c)
@@ -64,7 +65,7 @@ size_t connection_unread(const struct connection *c)
 
 static const struct wire *wire_of(const struct connection *c)
 {
-    return c->loop->wire;
+    return connection_loop(c)->wire;
 }
 
 static struct strangers *strangers_of(const struct connection *c)
@@ -91,18 +92,19 @@ static void stop_patience(struct connection *c);
 
 static void stop_writing(struct connection *c)
 {
-    if (!c->write_event)
+    if (!c->stream || !c->stream->write_event)
         return;
-    event_free(c->write_event);
-    c->write_event = NULL;
+    event_free(c->stream->write_event);
+    c->stream->write_event = NULL;
 }
 
 static void wait_writable(struct connection *c)
 {
-    if (!c->write_event)
-        c->write_event = event_new(c->loop->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    struct stream *s = c->stream;
+    if (!s->write_event)
+        s->write_event = event_new(connection_loop(c)->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
     struct timeval patience = {.tv_sec = FLUSH_SECONDS};
-    if (!c->write_event || event_add(c->write_event, c->ended || wire_of(c) ? &patience : NULL))
+    if (!s->write_event || event_add(s->write_event, c->ended || wire_of(c) ? &patience : NULL))
         die(c);
 }
 
@@ -122,6 +124,8 @@ static size_t send_some(struct connection *c, const char *data, size_t len)
 
 static void drop_stream(struct connection *c)
 {
+    stop_writing(c);
+    loop_unhold(c);
     stream_free(c->stream);
     c->stream = NULL;
     c->session.unsent = 0;
@@ -144,7 +148,7 @@ static void flush(struct connection *c)
     if (c->session.unsent == 0)
         drop_stream(c);
     else if (sent == ready)
-        loop_held(c->loop, c);
+        loop_held(connection_loop(c), c);
     if (c->session.unsent == 0 || (before > limit / 2 && c->session.unsent <= limit / 2))
         make_pending(c);
 }
@@ -186,7 +190,7 @@ void connection_send(struct connection *c, const char *data, size_t len, const s
     s->unsent = stream_len(c->stream);
     if (begin && mark_count == 0)
         wait_writable(c);
-    else if (!c->write_event)
+    else if (!c->stream->write_event)
         flush(c);
 }
 
@@ -299,7 +303,7 @@ static bool grow_leftover(struct connection *c)
 
 static void discard(struct connection *c)
 {
-    ssize_t n = recv(c->fd, c->loop->buffer, LOOP_BUFFER, 0);
+    ssize_t n = recv(c->fd, connection_loop(c)->buffer, LOOP_BUFFER, 0);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || ++c->discards > DISCARDS_MAX)
         die(c);
 }
@@ -307,7 +311,7 @@ static void discard(struct connection *c)
 static void read_and_handle(struct connection *c)
 {
     size_t had = c->in ? c->in->len : 0;
-    char *base = c->loop->buffer;
+    char *base = connection_loop(c)->buffer;
     if (had > JOIN_MAX) {
         if (!grow_leftover(c)) {
             die(c);
@@ -322,7 +326,7 @@ static void read_and_handle(struct connection *c)
                                                     : LOOP_READ;
     ssize_t n = c->secure ? secure_recv(c->secure, base + had, most) : recv(c->fd, base + had, most, 0);
     if (n > 0) {
-        if (had > 0 && base == c->loop->buffer)
+        if (had > 0 && base == connection_loop(c)->buffer)
             memcpy(base, c->in->data, had);
         feed(c, base, had + (size_t)n);
     } else if (n == 0) {
@@ -403,7 +407,7 @@ void connection_continue(struct connection *c)
 
 void connection_durable(struct connection *c)
 {
-    if (!c->dead && c->stream && !c->write_event)
+    if (!c->dead && c->stream && !c->stream->write_event)
         flush(c);
 }
 
@@ -412,7 +416,7 @@ void connection_finish(struct connection *c)
     if (wire_of(c) && !c->dead)
         wire_of(c)->finish(c);
     c->ended = true;
-    if (c->write_event)
+    if (c->stream && c->stream->write_event)
         wait_writable(c); // now with a timeout
     make_pending(c);
 }
@@ -451,7 +455,7 @@ static bool be_patient(struct connection *c, int64_t ms)
 {
     struct timeval patience = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
     if (!c->patience)
-        c->patience = event_new(c->loop->base, -1, 0, on_patience, c);
+        c->patience = event_new(connection_loop(c)->base, -1, 0, on_patience, c);
     return c->patience && event_add(c->patience, &patience) == 0;
 }
 
@@ -501,7 +505,7 @@ bool connection_be_stranger(struct connection *c)
 static bool receive_stranger(struct connection *c)
 {
     struct strangers *all = strangers_of(c);
-    int64_t ms = c->loop->patience_ms;
+    int64_t ms = connection_loop(c)->patience_ms;
     if (connection_be_stranger(c))
         return be_patient(c, all && strangers_crowd(all) ? ms / CROWD_HURRY : ms);
     turn_away(c, "too many connections have not said who they are: try again in a while");
@@ -557,7 +561,7 @@ void connection_access(struct connection *c)
         log_event(LOG_CLIENT_NOBODY, KV("kind", identity_kind_name(was->kind)), KV("who", was->name),
                   KV("peer", peer));
         die(c);
-    } else if (!c->patience && !be_patient(c, c->loop->patience_ms)) {
+    } else if (!c->patience && !be_patient(c, connection_loop(c)->patience_ms)) {
         die(c);
     }
 }
@@ -586,12 +590,13 @@ static void close_socket(const struct connection *c)
 
 bool connection_open(struct loop *l, int fd_take, struct secure *take)
 {
-    struct connection *c = calloc(1, l->wire ? l->wire->size : sizeof *c);
+    size_t size = l->wire ? l->wire->size : sizeof(struct connection);
+    struct connection *c = slab_alloc(size);
     if (!c) {
         close_socket(&(struct connection){.fd = fd_take, .secure = take});
         return false;
     }
-    c->loop = l;
+    memset(c, 0, size);
     c->fd = fd_take;
     c->secure = take;
     c->session.dispatch = &l->dispatch;
@@ -600,7 +605,7 @@ bool connection_open(struct loop *l, int fd_take, struct secure *take)
         stop_patience(c);
         event_del(&c->read_event);
         close_socket(c);
-        free(c);
+        slab_free(c);
         return false;
     }
     c->reading = true;
@@ -623,10 +628,10 @@ void connection_close(struct connection *c)
     stop_patience(c);
     if (wire_of(c))
         wire_of(c)->close(c);
-    loop_unlink(c->loop, c); // from here on no other thread looks at it
+    loop_unlink(connection_loop(c), c); // from here on no other thread looks at it
     dispatch_close(c->session.dispatch, &c->session);
     close_socket(c);
     stream_free(c->stream);
     free(c->in);
-    free(c);
+    slab_free(c);
 }

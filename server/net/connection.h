@@ -4,16 +4,17 @@
 #ifndef NET_CONNECTION_H
 #define NET_CONNECTION_H
 
+#include "server/net/loop.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/session.h"
 
 #include <event2/event_struct.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct access;
 struct connection;
 struct identity;
-struct loop;
 struct secure;
 struct strangers;
 struct stream;
@@ -38,29 +39,30 @@ struct wire {
 
 struct connection {
     struct session session;
-    struct loop *loop;
     struct connection *prev, *next;  // of all of the loop's
     struct connection *next_pending; // of those that have something to do at the end of the turn
-    struct connection *next_held;    // of those with output that is not durable yet
-    struct connection **held;        // what points to it there; NULL: it is not among them
     struct stream *stream;           // NULL: all is sent
     struct secure *secure;           // TLS, which has the socket; NULL: there is none
     struct leftover *in;             // input that could not be dealt with; NULL: none
-    struct event *write_event;       // while the socket takes no more; else NULL
     int64_t since;                   // clock_ns(); each of a loop's has another
     struct event *patience;          // until a client has to have done something; NULL: it need not, or did
     int fd;
-    bool pending;
-    bool reading;    // the read event is added
-    bool ended;      // the client sends no more, or is not to be heard any more
-    bool dead;       // to be closed at the end of the turn
-    bool discarding; // all is said: what comes is thrown away until the client has closed
-    unsigned char discards;
     uint16_t stranger; // its place among them + 1; 0: it is none
+    unsigned char discards;
+    bool pending : 1;
+    bool reading : 1;    // the read event is added
+    bool ended : 1;      // the client sends no more, or is not to be heard any more
+    bool dead : 1;       // to be closed at the end of the turn
+    bool discarding : 1; // all is said: what comes is thrown away until the client has closed
     struct event read_event;
 };
 
 extern const struct dispatch_ops connection_ops;
+
+static inline struct loop *connection_loop(const struct connection *c)
+{
+    return (struct loop *)((char *)c->session.dispatch - offsetof(struct loop, dispatch));
+}
 
 // Takes the descriptor: non-blocking, close-on-exec; or what has it, after its handshake. False: no memory,
 // and it is closed.

@@ -2,6 +2,7 @@
 
 #include "server/net/connection.h"
 #include "server/net/secure.h"
+#include "server/net/stream.h"
 
 #include "common/clock.h"
 #include "server/hub.h"
@@ -48,14 +49,15 @@ void loop_link(struct loop *l, struct connection *c)
     pthread_mutex_unlock(&l->lock);
 }
 
-static void unhold(struct connection *c)
+void loop_unhold(struct connection *c)
 {
-    if (!c->held)
+    struct stream *s = c->stream;
+    if (!s || !s->held)
         return;
-    *c->held = c->next_held;
-    if (c->next_held)
-        c->next_held->held = c->held;
-    c->held = NULL;
+    *s->held = s->next_held;
+    if (s->next_held)
+        s->next_held->stream->held = s->held;
+    s->held = NULL;
 }
 
 void loop_unlink(struct loop *l, struct connection *c)
@@ -70,7 +72,7 @@ void loop_unlink(struct loop *l, struct connection *c)
     pthread_mutex_unlock(&l->lock);
     if (l->recheck == c)
         l->recheck = c->next;
-    unhold(c);
+    loop_unhold(c);
     atomic_fetch_sub_explicit(&l->connection_count, 1, memory_order_relaxed);
 }
 
@@ -89,13 +91,14 @@ void loop_pending(struct loop *l, struct connection *c)
 
 void loop_held(struct loop *l, struct connection *c)
 {
-    if (c->held)
+    struct stream *s = c->stream;
+    if (s->held)
         return;
-    c->next_held = l->held;
+    s->next_held = l->held;
     if (l->held)
-        l->held->held = &c->next_held;
+        l->held->stream->held = &s->next_held;
     l->held = c;
-    c->held = &l->held;
+    s->held = &l->held;
 }
 
 static void run_pending(struct loop *l)
@@ -119,8 +122,8 @@ static void run_held(struct loop *l)
     struct connection *c = l->held;
     l->held = NULL;
     while (c) {
-        struct connection *next = c->next_held;
-        c->held = NULL;
+        struct connection *next = c->stream->next_held;
+        c->stream->held = NULL;
         connection_durable(c); // which holds it again if need be
         c = next;
     }

@@ -97,5 +97,6 @@ void loop_link(struct loop *l, struct connection *c);
 void loop_unlink(struct loop *l, struct connection *c);
 void loop_pending(struct loop *l, struct connection *c); // connection_continue() at the end of the turn
 void loop_held(struct loop *l, struct connection *c);    // connection_durable() when promises are kept
+void loop_unhold(struct connection *c);
 
 #endif

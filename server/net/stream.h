@@ -10,11 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct connection;
+struct event;
+
 struct stream {
     struct buffer bytes;
     size_t sent;        // so many at the beginning are gone
     struct mark *marks; // ascending; `at` counts from the beginning of `bytes`
     unsigned mark_count, mark_cap;
+    // The connection's own; they stand here since an idle one has no stream.
+    struct event *write_event;    // while the socket takes no more; else NULL
+    struct connection *next_held; // of those with output that is not durable yet
+    struct connection **held;     // what points to it there; NULL: it is not among them
 };
 
 struct stream *stream_new(void); // NULL: no memory

@@ -110,7 +110,7 @@ static bool gather_line(struct dispatch *d, struct session *s, struct input *in)
         add_error(d, start, ERROR_TOO_LARGE, "this line is longer than the daemon takes");
         return skip_line(s, in, newline);
     }
-    s->scanned = newline ? 0 : len;
+    s->scanned = newline ? 0 : (uint32_t)len;
     if (!newline)
         return false;
 

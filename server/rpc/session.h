@@ -21,11 +21,10 @@ struct wait;
 struct session {
     struct dispatch *dispatch;
     struct engine_client *client; // made when it is first needed
-    // Other threads may read these four while the connection is there.
+    // Other threads may read these three, and `waiting`, while the connection is there.
     const struct identity *_Atomic who; // NULL: it has not said; of no interest without dispatch.access
     char *_Atomic client_name;          // as its first hello has it; NULL: not said
     _Atomic uint64_t requests;          // that it has sent
-    atomic_uint waiting;                // of them
     struct throttle *throttle;          // of an identity with quotas; NULL: it has none
     struct session *share_next;         // of those in its share whose input waits for its turn
     struct wait *waits;                 // requests that wait, the newest first
@@ -36,19 +35,21 @@ struct session {
     struct task *task;    // the slow method that runs; what stands behind it waits
     uint64_t unsent;      // bytes of output under way; the connection keeps it up to date
     uint64_t batched;     // bytes of replies in batches that are not complete
-    size_t scanned;       // so much of the input's beginning is known to have no line feed
+    atomic_uint waiting;  // of the requests
+    uint32_t scanned;     // so much of the input's beginning is known to have no line feed
     uint16_t round;       // where the dispatcher has it in its present round, + 1
     uint16_t pieces;      // of its output that are written and not yet handed to the connection
-    uint8_t failures;     // tokens that were nobody's
     uint16_t share;       // server/rpc/share.h
-    bool queued;          // its input waits for its turn
-    bool yielded;         // it was its share's time that ended, and there may be more in the input
-    bool held_up;  // output or a task stood in the way when input was last handled: there may be more in it
-    bool begun;    // the first byte was seen
-    bool alone;    // its client hears replies only, and may be another each time: leases are detached
-    bool skipping; // the rest of a line that is too long
-    bool refused;  // no JSON: to be closed when the output is sent
-    bool broken;   // no memory for a reply: to be closed at once
+    uint8_t failures;     // tokens that were nobody's
+    bool queued : 1;      // its input waits for its turn
+    bool yielded : 1;     // it was its share's time that ended, and there may be more in the input
+    bool
+        held_up : 1; // output or a task stood in the way when input was last handled: there may be more in it
+    bool begun : 1;  // the first byte was seen
+    bool alone : 1;  // its client hears replies only, and may be another each time: leases are detached
+    bool skipping : 1; // the rest of a line that is too long
+    bool refused : 1;  // no JSON: to be closed when the output is sent
+    bool broken : 1;   // no memory for a reply: to be closed at once
 };
 
 // A request that waits.
