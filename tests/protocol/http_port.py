@@ -651,6 +651,23 @@ class Identities(Case):
         self.assertEqual(super_one.call("stats", queue="own.q")["gauges"]["waiting_joins"], 0)
         daemon.stop()
 
+    def test_metrics_take_the_role_read_on_all_queues(self):
+        daemon = self.start(self.sections)
+        for token, status in ((None, 401), ("own", 403), ("reader", 200), (SECRET, 200)):
+            answer = self.client(daemon, token).ask("GET", "/metrics")
+            self.assertEqual((token, answer.status), (token, status))
+            if status == 200:
+                self.assertIn(b"\ntaskq_connections", answer.body)
+                self.assertEqual(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8")
+            else:
+                self.assertEqual(answer.error, "unauthorized" if status == 401 else "forbidden")
+                self.assertNotIn(b"taskq_", answer.body)
+        daemon.stop()
+        daemon = self.start("metrics_open = true\n" + self.sections)
+        self.assertIn(b"\ntaskq_connections", self.client(daemon).ask("GET", "/metrics").body)
+        self.assertEqual(self.client(daemon).post(lib.request_text(1, "ping")).status, 401)
+        daemon.stop()
+
     def test_one_address_has_a_share_of_those_who_have_not_said_who_they_are(self):
         daemon = self.start("http_connections = 16\n" + self.sections)
         known = [self.client(daemon, SECRET) for _ in range(8)]
