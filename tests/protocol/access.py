@@ -1,4 +1,5 @@
-"""Who may do what: every method of the table, times every role, times own and other queues, over TCP, a Unix socket and HTTP.
+"""Who may do what: every method of the table, times every role, times own and other queues, over TCP, a Unix
+socket, TLS and HTTP.
 
 What each method needs is read from its row in server/rpc/methods_*.c; a method that has no row in CALLS fails the test.
 """
@@ -12,8 +13,10 @@ import subprocess
 import tempfile
 import unittest
 
+import certificates
 import http_client
 import lib
+from tls_lib import context
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 ROLES = ("put", "take", "read", "admin")
@@ -100,16 +103,17 @@ class Case(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def start(self, configuration, **more):
+    def start(self, configuration, tls=False, **more):
         path = os.path.join(self.folder, "taskqd.conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write(configuration)
-        daemon = lib.Daemon("-c", path, listen=("127.0.0.1:0", "unix:" + os.path.join(self.folder, "s")), **more)
+        listen = ("127.0.0.1:0", "unix:" + os.path.join(self.folder, "s")) + (("tls:127.0.0.1:0",) if tls else ())
+        daemon = lib.Daemon("-c", path, listen=listen, **more)
         self.addCleanup(daemon.kill)
         return daemon
 
-    def connect(self, daemon, token=None, unix=False):
-        connection = daemon.connect(daemon.addresses[1 if unix else 0])
+    def connect(self, daemon, token=None, unix=False, tls=None):
+        connection = daemon.connect(daemon.addresses[2 if tls else 1 if unix else 0], tls=tls)
         self.addCleanup(connection.close)
         if token:
             connection.call("auth", token=token)
@@ -211,6 +215,27 @@ class Matrix(Case):
             self.assertGreater(self.check(self.connect(daemon, SECRET), Post(self, daemon, None), role, False), 60)
             daemon.kill()
 
+    def check_certificates(self, make, **more):
+        """`make`, of a daemon and a context with a certificate, for every role."""
+        ca = certificates.Authority(self.folder)
+        server = ca.issue("localhost")
+        sections = SUPER + 'tls_certificate = "%s"\ntls_key = "%s"\ntls_client = optional\ntls_client_ca = "%s"\n' % (
+            server.certificate, server.key, ca.certificate)
+        sections += "".join('certificate "c-%s" {\n%s}\n' % (role, grant("own.*", [role])) for role in ROLES)
+        daemon = self.start(sections, tls=True, **more)
+        admin = self.connect(daemon, SECRET, tls=context(ca=ca))  # with a token and no certificate
+        for role in ROLES:
+            tls = context(ca.issue("c-" + role, usage="client"), ca)
+            self.assertGreater(self.check(admin, make(daemon, tls), role, False), 60)
+        nobody = self.connect(daemon, tls=context(ca.issue("c-nobody", usage="client"), ca))
+        self.assertEqual(nobody.error("put", queue="own.q", body=1).name, "unauthorized")
+
+    def test_over_tls_by_certificate(self):
+        self.check_certificates(lambda daemon, tls: Again(self, daemon, None, tls=tls))
+
+    def test_over_https_by_certificate(self):
+        self.check_certificates(lambda daemon, tls: Post(self, daemon, None, tls), http=("tls:127.0.0.1:0",))
+
     def test_over_a_unix_socket_by_user_and_by_group(self):
         for role, kind, number in zip(ROLES, ("user", "group") * 2, (os.getuid(), os.getgid()) * 2):
             daemon = self.start(SUPER + '%s "%d" {\n%s}\n' % (kind, number, grant("own.*", [role])))
@@ -245,8 +270,8 @@ class Again:
 
     refuses = {}  # methods that anybody may call and that fail all the same
 
-    def __init__(self, case, daemon, token, unix=False):
-        self._make = lambda: case.connect(daemon, token, unix)
+    def __init__(self, case, daemon, token, unix=False, tls=None):
+        self._make = lambda: case.connect(daemon, token, unix, tls)
         self._connection = self._make()
 
     def call(self, method, **params):
@@ -260,8 +285,8 @@ class Again:
 class Post(http_client.Client):
     refuses = {"auth": "invalid_request"}
 
-    def __init__(self, case, daemon, token):
-        super().__init__(daemon.http[0], token)
+    def __init__(self, case, daemon, token, tls=None):
+        super().__init__(daemon.http[0][len("tls:") if tls else 0:], token, tls)
         case.addCleanup(self.close)
 
 
