@@ -4,11 +4,37 @@
 #include "server/committer.h"
 #include "server/metrics/history.h"
 #include "server/metrics/metrics.h"
+#include "server/net/handshakes.h"
 #include "server/net/loop.h"
 #include "server/parts.h"
 #include "server/rpc/method.h"
 #include "server/settings.h"
 #include "server/tls/tls.h"
+
+static void look_at_tls(const struct daemon *d, struct metrics_outside *out)
+{
+    struct handshakes_figures f = handshakes_figures(d->handshakes);
+    out->tls = true;
+    out->certificate_end = tls_expires(d->tls);
+    out->revoked_end = tls_crl_expires(d->tls);
+    out->handshakes = handshakes_count(d->handshakes);
+    out->handshakes_done = f.done;
+    out->handshakes_failed = f.failed;
+}
+
+static void look_at_store(const struct daemon *d, struct metrics_outside *out)
+{
+    struct store_stats s = committer_stats(d->committer);
+    out->stores = true;
+    out->live_bytes = s.live_bytes;
+    out->log_bytes = s.log_bytes;
+    out->disk_bytes = s.disk_bytes;
+    out->segments = s.segments;
+    out->records = s.records;
+    out->written_bytes = s.bytes;
+    out->cleaned_bytes = s.cleaned_bytes;
+    committer_times(d->committer, &out->commits);
+}
 
 static void look(void *context, struct metrics_outside *out)
 {
@@ -17,15 +43,9 @@ static void look(void *context, struct metrics_outside *out)
     for (unsigned i = 0; i < d->loop_count; i++)
         out->connections += atomic_load_explicit(&d->loops[i].connection_count, memory_order_relaxed);
     if (d->tls)
-        out->certificate_end = tls_expires(d->tls);
-    if (!d->committer)
-        return;
-    struct store_stats s = committer_stats(d->committer);
-    out->stores = true;
-    out->live_bytes = s.live_bytes;
-    out->log_bytes = s.log_bytes;
-    out->disk_bytes = s.disk_bytes;
-    committer_times(d->committer, &out->commits);
+        look_at_tls(d, out);
+    if (d->committer)
+        look_at_store(d, out);
 }
 
 static const char *requests(void *context, unsigned n, struct histogram *out)

@@ -79,7 +79,7 @@
     X(segment_size, BYTES, 0, 268435456, 0, NULL, START, "size of the store's files; 0: by max_body")        \
     X(metrics_queues, COUNT, 0, 100000, 1000, NULL, LIVE,                                                    \
       "so many queues, those with the most unfinished jobs, have metrics and a history of their own; the "   \
-      "others have theirs together")                                                                         \
+      "others have theirs together. Each costs 2 KB of memory")                                              \
     X(log_level, CHOICE, 0, 3, 1, "debug info warning error", LIVE,                                          \
       "lines below this level are not written: debug, info, warning or error")                               \
     X(log_format, CHOICE, 0, 1, 0, "logfmt json", LIVE,                                                      \

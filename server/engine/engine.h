@@ -511,9 +511,6 @@ typedef void measure_visitor(void *context, const struct queue_measure *measure)
 // priorities are ready. Returns how many; 0: there are no more.
 unsigned engine_measure_queues(struct engine *e, struct moment now, struct slice after,
                                measure_visitor *visit, void *context);
-// One queue. False: there is none.
-bool engine_measure_queue(struct engine *e, struct moment now, struct slice name, measure_visitor *visit,
-                          void *context);
 
 // ---- importing a dump, into an engine that nothing else uses yet
 

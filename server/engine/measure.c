@@ -63,14 +63,3 @@ unsigned engine_measure_queues(struct engine *e, struct moment now, struct slice
     }
     return visited;
 }
-
-bool engine_measure_queue(struct engine *e, struct moment now, struct slice name, measure_visitor *visit,
-                          void *context)
-{
-    engine_begin(e, now);
-    const struct queue *q = queue_find(e, name);
-    int looked = 0;
-    if (q)
-        show(q, queue_oldest(e, q, &looked), visit, context);
-    return q;
-}

@@ -145,13 +145,38 @@ static void pool(const struct figures *f, const struct metric *m, struct sink *s
         s->out->failed = true;
 }
 
-static void store_bytes(const struct figures *f, const struct metric *m, struct sink *s)
+static void tls(const struct metrics_outside *o, const struct metric *m, struct sink *s)
 {
-    if (!f->outside.stores)
-        return;
-    labelled(s, m, "live", (double)f->outside.live_bytes);
-    labelled(s, m, "log", (double)f->outside.log_bytes);
-    labelled(s, m, "disk", (double)f->outside.disk_bytes);
+    if (m->id == METRIC_CERTIFICATE_END) {
+        number(s, m, (double)o->certificate_end);
+    } else if (m->id == METRIC_REVOKED_END) {
+        if (o->revoked_end != INT64_MAX)
+            number(s, m, (double)o->revoked_end);
+    } else if (m->id == METRIC_HANDSHAKES) {
+        labelled(s, m, "done", (double)o->handshakes_done);
+        labelled(s, m, "failed", (double)o->handshakes_failed);
+    } else {
+        number(s, m, (double)o->handshakes);
+    }
+}
+
+static void store(const struct metrics_outside *o, const struct metric *m, struct sink *s)
+{
+    if (m->id == METRIC_STORE_COMMIT) {
+        s->times(s, m, NULL, 0, &o->commits);
+    } else if (m->id == METRIC_STORE_BYTES) {
+        labelled(s, m, "live", (double)o->live_bytes);
+        labelled(s, m, "log", (double)o->log_bytes);
+        labelled(s, m, "disk", (double)o->disk_bytes);
+    } else if (m->id == METRIC_STORE_SEGMENTS) {
+        number(s, m, (double)o->segments);
+    } else if (m->id == METRIC_STORE_RECORDS) {
+        number(s, m, (double)o->records);
+    } else if (m->id == METRIC_STORE_WRITTEN) {
+        number(s, m, (double)o->written_bytes);
+    } else {
+        number(s, m, (double)o->cleaned_bytes);
+    }
 }
 
 static void process(const struct figures *f, const struct metric *m, struct sink *s)
@@ -242,19 +267,24 @@ void collect(const struct figures *f, const struct metric *m, struct sink *s)
         number(s, m, (double)f->outside.auth_failures);
         break;
     case METRIC_CERTIFICATE_END:
-        if (f->outside.certificate_end)
-            number(s, m, (double)f->outside.certificate_end);
+    case METRIC_REVOKED_END:
+    case METRIC_HANDSHAKES:
+    case METRIC_HANDSHAKES_NOW:
+        if (f->outside.tls)
+            tls(&f->outside, m, s);
         break;
     case METRIC_POOL_WORKERS:
     case METRIC_POOL_ATTEMPTS:
         pool(f, m, s);
         break;
     case METRIC_STORE_COMMIT:
-        if (f->outside.stores)
-            s->times(s, m, NULL, 0, &f->outside.commits);
-        break;
     case METRIC_STORE_BYTES:
-        store_bytes(f, m, s);
+    case METRIC_STORE_SEGMENTS:
+    case METRIC_STORE_RECORDS:
+    case METRIC_STORE_WRITTEN:
+    case METRIC_STORE_CLEANED:
+        if (f->outside.stores)
+            store(&f->outside, m, s);
         break;
     case METRIC_MEMORY:
         number(s, m, (double)f->engine.bytes);

@@ -61,6 +61,11 @@
       "Tokens that were nobody's")                                                                           \
     X(CERTIFICATE_END, "taskq_tls_certificate_not_after_seconds", GAUGE, "seconds", NULL, NULL,              \
       "Until when the TLS certificate is valid, as Unix time; absent without TLS")                           \
+    X(REVOKED_END, "taskq_tls_crl_next_update_seconds", GAUGE, "seconds", NULL, NULL,                        \
+      "Until when the first of the lists of revoked certificates holds, as Unix time; absent without lists") \
+    X(HANDSHAKES, "taskq_tls_handshakes_total", COUNTER, "handshakes", "outcome", NULL,                      \
+      "TLS handshakes that came to an end")                                                                  \
+    X(HANDSHAKES_NOW, "taskq_tls_handshakes", GAUGE, "handshakes", NULL, NULL, "TLS handshakes under way")   \
     X(POOL_WORKERS, "taskq_pool_workers", GAUGE, "workers", "handler", "state",                              \
       "Workers of the daemon's own pool that run a job, and that do not")                                    \
     X(POOL_ATTEMPTS, "taskq_pool_attempts_total", COUNTER, "attempts", "handler", "outcome",                 \
@@ -69,6 +74,13 @@
       "How long it takes to write a batch and have it on disk")                                              \
     X(STORE_BYTES, "taskq_store_bytes", GAUGE, "bytes", "kind", NULL,                                        \
       "The store: records that are needed, files of the log in use, and all its files")                      \
+    X(STORE_SEGMENTS, "taskq_store_segments", GAUGE, "files", NULL, NULL, "Files of the log in use")         \
+    X(STORE_RECORDS, "taskq_store_records_total", COUNTER, "records", NULL, NULL,                            \
+      "Records written in batches")                                                                          \
+    X(STORE_WRITTEN, "taskq_store_written_bytes_total", COUNTER, "bytes", NULL, NULL,                        \
+      "Bytes written in batches")                                                                            \
+    X(STORE_CLEANED, "taskq_store_cleaned_bytes_total", COUNTER, "bytes", NULL, NULL,                        \
+      "Bytes of the log gone through to clean it")                                                           \
     X(MEMORY, "taskq_memory_bytes", GAUGE, "bytes", NULL, NULL, "What jobs, outcomes and waiting puts hold") \
     X(MEMORY_LIMIT, "taskq_memory_limit_bytes", GAUGE, "bytes", NULL, NULL, "What they may hold")            \
     X(LOCK_TAKEN, "taskq_lock_taken_total", COUNTER, "times", NULL, NULL,                                    \

@@ -20,9 +20,12 @@ struct metrics;
 struct metrics_outside {
     uint64_t connections;
     uint64_t auth_failures;
-    int64_t certificate_end; // Unix time; 0: there is no TLS
-    bool stores;             // jobs are kept on disk, and these are told:
-    uint64_t live_bytes, log_bytes, disk_bytes;
+    bool tls;                // there is TLS, and these are told:
+    int64_t certificate_end; // Unix time
+    int64_t revoked_end;     // as well, of the lists of revoked ones; INT64_MAX: there are none
+    uint64_t handshakes, handshakes_done, handshakes_failed;
+    bool stores; // jobs are kept on disk, and these are told:
+    uint64_t live_bytes, log_bytes, disk_bytes, segments, records, written_bytes, cleaned_bytes;
     struct histogram commits; // ns
 };
 

@@ -23,7 +23,7 @@ START_TEST(names_are_as_prometheus_wants_them)
         ck_assert_msg(ends(m->name, "_total") == (m->type == METRIC_COUNTER), "%s", m->name);
         bool times = m->type == METRIC_TIMES_MS || m->type == METRIC_TIMES_NS;
         ck_assert_msg(!times || ends(m->name, "_seconds"), "%s", m->name);
-        ck_assert_msg(strcmp(m->unit, "bytes") != 0 || ends(m->name, "_bytes"), "%s", m->name);
+        ck_assert_msg(strcmp(m->unit, "bytes") != 0 || strstr(m->name, "_bytes"), "%s", m->name);
         ck_assert_msg(!strpbrk(m->text, "\n\\") && !ends(m->text, "."), "%s", m->name);
         for (unsigned other = 0; other < id; other++)
             ck_assert_str_ne(m->name, metric_row((enum metric_id)other)->name);

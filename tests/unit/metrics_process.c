@@ -3,7 +3,6 @@
 #include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +18,8 @@ START_TEST(it_says_what_this_process_has)
     ck_assert_uint_ge(p.address_space, p.resident);
     char *memory = malloc(size);
     ck_assert_ptr_nonnull(memory);
-    memset(memory, 1, size);
+    for (size_t i = 0; i < size; i += 4096) // through a pointer that no compiler knows better than to use
+        ((volatile char *)memory)[i] = 1;
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(fd, 0);
     ck_assert(process_look(&more, true));

@@ -147,14 +147,22 @@ START_TEST(what_there_is_not_is_not_shown)
     LACKS(text(), "TYPE taskq_store_");
     LACKS(text(), "taskq_tls_");
     LACKS(text(), "process_");
-    f.outside = (struct metrics_outside){
-        .stores = true, .live_bytes = 1, .log_bytes = 2, .disk_bytes = 3, .certificate_end = 1800000000};
+    f.outside = (struct metrics_outside){.stores = true,
+                                         .tls = true,
+                                         .revoked_end = INT64_MAX,
+                                         .handshakes_failed = 3,
+                                         .live_bytes = 1,
+                                         .log_bytes = 2,
+                                         .disk_bytes = 3,
+                                         .certificate_end = 1800000000};
     f.process_known = true;
     f.process = (struct process_figures){.descriptors = -1, .address_space_max = -1, .cpu_seconds = 1.5};
     HAS(text(), "\ntaskq_store_bytes{kind=\"live\"} 1\ntaskq_store_bytes{kind=\"log\"} 2\n"
                 "taskq_store_bytes{kind=\"disk\"} 3\n");
     HAS(text(), "\ntaskq_store_commit_seconds_count 0\n");
     HAS(text(), "\ntaskq_tls_certificate_not_after_seconds 1800000000\n");
+    HAS(text(), "\ntaskq_tls_handshakes_total{outcome=\"failed\"} 3\n");
+    LACKS(text(), "TYPE taskq_tls_crl");
     HAS(text(), "\nprocess_cpu_seconds_total 1.5\n");
     HAS(text(), "\nprocess_virtual_memory_max_bytes -1\n");
     LACKS(text(), "process_open_fds");
