@@ -4,8 +4,9 @@ A measured client (tests/bench/pulse.c) asks for one thing after the other, for 
 second window hostile clients with a token of their own, or none, attack its daemon; in the others they attack another
 daemon in the same way, so that the machine is as busy and only what happens inside the daemon differs. Of each attack the
 ratio of the medians over all windows counts. With `--long` it must stay below 2, for all attacks; it wants a machine that
-has nothing else to do. Without, some of them are tried for a moment, and the bound leaves room for a machine that is busy
-with other things: what it is to find are factors of tens and hundreds.
+has nothing else to do. Without, some of them are tried for a moment. On a machine that is busy with other things a daemon
+with much to do loses its processor for milliseconds, so then the best windows are compared, the bound is generous, and what
+fails is tried again: what it is to find are factors of tens and hundreds in all windows.
 
     hostile.py TASKQD PULSE [--long] [ATTACK…]
 """
@@ -24,7 +25,8 @@ from lib import request_text
 
 LONG = "--long" in sys.argv
 WINDOW_MS = 400 if LONG else 50
-WINDOWS = 10 if LONG else 3
+WINDOWS = 10 if LONG else 4
+TRIES = 1 if LONG else 3
 BOUND = 2.0 if LONG else 8.0
 NOISE = 0 if LONG else 500  # microseconds that are no failure, whatever the ratio
 SOME = ("pipelining", "batches", "many in one", "waits", "drops", "strangers")
@@ -184,7 +186,16 @@ def compare(here, elsewhere, pulse, name):
         pulse.window()  # until all is under way
         windows[target].append(pulse.window())
         attacked.end()
-    return [tuple(median([window[i] for window in windows[port]]) for i in range(2)) for port in (here, elsewhere)]
+    chosen = median if LONG else min
+    return [tuple(chosen([window[i] for window in windows[port]]) for i in range(2)) for port in (here, elsewhere)]
+
+
+def is_held_up(ports, pulse, name):
+    under, beside = compare(*ports, pulse, name)
+    ratio = under[0] / beside[0]
+    print("%-22s median %6.0f us, else %6.0f us: %.2f times   p99 %7.0f us, else %7.0f us"
+          % (name, under[0], beside[0], ratio, under[1], beside[1]), flush=True)
+    return ratio > BOUND and under[0] > NOISE
 
 
 def main():
@@ -202,16 +213,12 @@ def main():
             quiet = median([pulse.window()[0] for _ in range(3)])
             print("quiet: %.0f us" % quiet)
             for name in names:
-                under, beside = compare(*ports, pulse, name)
-                ratio = under[0] / beside[0]
-                print("%-22s median %6.0f us, else %6.0f us: %.2f times   p99 %7.0f us, else %7.0f us"
-                      % (name, under[0], beside[0], ratio, under[1], beside[1]), flush=True)
-                if ratio > BOUND and under[0] > NOISE:
-                    failed.append("%s: %.2f times" % (name, ratio))
+                if all(is_held_up(ports, pulse, name) for _ in range(TRIES)):
+                    failed.append(name)
             pulse.end()
     print("hostile: %d attacks, %d failed, 0 skipped" % (len(names), len(failed)))
     if failed:
-        sys.exit("; ".join(failed))
+        sys.exit("others are held up by: " + ", ".join(failed))
 
 
 if __name__ == "__main__":
