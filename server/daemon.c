@@ -16,6 +16,7 @@
 #include "server/parts.h"
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
+#include "server/privileges.h"
 #include "server/quotas.h"
 #include "server/reload.h"
 #include "server/report.h"
@@ -504,10 +505,28 @@ static bool take_signals(struct daemon *d)
     return true;
 }
 
-static bool start(struct daemon *d, bool recover)
+// What only root can do is done by it, before anybody is listened to.
+static bool open_ports(struct daemon *d, const struct privileges *p)
+{
+    static const struct handler_texts none;
+    char why[SETTINGS_WHY_MAX] = "root cannot be had again";
+    if (!privileges_raise(p)) {
+        log_event(LOG_START_FAILED, KV("why", why), KV("error", strerror(errno)));
+        return false;
+    }
+    if (!daemon_tls_start(d) || !start_loops(d) || !start_pool(d) || !listen_to_all(d))
+        return false;
+    if (privileges_drop(p, d->service.sockets ? &none : &d->settings->listen, why))
+        return true;
+    log_event(LOG_START_FAILED, KV("why", why));
+    return false;
+}
+
+static bool start(struct daemon *d, const struct privileges *p, bool recover)
 {
     service_open(&d->service);
     // Before all else: the process that starts commands is forked while this one is small and has no thread.
+    // Whom this process is now it stays for good.
     if (needs_spawner(d) && !(d->spawner = spawner_start())) {
         log_event(LOG_START_FAILED, KV("why", "the process that starts commands cannot be made"),
                   KV("error", strerror(errno)));
@@ -517,13 +536,14 @@ static bool start(struct daemon *d, bool recover)
     d->descriptors = raise_descriptors();
     // Ports open when the state is whole.
     return take_signals(d) && make_hub(d) && open_store(d, recover) && make_base(d) && declare_queues(d) &&
-           daemon_tls_start(d) && start_loops(d) && start_pool(d) && listen_to_all(d);
+           open_ports(d, p);
 }
 
-int daemon_run(struct settings *s, const struct daemon_source *source, bool recover)
+int daemon_run(struct settings *s, const struct daemon_source *source, const struct privileges *privileges,
+               bool recover)
 {
     struct daemon d = {.settings = s, .source = source};
-    bool ok = start(&d, recover);
+    bool ok = start(&d, privileges, recover);
     if (ok) {
         service_say(&d.service, "READY=1");
         tick(&d);

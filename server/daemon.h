@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+struct privileges;
+
 // Where the settings come from.
 struct daemon_source {
     // Reads them again, complete: what the command line said stands over the file. False: `why`, and s is to
@@ -17,7 +19,8 @@ struct daemon_source {
 
 // Runs with complete settings, which a reload changes, until SIGTERM or SIGINT, and returns the exit status:
 // 0 after a clean stop, 1 where it could not start (logged). Main thread, before any other was started.
-// `recover`: damaged parts of the log are left out.
-int daemon_run(struct settings *s, const struct daemon_source *source, bool recover);
+// `privileges`: begun. `recover`: damaged parts of the log are left out.
+int daemon_run(struct settings *s, const struct daemon_source *source, const struct privileges *privileges,
+               bool recover);
 
 #endif

@@ -6,6 +6,7 @@
 #include "server/metrics/metric.h"
 #include "server/new_token.h"
 #include "server/pool/module_host.h"
+#include "server/privileges.h"
 #include "server/settings.h"
 #include "server/settings_table.h"
 #include "server/tools.h"
@@ -217,8 +218,9 @@ static int serve(struct arguments *a)
         log_look_for_journal();
         log_set_level((enum log_level)s.log_level);
         log_set_format((enum log_format)s.log_format);
-        if (log_file_open(s.log_file, why))
-            status = daemon_run(&s, &source, a->recover);
+        struct privileges privileges;
+        if (privileges_begin(&privileges, &s, why) && log_file_open(s.log_file, why))
+            status = daemon_run(&s, &source, &privileges, a->recover);
         else
             fprintf(stderr, "taskqd: %s\n", why);
     } else if (ok) {

@@ -408,6 +408,23 @@ static bool complete_http(struct settings *s, char why[SETTINGS_WHY_MAX])
     return true;
 }
 
+// Nothing of root is left that could run a handler as somebody else.
+static bool check_users(const struct settings *s, char why[SETTINGS_WHY_MAX])
+{
+    for (size_t i = 0; s->run_as && i < s->handler_count; i++) {
+        const struct handler_settings *h = &s->handlers[i];
+        if (!h->user || strcmp(h->user, s->run_as) == 0)
+            continue;
+        snprintf(
+            why, SETTINGS_WHY_MAX,
+            "handler \"%s\": user = \"%s\" needs a daemon that stays root, and run_as = \"%s\" is for one "
+            "that does not",
+            h->name, h->user, s->run_as);
+        return false;
+    }
+    return true;
+}
+
 bool settings_complete(struct settings *s, char why[SETTINGS_WHY_MAX])
 {
     snprintf(why, SETTINGS_WHY_MAX, "out of memory");
@@ -426,6 +443,8 @@ bool settings_complete(struct settings *s, char why[SETTINGS_WHY_MAX])
     }
     if (!s->memory)
         s->memory = usable_memory() / 2;
+    if (!check_users(s, why))
+        return false;
     if (!s->max_request)
         s->max_request = s->max_body + 65536;
     if (s->max_request < s->max_body + 1024) {

@@ -52,6 +52,9 @@
       "always: a reply means that it is on disk; interval: it will be soon")                                 \
     X(interval, SECONDS, 1, 60000, 100, NULL, START,                                                         \
       "with durability interval: how often what changed is written")                                         \
+    X(run_as, TEXT, 0, 63, 0, NULL, START,                                                                   \
+      "the user that the daemon becomes when root starts it, once its addresses are bound; none: it stays "  \
+      "who started it")                                                                                      \
     X(threads, COUNT, 0, 64, 0, NULL, START, "network threads; 0: half as many as there are cores, 1 to 4")  \
     X(max_body, BYTES, 1024, 67108864, 1048576, NULL, START,                                                 \
       "the largest body, result or error, as JSON text")                                                     \
@@ -108,6 +111,7 @@ struct settings {
     bool memory_only;
     uint64_t durability;
     int64_t interval;
+    char *run_as;
     uint64_t threads;
     uint64_t max_body;
     uint64_t max_request;

@@ -71,5 +71,5 @@ bool spawner_setup(int *main_fd, struct rlimit *nofile)
     prctl(PR_SET_NAME, "taskqd-spawner");
     unignore_signals();
     return keep_own_descriptors(main_fd) && raise_descriptors(nofile) &&
-           prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+           prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && setresuid(geteuid(), geteuid(), geteuid()) == 0;
 }

@@ -6,8 +6,8 @@
 #include <sys/resource.h>
 
 // Closes all but standard error and the main socket, whose number changes; takes /dev/null as 0 and 1;
-// un-ignores signals; raises the descriptor limit to its hard one (`nofile` is what it was); becomes the
-// subreaper of all that it will start. False with errno.
+// gives up every user but the present one; un-ignores signals; raises the descriptor limit to its hard one
+// (`nofile` is what it was); becomes the subreaper of all that it will start. False with errno.
 bool spawner_setup(int *main_fd, struct rlimit *nofile);
 
 #endif
