@@ -4,6 +4,7 @@ Each check is a function that yields complaints; its name is its argument on the
 """
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -159,6 +160,33 @@ def no_sleeps():
                 yield f"{path}:{number}: sleeps: {line.strip()}"
 
 
+def page():
+    """The web page: text never becomes markup, nothing comes from elsewhere, every file is served, and every script can be read."""
+    markup = re.compile(r"\b(innerHTML|outerHTML|insertAdjacentHTML|createContextualFragment|srcdoc|DOMParser|document\.write|eval|Function)\b"
+                        r"|\bstyle=|\bon\w+=\"|<script>|<style")
+    elsewhere = re.compile(r"https?://(?!www\.w3\.org/2000/svg\b)|[\"'(]//")
+    files = tracked("server/admin/web")
+    listed = set(re.findall(r"'([\w./]+)'", (ROOT / "server/admin/web/meson.build").read_text()))
+    scripts = [path for path in files if path.suffix == ".js"]
+    if not scripts:
+        yield "server/admin/web: no script found: the check has lost them"
+    for path in files:
+        if path.name == "meson.build":
+            continue
+        if str(path.relative_to("server/admin/web")) not in listed:
+            yield f"{path}: it is not listed in the folder's meson.build, and so not served"
+        for number, line in lines_of(path):
+            for pattern, what in ((markup, "what could make markup or code of text"), (elsewhere, "another host")):
+                if pattern.search(line):
+                    yield f"{path}:{number}: {what}: {line.strip()}"
+    if shutil.which("node"):
+        for path in scripts:
+            with open(ROOT / path, "rb") as text:
+                done = subprocess.run(["node", "--input-type=module", "--check"], stdin=text, capture_output=True, text=True, check=False)
+            if done.returncode:
+                yield f"{path}: {done.stderr.strip()}"
+
+
 def formatting():
     """clang-format decides; versions differ in small things, so only the one that the tree was formatted with is asked."""
     try:
@@ -173,7 +201,7 @@ def formatting():
     yield from (line for line in done.stderr.splitlines() if "error:" in line)
 
 
-CHECKS = [layering, engine_is_pure, top_level, headers, errors_documented, settings_documented, words, no_sleeps, formatting]
+CHECKS = [layering, engine_is_pure, top_level, headers, errors_documented, settings_documented, words, no_sleeps, page, formatting]
 
 
 def main():

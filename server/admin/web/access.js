@@ -13,8 +13,8 @@ const access = {
  */
 export async function learn() {
     const { result } = await call("hello", { client: "the page" });
-    access.identity = result.identity;
-    access.grants = result.grants;
+    access.identity = result.identity ?? null;
+    access.grants = result.grants ?? null;
     if (access.grants !== null && access.identity === null)
         throw new Failure("unauthorized", tokenGiven() === null ? "" : "The daemon does not know this token any more.");
     return result;
