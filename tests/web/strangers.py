@@ -105,7 +105,7 @@ class Strangers(WebTest):
         self.assertEqual(plot.attribute("aria-valuenow"), "0")
         self.assertRegex(self.browser.text("figcaption .unheard"), r"From \d\d:\d\d.* to .*Now put .*Highest")
         self.browser.press("figure summary")
-        self.assertEqual(len(self.browser.all("figure:first-child details tbody tr")), last + 1)
+        self.browser.until("a row a moment", lambda: len(self.browser.all("figure:first-child details tbody tr")) == last + 1)
 
     def test_the_daemon_goes_and_comes_back(self):
         self.taskq.call("put", queue="before", body=1)

@@ -64,6 +64,7 @@ export function mayEverywhere(role) {
 export function described() {
     if (!access.identity)
         return null;
-    const words = access.grants.map((grant) => `${grant.roles.join(", ") || "nothing"} on ${grant.pattern === "*" ? "all queues" : grant.pattern}`);
+    const words = access.grants.map((grant) =>
+        `${grant.roles.join(", ") || "nothing"} on ${grant.pattern === "*" ? "all queues" : grant.pattern}`);
     return words.join("; ") || "nothing";
 }

@@ -57,8 +57,10 @@ export const queueActions = {
         const row = await newest(page, old);
         const n = total(row);
         const sure = await page.confirm("Remove the queue?", [
-            el("p", {}, name(row.queue, { class: "name" }), n > 0 ? ` will be gone with its settings and all of its ${many(n, "job")}.` : " will be gone with its settings. It has no jobs."),
-            row.reserved > 0 && el("p", {}, `${many(row.reserved, "job")} of them ${row.reserved === 1 ? "is" : "are"} being worked on now; what comes of it will be lost.`),
+            el("p", {}, name(row.queue, { class: "name" }), n > 0 ? ` will be gone with its settings and all of its ${many(n, "job")}.`
+                : " will be gone with its settings. It has no jobs."),
+            row.reserved > 0 && el("p", {}, `${many(row.reserved, "job")} of them ${row.reserved === 1 ? "is" : "are"} being worked on now; `,
+                "what comes of it will be lost."),
         ], n > 0 ? `Remove it and ${many(n, "job")}` : "Remove it");
         return sure ? page.act("drop", { queue: row.queue }, (result) => {
             page.directory.edit(row.queue, null);
@@ -72,7 +74,8 @@ export const queueActions = {
             page.notice("good", `${row.queue} has no dead jobs.`);
             return null;
         }
-        const sure = await page.confirm("Retry all dead jobs?", el("p", {}, `${many(row.dead, "dead job")} of `, name(row.queue, { class: "name" }),
+        const sure = await page.confirm("Retry all dead jobs?",
+            el("p", {}, `${many(row.dead, "dead job")} of `, name(row.queue, { class: "name" }),
             " will be ready again, with all their attempts before them. Their errors are forgotten."), `Retry ${many(row.dead, "job")}`);
         return sure ? page.act("kick", { queue: row.queue, state: "dead" }, (result) => {
             page.directory.edit(row.queue, { dead: 0 });
@@ -87,7 +90,8 @@ export const jobActions = {
 
     async remove(page, job) {
         const held = job.state === "reserved" ? el("p", {}, "Somebody is working on it now; what comes of it will be lost.") : null;
-        const sure = await page.confirm("Delete this job?", [el("p", {}, `Job ${job.id} of `, name(job.queue, { class: "name" }), " will be gone for good."), held], "Delete 1 job");
+        const sure = await page.confirm("Delete this job?",
+            [el("p", {}, `Job ${job.id} of `, name(job.queue, { class: "name" }), " will be gone for good."), held], "Delete 1 job");
         return sure ? page.act("delete", { id: job.id }, () => `Job ${job.id} deleted.`) : null;
     },
 

@@ -150,7 +150,8 @@ class Page {
         const stranger = outcomes.find((outcome) => outcome.failure?.name === "unauthorized");
         if (stranger)
             throw stranger.failure;
-        shell.banner(outcomes.some((outcome) => outcome.failure?.name === "draining") ? "The daemon is stopping: it takes no more jobs." : null);
+        shell.banner(outcomes.some((outcome) => outcome.failure?.name === "draining") ? "The daemon is stopping: it takes no more jobs."
+            : null);
         shell.connected("good", this.poll.paused ? "Held" : "Connected");
         this.view.begun = true;
         const view = this.view;
@@ -173,7 +174,8 @@ class Page {
             return false;
         }
         shell.connected("bad", "No connection");
-        shell.banner(`${failure.message} Trying again in ${Math.round(ms / 1000)} s.`, ["Try now", () => (this.view ? this.poll.now() : this.begin())]);
+        shell.banner(`${failure.message} Trying again in ${Math.round(ms / 1000)} s.`,
+            ["Try now", () => (this.view ? this.poll.now() : this.begin())]);
         return true;
     }
 

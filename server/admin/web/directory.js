@@ -47,7 +47,10 @@ export class Directory {
         this.due = now + Math.max(USUAL_MS, (now - began) / SHARE);
     }
 
-    /** Sees from one reading to the next whether the oldest ready job of a queue was taken: consumers that come and go are not seen else. */
+    /**
+     * Sees from one reading to the next whether the oldest ready job of a queue was taken: consumers that come and go are not seen
+     * otherwise.
+     */
     notice(found, now) {
         const heads = new Map();
         for (const row of found) {

@@ -49,8 +49,10 @@ export function attribute(node, name, value) {
 
 // What would not be seen, or would make its neighbours be seen elsewhere than they are: controls, zero widths, reversals of direction,
 // lone halves of a surrogate pair.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]/u;
-const UNSEEN_EACH = new RegExp(UNSEEN.source, "gu");
+const UNSEEN_SET = "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f"
+    + "\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff]";
+const UNSEEN = new RegExp(UNSEEN_SET, "u");
+const UNSEEN_EACH = new RegExp(UNSEEN_SET, "gu");
 
 /** Text of others as nodes: what cannot be seen is named instead, U+202E as a mark of its own. */
 export function visible(text) {
@@ -106,7 +108,8 @@ export function facts(node, pairs) {
     if (node.dataset.shown === shown)
         return;
     node.dataset.shown = shown;
-    node.replaceChildren(...rows.map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", {}, text instanceof Node ? text : String(text)))));
+    node.replaceChildren(...rows.map(([label, text]) =>
+        el("div", {}, el("dt", {}, label), el("dd", {}, text instanceof Node ? text : String(text)))));
 }
 
 let last = 0;
@@ -128,6 +131,15 @@ export function queueLink(queue, attributes = {}) {
 
 export function jobLink(id) {
     return el("a", { href: `#/job/${id}` }, String(id));
+}
+
+/** Shows what a queue is beside its name: paused, shut down. */
+export function marks(node, { paused, shut_down }) {
+    const shown = `${paused}${shut_down}`;
+    if (node.dataset.shown === shown)
+        return;
+    node.dataset.shown = shown;
+    node.replaceChildren(...(paused ? [badge("warn", "paused")] : []), ...(shut_down ? [badge("quiet", "shut down")] : []));
 }
 
 /** A state in a word, with a colour of its kind: good, warn, bad or quiet. */

@@ -71,7 +71,8 @@ function paused({ queues }) {
 }
 
 function ignored({ queues }) {
-    return queues.filter((q) => !q.paused && q.ready > 0 && q.waiters === 0 && q.reserved === 0 && q.oldest > IGNORED_S && !(q.idle < TAKEN_S)).map((q) => ({
+    return queues.filter((q) => !q.paused && q.ready > 0 && q.waiters === 0 && q.reserved === 0 && q.oldest > IGNORED_S
+        && !(q.idle < TAKEN_S)).map((q) => ({
         grade: "bad", queue: q.queue, state: "ready", size: q.ready,
         text: `has ${many(q.ready, "job")} ready, and no consumer works on it or waits. The oldest waits for ${age(q.oldest)}.`,
         todo: q.shut_down ? "It is shut down. Let a consumer finish it, or remove it." : "Start a consumer for it.",
@@ -79,12 +80,14 @@ function ignored({ queues }) {
 }
 
 function late({ queues, handlers }) {
-    return queues.filter((q) => !q.paused && q.ready > 0 && q.oldest > OLD_S && (q.reserved > 0 || q.waiters > 0 || q.idle < TAKEN_S)).map((q) => {
+    return queues.filter((q) => !q.paused && q.ready > 0 && q.oldest > OLD_S
+        && (q.reserved > 0 || q.waiters > 0 || q.idle < TAKEN_S)).map((q) => {
         const busy = handlers.find((h) => h.queues.includes(q.queue) && h.running >= h.workers);
         return {
             grade: "warn", queue: q.queue, state: "ready", size: q.ready,
             text: `falls behind: ${many(q.ready, "job")} ready, the oldest for ${age(q.oldest)}, ${count(q.reserved)} being worked on.`,
-            todo: busy ? `All ${many(busy.workers, "worker")} of the handler ${busy.handler} are busy: give it more.` : "Add consumers, or see what holds up those that it has.",
+            todo: busy ? `All ${many(busy.workers, "worker")} of the handler ${busy.handler} are busy: give it more.`
+                : "Add consumers, or see what holds up those that it has.",
         };
     });
 }
@@ -121,7 +124,8 @@ export function findings(facts) {
         found.push(...all.slice(0, MANY));
         const others = all.slice(MANY);
         if (others.length > 0)
-            found.push({ grade: others[0].grade, text: rest(others.length, others.reduce((n, one) => n + one.size, 0)), todo: "The list of queues shows them all." });
+            found.push({ grade: others[0].grade, text: rest(others.length, others.reduce((n, one) => n + one.size, 0)),
+                todo: "The list of queues shows them all." });
     }
     return found.sort((a, b) => GRADES.indexOf(a.grade) - GRADES.indexOf(b.grade));
 }

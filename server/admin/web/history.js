@@ -49,6 +49,7 @@ export class QueueHistory extends History {
     read(outcome) {
         this.wait(outcome);
         const { queues = {}, step, until } = outcome.failure ? {} : outcome.result;
-        return new Map(Object.entries(queues).filter(([, series]) => series !== null).map(([queue, series]) => [queue, data(series, step, until, this.span)]));
+        return new Map(Object.entries(queues).filter(([, series]) => series !== null).map(([queue, series]) =>
+            [queue, data(series, step, until, this.span)]));
     }
 }

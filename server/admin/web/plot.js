@@ -1,9 +1,9 @@
 // Lines over time, as SVG: plots with axes, whose values can be read with a pointer, with the keyboard and as a table, and sparklines.
 //
-// What is drawn is { start, step, values: { key: [number or null, …] } }: Unix seconds of the first value, seconds between values. null is
-// a moment of which nothing is known, and a gap in the line.
+// What is drawn is { start, step, values: { key: [number or null, …] } }: Unix seconds of the first value, seconds between values. null
+// is a moment of which nothing is known, and a gap in the line.
 import { attribute, el, fresh, keep, say, svg } from "./dom.js";
-import { clock, moment } from "./format.js";
+import { clock, moment, rate } from "./format.js";
 
 const HEIGHT = 176;
 const MARGIN = { left: 44, right: 12, top: 10, bottom: 22 };
@@ -23,6 +23,11 @@ function highest(data, series) {
     return most;
 }
 
+/** A piece of line for the legend. */
+function key() {
+    return svg("svg", { class: "key", "aria-hidden": "true" }, svg("line", { x1: 0, x2: 18, y1: 5, y2: 5 }));
+}
+
 /** A line's path through (x(i), y(value)), begun anew behind each gap. */
 function path(values, x, y) {
     let d = "";
@@ -37,7 +42,10 @@ function path(values, x, y) {
     return d;
 }
 
-/** `series`: [{ key, label, kind }], kind being the class that gives the line its colour; `format` writes a value, `whole` if it is a count. */
+/**
+ * `series`: [{ key, label, kind }], kind being the class that gives the line its colour; `format` writes a value; `whole` if it is a
+ * number of things.
+ */
 export class Plot {
     constructor(title, series, format, whole = false) {
         this.series = series;
@@ -50,11 +58,12 @@ export class Plot {
         this.axes = svg("g", { class: "axes" });
         this.mark = svg("line", { class: "cursor", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
         this.dots = svg("g");
-        this.drawing = svg("svg", { height: HEIGHT, "aria-hidden": "true", focusable: "false" }, this.axes, this.lines, this.mark, this.dots);
+        this.drawing = svg("svg", { height: HEIGHT, "aria-hidden": "true", focusable: "false" }, this.axes, this.lines, this.mark,
+            this.dots);
         this.values = series.map(() => el("output", {}));
         this.when = el("span", { class: "when" });
         const legend = el("ul", { class: "legend" }, series.map((one, i) =>
-            el("li", { class: one.kind }, svg("svg", { class: "key", "aria-hidden": "true" }, svg("line", { x1: 0, x2: 18, y1: 5, y2: 5 })), `${one.label} `, this.values[i])));
+            el("li", { class: one.kind }, key(), `${one.label} `, this.values[i])));
         const caption = fresh("plot");
         this.summary = el("span", { class: "unheard" });
         this.reader = el("div", {
@@ -64,7 +73,8 @@ export class Plot {
         }, this.drawing);
         this.table = el("tbody");
         this.rows = new Map();
-        this.details = el("details", { ontoggle: () => this.tabulate() }, el("summary", {}, "Values"), el("div", { class: "scroll", tabindex: "0" },
+        this.details = el("details", { ontoggle: () => this.tabulate() }, el("summary", {}, "Values"),
+            el("div", { class: "scroll", tabindex: "0" },
             el("table", {}, el("caption", { class: "unheard" }, title), el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Time"),
                 series.map((one) => el("th", { scope: "col", class: "number" }, one.label)))), this.table)));
         this.node = el("figure", { class: "plot" },
@@ -110,7 +120,8 @@ export class Plot {
         this.lines.replaceChildren(...this.series.map(({ key, kind }) =>
             svg("path", { class: `line ${kind}`, d: path(this.data.values[key], (i) => this.x(i), (value) => this.y(value)) })));
         if (this.series.every(({ key }) => this.data.values[key].every((value) => value === null)))
-            this.lines.append(svg("text", { x: this.width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "The first values come within half a minute"));
+            this.lines.append(svg("text", { x: this.width / 2, y: HEIGHT / 2, "text-anchor": "middle" },
+                "The first values come within half a minute"));
         this.read(this.at);
         say(this.summary, this.described(most));
     }
@@ -155,11 +166,13 @@ export class Plot {
         attribute(this.mark, "visibility", i === null ? "hidden" : "visible");
         attribute(this.mark, "x1", this.x(at));
         attribute(this.mark, "x2", this.x(at));
-        this.dots.replaceChildren(...(i === null ? [] : this.series.filter(({ key }) => (this.data.values[key][at] ?? null) !== null).map(({ key, kind }) =>
+        this.dots.replaceChildren(...(i === null ? []
+            : this.series.filter(({ key }) => (this.data.values[key][at] ?? null) !== null).map(({ key, kind }) =>
             svg("circle", { class: `dot ${kind}`, r: 3.5, cx: this.x(at), cy: this.y(this.data.values[key][at]) }))));
         attribute(this.reader, "aria-valuemax", this.last());
         attribute(this.reader, "aria-valuenow", at);
-        attribute(this.reader, "aria-valuetext", `${clock(time, true)}: ${this.series.map((one, n) => `${one.label} ${texts[n]}`).join(", ")}`);
+        attribute(this.reader, "aria-valuetext",
+            `${clock(time, true)}: ${this.series.map((one, n) => `${one.label} ${texts[n]}`).join(", ")}`);
     }
 
     written(value) {
@@ -179,7 +192,8 @@ export class Plot {
             return;
         const at = this.at ?? this.last();
         const page = Math.max(1, Math.round(this.last() / 10));
-        const to = { ArrowLeft: at - 1, ArrowDown: at - 1, ArrowRight: at + 1, ArrowUp: at + 1, PageDown: at - page, PageUp: at + page, Home: 0, End: this.last() }[event.key];
+        const to = { ArrowLeft: at - 1, ArrowDown: at - 1, ArrowRight: at + 1, ArrowUp: at + 1, PageDown: at - page, PageUp: at + page,
+            Home: 0, End: this.last() }[event.key];
         if (to === undefined)
             return;
         event.preventDefault();
@@ -190,7 +204,8 @@ export class Plot {
     described(most) {
         const { start, step, values } = this.data;
         const now = this.series.map(({ key, label }) => `${label} ${this.written(values[key][this.last()])}`).join(", ");
-        return `From ${clock(start, step < 60)} to ${clock(start + this.last() * step, step < 60)}. Now ${now}. Highest ${this.format(most)}.`;
+        const [from, to] = [start, start + this.last() * step].map((time) => clock(time, step < 60));
+        return `From ${from} to ${to}. Now ${now}. Highest ${this.format(most)}.`;
     }
 
     tabulate() {
@@ -206,6 +221,15 @@ export class Plot {
     }
 }
 
+/** What goes through a queue, or all of them. */
+export function ratesPlot() {
+    return new Plot("Jobs per second", [
+        { key: "put", label: "put", kind: "one" },
+        { key: "done", label: "done", kind: "two" },
+        { key: "failed", label: "failed", kind: "three" },
+    ], rate);
+}
+
 const SPARK = { width: 96, height: 22 };
 
 /** A line so small that it stands in a table's row. `text(values)` says it in words. */
@@ -213,12 +237,14 @@ export class Spark {
     constructor(kind, text) {
         this.text = text;
         this.line = svg("path", { class: `line ${kind}` });
-        this.node = svg("svg", { class: "spark", role: "img", width: SPARK.width, height: SPARK.height, viewBox: `0 0 ${SPARK.width} ${SPARK.height}` }, this.line);
+        this.node = svg("svg", { class: "spark", role: "img", width: SPARK.width, height: SPARK.height,
+            viewBox: `0 0 ${SPARK.width} ${SPARK.height}` }, this.line);
     }
 
     update(values) {
         const most = values.reduce((a, b) => Math.max(a, b ?? 0), 0) || 1;
-        attribute(this.line, "d", path(values, (i) => 1 + (SPARK.width - 2) * i / Math.max(1, values.length - 1), (value) => SPARK.height - 2 - (SPARK.height - 4) * value / most));
+        attribute(this.line, "d", path(values, (i) => 1 + (SPARK.width - 2) * i / Math.max(1, values.length - 1),
+            (value) => SPARK.height - 2 - (SPARK.height - 4) * value / most));
         attribute(this.node, "aria-label", this.text(values));
     }
 }

@@ -30,13 +30,15 @@ export function banner(text, action = null) {
     show(bannerNode, text !== null);
     const wanted = text ?? "";
     if (bannerNode.firstChild?.textContent !== wanted)
-        bannerNode.replaceChildren(el("span", {}, wanted), ...(action ? [el("button", { type: "button", onclick: action[1] }, action[0])] : []));
+        bannerNode.replaceChildren(el("span", {}, wanted),
+            ...(action ? [el("button", { type: "button", onclick: action[1] }, action[0])] : []));
 }
 
 /** Says what was done, or was not. What failed stays until it is read and put away. */
 export function notice(kind, text) {
     const gone = () => note.remove();
-    const note = el("div", { class: `notice ${kind}` }, el("span", {}, text), el("button", { type: "button", class: "plain", "aria-label": "Put this message away", onclick: gone }, "×"));
+    const note = el("div", { class: `notice ${kind}` }, el("span", {}, text),
+        el("button", { type: "button", class: "plain", "aria-label": "Put this message away", onclick: gone }, "×"));
     notices.append(note);
     while (notices.children.length > 4)
         notices.firstChild.remove();
@@ -46,7 +48,8 @@ export function notice(kind, text) {
 
 /** A button that stays pressed. */
 function toggle(text, label, pressed) {
-    const button = el("button", { type: "button", class: "tool", title: label, "aria-label": label, "aria-pressed": "false", onclick: () => {
+    const button = el("button", { type: "button", class: "tool", title: label, "aria-label": label, "aria-pressed": "false",
+        onclick: () => {
         const now = button.getAttribute("aria-pressed") !== "true";
         attribute(button, "aria-pressed", now ? "true" : "false");
         pressed(now, button);
@@ -97,7 +100,8 @@ export function furnish(paused) {
 
 /** Says at the bottom what the daemon is. */
 export function about({ name, version, durability }) {
-    const words = { always: "jobs are on disk before it answers", interval: "jobs are on disk a moment after the answer", memory: "jobs are kept in memory only" };
+    const words = { always: "jobs are on disk before it answers", interval: "jobs are on disk a moment after the answer",
+        memory: "jobs are kept in memory only" };
     say(document.querySelector("footer .daemon"), `${name} ${version}, ${words[durability] ?? durability}`);
 }
 

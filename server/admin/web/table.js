@@ -2,8 +2,8 @@
 import { attribute, el } from "./dom.js";
 
 /**
- * `columns`: [{ key, label, kind, title, value(item), first }]: value is what it is sorted by (none: it cannot be), first: -1 where the largest
- * shall come first. `changed()` after the reader chose another order.
+ * `columns`: [{ key, label, kind, title, value(item), first }]: value is what it is sorted by (none: it cannot be), first: -1 where the
+ * largest shall come first. `changed()` after the reader chose another order.
  */
 export class Sorting {
     constructor(columns, key, changed) {
@@ -23,7 +23,8 @@ export class Sorting {
         const first = column.first ?? 1;
         this.direction = this.column === column ? -this.direction : first;
         this.column = column;
-        this.columns.forEach((one, i) => attribute(this.heads[i], "aria-sort", one === column ? (this.direction > 0 ? "ascending" : "descending") : null));
+        this.columns.forEach((one, i) => attribute(this.heads[i], "aria-sort", one === column
+            ? (this.direction > 0 ? "ascending" : "descending") : null));
     }
 
     /** A sorted copy; what is equal stands in the order that it came in. null stands last, whichever way. */

@@ -11,7 +11,8 @@ const COLUMNS = [
     { key: "peer", label: "From", value: (c) => c.peer },
     { key: "age", label: "Connected for", kind: "number", value: (c) => c.age, first: -1 },
     { key: "requests", label: "Requests", kind: "number", value: (c) => c.requests, first: -1 },
-    { key: "waits", label: "Waiting", kind: "number", title: "Requests that wait: gets for a job, puts for room, results", value: (c) => c.waits, first: -1 },
+    { key: "waits", label: "Waiting", kind: "number", title: "Requests that wait: gets for a job, puts for room, results",
+        value: (c) => c.waits, first: -1 },
 ];
 
 export class Connections {
@@ -23,7 +24,8 @@ export class Connections {
         this.body = el("tbody");
         this.rows = new Map();
         this.sorting = new Sorting(COLUMNS, "age", () => this.draw());
-        this.table = el("div", { class: "scroll" }, el("table", { "aria-label": "Connections" }, el("thead", {}, el("tr", {}, this.sorting.heads)), this.body));
+        this.table = el("div", { class: "scroll" },
+            el("table", { "aria-label": "Connections" }, el("thead", {}, el("tr", {}, this.sorting.heads)), this.body));
         this.node = el("section", {}, el("h1", {}, "Connections"), this.lead, this.table);
     }
 
@@ -38,7 +40,8 @@ export class Connections {
             return;
         }
         const { connections, more } = who.result;
-        say(this.lead, more ? `The ${count(connections.length)} newest connections; there are more.` : `${many(connections.length, "connection")}.`);
+        say(this.lead, more ? `The ${count(connections.length)} newest connections; there are more.`
+            : `${many(connections.length, "connection")}.`);
         this.shown = connections;
         this.draw();
     }
@@ -51,14 +54,16 @@ export class Connections {
             return { ...connection, key: `${connection.peer}/${seen.get(connection.peer)}` };
         });
         keep(this.body, this.rows, keyed, (connection) => connection.key, () => {
-            const cells = COLUMNS.map((column, i) => el(i === 0 ? "th" : "td", { class: column.kind ?? null, scope: i === 0 ? "row" : null }));
+            const cells = COLUMNS.map((column, i) =>
+                el(i === 0 ? "th" : "td", { class: column.kind ?? null, scope: i === 0 ? "row" : null }));
             const texts = [["identity", 0], ["client", 1], ["peer", 2]];
             let shown = null;
             return { node: el("tr", {}, cells), update: (c) => {
                 const what = JSON.stringify([c.identity, c.client, c.peer]);
                 if (what !== shown) {
                     shown = what;
-                    const words = { identity: c.identity ? `${c.identity.name} (${c.identity.kind})` : "–", client: c.client ?? "–", peer: c.peer };
+                    const words = { identity: c.identity ? `${c.identity.name} (${c.identity.kind})` : "–", client: c.client ?? "–",
+                        peer: c.peer };
                     texts.forEach(([key, at]) => cells[at].replaceChildren(name(words[key])));
                 }
                 say(cells[3], age(c.age));

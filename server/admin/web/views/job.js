@@ -26,7 +26,8 @@ function life(job) {
     const now = {
         ready: () => `Ready: ${job.why}.`,
         delayed: () => `Waits: ${job.why}.`,
-        reserved: () => `Reserved, attempt ${job.attempt} of ${job.max_attempts}: held by ${job.holder}, whose lease runs for another ${duration(job.lease)}.`,
+        reserved: () => `Reserved, attempt ${job.attempt} of ${job.max_attempts}: held by ${job.holder}, `
+            + `whose lease runs for another ${duration(job.lease)}.`,
         dead: () => `Dead: ${REASONS[job.reason] ?? job.reason}.`,
         done: () => "Done.",
         cancelled: () => "Cancelled.",
@@ -65,7 +66,8 @@ export class Job {
         this.path = el("p", { class: "path" });
         this.heading = el("h1", {}, `Job ${id} `, this.state);
         this.node = el("section", {}, this.path, el("header", { class: "head" }, this.heading, this.tools),
-            el("div", { class: "columns" }, el("section", { class: "card" }, el("h2", {}, "What happened"), this.life), el("section", { class: "card" }, el("h2", {}, "Facts"), this.facts)),
+            el("div", { class: "columns" }, el("section", { class: "card" }, el("h2", {}, "What happened"), this.life),
+                el("section", { class: "card" }, el("h2", {}, "Facts"), this.facts)),
             this.progress, this.parts.error.node, this.parts.result.node, this.parts.body.node);
     }
 
@@ -80,7 +82,8 @@ export class Job {
     update([outcome]) {
         if (this.page.missing(outcome)) {
             this.gone = true;
-            this.page.absent(this.node, this.title, outcome.failure.name === "not_found" ? "There is no such job. One that is done goes as soon as its result is not kept any more." : outcome.failure.message);
+            this.page.absent(this.node, this.title, outcome.failure.name === "not_found"
+                ? "There is no such job. One that is done goes as soon as its result is not kept any more." : outcome.failure.message);
             return;
         }
         if (this.gone) { // and is there again
@@ -104,8 +107,10 @@ export class Job {
         this.story(job);
         facts(this.facts, [
             ["Queue", queueLink(job.queue)], ["Priority", job.priority], ["Attempt", `${count(job.attempt)} of ${count(job.max_attempts)}`],
-            ["Handed out", many(job.deliveries, "time")], ["Lost", many(job.lost, "time")], ["Key", job.key === undefined ? null : name(job.key)],
-            ["Ready in", job.due === undefined ? null : duration(job.due)], ["Lease", job.lease === undefined ? null : `${duration(job.lease)} left`],
+            ["Handed out", many(job.deliveries, "time")], ["Lost", many(job.lost, "time")],
+            ["Key", job.key === undefined ? null : name(job.key)],
+            ["Ready in", job.due === undefined ? null : duration(job.due)],
+            ["Lease", job.lease === undefined ? null : `${duration(job.lease)} left`],
             ["Held by", job.holder],
         ]);
         this.advance(job.progress);

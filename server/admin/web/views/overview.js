@@ -1,10 +1,11 @@
 // Whether the system is healthy and what is stuck, what goes through it and what lies in it.
 import { attribute, el, keep, queueHref, queueLink, name, say, show } from "../dom.js";
-import { age, bytes, count, many, rate, short } from "../format.js";
+import { age, bytes, count, many, short } from "../format.js";
 import { findings, verdict } from "../health.js";
 import { History, RANGES } from "../history.js";
-import { Plot } from "../plot.js";
+import { Plot, ratesPlot } from "../plot.js";
 
+const STATES = ["ready", "reserved", "delayed", "dead"];
 const TOP = 8;
 const REMEMBER_MS = 5 * 60 * 1000; // how far back a rise of a counter is worth a finding
 
@@ -32,7 +33,8 @@ export class Overview {
         this.history = new History(this.range.span);
         this.remembered = []; // [time, stats]: the oldest is what counters are compared with
         this.tiles = {
-            ready: tile("Ready"), reserved: tile("Reserved"), delayed: tile("Delayed"), dead: tile("Dead"), oldest: tile("Oldest ready job"),
+            ready: tile("Ready"), reserved: tile("Reserved"), delayed: tile("Delayed"), dead: tile("Dead"),
+            oldest: tile("Oldest ready job"),
             memory: tile("Memory"), store: tile("Store"), clients: tile("Connections", "#/connections"), workers: tile("Workers", "#/pool"),
         };
         this.headline = el("p", { class: "headline" });
@@ -40,9 +42,7 @@ export class Overview {
         this.rows = new Map();
         this.said = el("p", { class: "unheard", role: "status" });
         this.health = el("section", { class: "card health", "aria-label": "Health" }, this.headline, this.found, this.said);
-        this.rates = new Plot("Jobs per second", [
-            { key: "put", label: "put", kind: "one" }, { key: "done", label: "done", kind: "two" }, { key: "failed", label: "failed", kind: "three" },
-        ], rate);
+        this.rates = ratesPlot();
         this.backlog = new Plot("Jobs in the daemon", [
             { key: "ready", label: "ready", kind: "one" }, { key: "reserved", label: "reserved", kind: "two" },
             { key: "delayed", label: "delayed", kind: "four" }, { key: "dead", label: "dead", kind: "three" },
@@ -50,13 +50,16 @@ export class Overview {
         this.ranges = el("div", { class: "ranges", role: "group", "aria-label": "Time shown" }, RANGES.map((range) => el("button", {
             type: "button", "aria-pressed": range === this.range ? "true" : "false", onclick: (event) => this.choose(range, event.target),
         }, range.label)));
-        this.plots = el("section", { "aria-label": "Over time", hidden: true }, this.ranges, el("div", { class: "plots" }, this.rates.node, this.backlog.node));
+        this.plots = el("section", { "aria-label": "Over time", hidden: true }, this.ranges,
+            el("div", { class: "plots" }, this.rates.node, this.backlog.node));
         this.topBody = el("tbody");
         this.topRows = new Map();
-        this.top = el("section", { class: "card" }, el("header", {}, el("h2", {}, "Fullest queues"), el("a", { href: "#/queues" }, "All queues")),
+        this.top = el("section", { class: "card" },
+            el("header", {}, el("h2", {}, "Fullest queues"), el("a", { href: "#/queues" }, "All queues")),
             el("table", { "aria-label": "Fullest queues" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Queue"),
                 ["Ready", "Reserved", "Dead", "Oldest"].map((word) => el("th", { scope: "col", class: "number" }, word)))), this.topBody));
-        this.partly = el("p", { class: "quiet", hidden: true }, "This token may not look at the daemon as a whole: here is what it may see of its queues.");
+        this.partly = el("p", { class: "quiet", hidden: true },
+            "This token may not look at the daemon as a whole: here is what it may see of its queues.");
         this.node = el("section", {}, el("h1", { class: "unheard" }, "Overview"), this.health, this.partly,
             el("dl", { class: "tiles" }, Object.values(this.tiles).map((one) => one.node)), this.plots, this.top);
     }
@@ -120,13 +123,14 @@ export class Overview {
         keep(this.found, this.rows, found, (one) => `${one.grade}/${one.queue ?? ""}/${one.todo}`, (one) => {
             const text = el("span");
             const node = el("li", { class: one.grade }, el("span", { class: `sign ${one.grade}`, "aria-hidden": "true" }, SIGNS[one.grade]),
-                el("span", {}, one.queue !== undefined && [el("a", { href: queueHref(one.queue, one.state), class: "name" }, name(one.queue)), " "], text, " ", el("span", { class: "todo" }, one.todo)));
+                el("span", {}, one.queue !== undefined && [el("a", { href: queueHref(one.queue, one.state), class: "name" },
+                    name(one.queue)), " "], text, " ", el("span", { class: "todo" }, one.todo)));
             return { node, update: (now) => say(text, now.text) };
         });
     }
 
     figures({ stats, queues, handlers }) {
-        const gauges = stats?.gauges ?? Object.fromEntries(["ready", "reserved", "delayed", "dead"].map((state) => [state, this.page.directory.sum(state)]));
+        const gauges = stats?.gauges ?? Object.fromEntries(STATES.map((state) => [state, this.page.directory.sum(state)]));
         const oldest = queues.reduce((a, b) => ((b.oldest ?? -1) > (a?.oldest ?? -1) ? b : a), null);
         this.tiles.ready.set(count(gauges.ready), `in ${many(stats?.queues ?? queues.length, "queue")}`);
         this.tiles.reserved.set(count(gauges.reserved), "being worked on");
@@ -137,11 +141,14 @@ export class Overview {
             show(this.tiles[word].node, Boolean(stats));
         if (!stats)
             return;
-        this.tiles.memory.set(bytes(stats.bytes), `of ${bytes(stats.max_bytes)} for jobs`, stats.bytes > 0.9 * stats.max_bytes ? "warn" : "");
-        this.tiles.store.set(stats.store ? bytes(stats.store.disk_bytes) : "none", stats.store ? `${bytes(stats.store.live_bytes)} of it needed` : "jobs are kept in memory only");
+        this.tiles.memory.set(bytes(stats.bytes), `of ${bytes(stats.max_bytes)} for jobs`, stats.bytes > 0.9 * stats.max_bytes ? "warn"
+            : "");
+        this.tiles.store.set(stats.store ? bytes(stats.store.disk_bytes) : "none", stats.store
+            ? `${bytes(stats.store.live_bytes)} of it needed` : "jobs are kept in memory only");
         this.tiles.clients.set(count(stats.clients), `${many(stats.gauges.waiting_gets, "get waits", "gets wait")} for a job`);
         const workers = handlers.reduce((n, handler) => n + handler.workers, 0);
-        this.tiles.workers.set(count(handlers.reduce((n, handler) => n + handler.running, 0)), workers ? `of ${many(workers, "worker")} busy` : "the daemon has none of its own");
+        this.tiles.workers.set(count(handlers.reduce((n, handler) => n + handler.running, 0)), workers
+            ? `of ${many(workers, "worker")} busy` : "the daemon has none of its own");
     }
 
     fullest(queues) {

@@ -16,7 +16,8 @@ class Handler {
         this.body = el("tbody");
         this.rows = new Map();
         this.more = el("p", { class: "quiet" });
-        this.table = el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Job"), el("th", { scope: "col", class: "number" }, "Worker"),
+        this.table = el("table", {}, el("thead", {},
+            el("tr", {}, el("th", { scope: "col" }, "Job"), el("th", { scope: "col", class: "number" }, "Worker"),
             el("th", { scope: "col", class: "number" }, "Running for"))), this.body);
         this.node = el("section", { class: "card handler" },
             el("header", {}, this.name, this.kind, this.state), el("p", {}, "Takes jobs from ", this.queues),
@@ -57,7 +58,8 @@ export class Pool {
         this.interval = 2000;
         this.handlers = el("div", { class: "cards" });
         this.rows = new Map();
-        this.empty = el("div", { class: "card", hidden: true }, el("p", {}, "This daemon runs no jobs itself: all are taken by consumers that connect to it. A ",
+        this.empty = el("div", { class: "card", hidden: true },
+            el("p", {}, "This daemon runs no jobs itself: all are taken by consumers that connect to it. A ",
             el("code", {}, "handler"), " section in its configuration gives it workers of its own."));
         this.node = el("section", {}, el("h1", {}, "Pool"), this.lead = el("p", { class: "lead" }), this.handlers, this.empty);
     }

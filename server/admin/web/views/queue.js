@@ -1,21 +1,23 @@
 // One queue: its jobs by state, why they wait, and what can be done to them and to it.
-import { attribute, badge, el, facts, jobLink, keep, name, queueHref, say, show } from "../dom.js";
+import { attribute, el, facts, jobLink, keep, marks, name, queueHref, say, show } from "../dom.js";
 import { button, deletable, jobActions, queueActions } from "../actions.js";
-import { age, bytes, count, duration, many, rate, short } from "../format.js";
+import { age, bytes, count, duration, many, short } from "../format.js";
 import { QueueHistory } from "../history.js";
 import { jsonView } from "../json_view.js";
-import { Plot } from "../plot.js";
+import { Plot, ratesPlot } from "../plot.js";
 
 const PAGE = 50;
 const HISTORY_S = 3600;
-const STATES = [["ready", "Ready"], ["reserved", "Reserved"], ["delayed", "Delayed"], ["dead", "Dead"], ["done", "Done"], ["cancelled", "Cancelled"]];
+const STATES = [["ready", "Ready"], ["reserved", "Reserved"], ["delayed", "Delayed"], ["dead", "Dead"], ["done", "Done"],
+    ["cancelled", "Cancelled"]];
 
 class Row {
     constructor(page, job) {
         this.page = page;
         this.job = job;
         const { id } = job;
-        this.open = el("button", { type: "button", class: "plain opener", "aria-expanded": "false", "aria-label": `Body of job ${id}`, onclick: () => this.toggle() }, "▸");
+        this.open = el("button", { type: "button", class: "plain opener", "aria-expanded": "false", "aria-label": `Body of job ${id}`,
+            onclick: () => this.toggle() }, "▸");
         this.why = el("td", { class: "why" });
         this.attempt = el("td", { class: "number wide" });
         this.age = el("td", { class: "number" });
@@ -25,7 +27,8 @@ class Row {
         this.tools = el("td", { class: "actions" });
         if (page.may("admin", job.queue))
             this.tools.append(this.kick, this.remove);
-        this.line = el("tr", {}, el("th", { scope: "row" }, this.open, jobLink(id)), this.why, this.attempt, this.priority, this.age, this.tools);
+        this.line = el("tr", {}, el("th", { scope: "row" }, this.open, jobLink(id)), this.why, this.attempt, this.priority, this.age,
+            this.tools);
         this.details = el("tr", { class: "details", hidden: true });
         this.node = el("tbody", {}, this.line, this.details);
     }
@@ -74,7 +77,8 @@ const SETTINGS = {
     lease: ["Lease", duration],
     max_attempts: ["Attempts", (v) => count(v)],
     max_lost: ["Losses", (v) => count(v)],
-    backoff: ["Pause between attempts", (v) => `${duration(v.base)}, doubling up to ${duration(v.cap)}, give or take ${Math.round(v.jitter * 100)} %`],
+    backoff: ["Pause between attempts", (v) =>
+        `${duration(v.base)}, doubling up to ${duration(v.cap)}, give or take ${Math.round(v.jitter * 100)} %`],
     dead_letter: ["Dead jobs go to", (v) => v ?? "this queue's dead"],
     durable: ["On disk", (v) => (v ? "yes" : "no")],
     keep_result: ["Results are kept", duration],
@@ -114,25 +118,27 @@ export class Queue {
             link.node = el("a", { href: queueHref(queue, link.word) }, link.count, link.text);
             this.tabs.append(link.node);
         }
-        this.table = el("table", { class: "jobs" }, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Job"), el("th", { scope: "col" }, "Why it is there"),
+        this.table = el("table", { class: "jobs" },
+            el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Job"), el("th", { scope: "col" }, "Why it is there"),
             el("th", { scope: "col", class: "number wide" }, "Attempt"), el("th", { scope: "col", class: "number wide" }, "Priority"),
-            el("th", { scope: "col", class: "number" }, "Age"), el("th", { scope: "col", class: "actions" }, el("span", { class: "unheard" }, "What can be done")))));
+            el("th", { scope: "col", class: "number" }, "Age"),
+            el("th", { scope: "col", class: "actions" }, el("span", { class: "unheard" }, "What can be done")))));
         this.empty = el("p", { class: "empty" }, "Loading …");
         this.before = el("button", { type: "button", onclick: () => this.turn(-1) }, "‹ Back");
         this.behind = el("button", { type: "button", onclick: () => this.turn(1) }, "Next ›");
         this.place = el("span", { class: "quiet" });
         this.pager = el("nav", { class: "pager", hidden: true, "aria-label": "Pages of jobs" }, this.before, this.place, this.behind);
-        this.rates = new Plot("Jobs per second", [
-            { key: "put", label: "put", kind: "one" }, { key: "done", label: "done", kind: "two" }, { key: "failed", label: "failed", kind: "three" },
-        ], rate);
-        this.backlog = new Plot("Jobs in the queue", [{ key: "unfinished", label: "ready, delayed and reserved", kind: "one" }], short, true);
+        this.rates = ratesPlot();
+        this.backlog = new Plot("Jobs in the queue", [{ key: "unfinished", label: "ready, delayed and reserved", kind: "one" }], short,
+            true);
         this.plots = el("section", { class: "plots", "aria-label": "Over time", hidden: true }, this.rates.node, this.backlog.node);
         this.settings = el("dl", { class: "facts" });
         this.counters = el("dl", { class: "facts" });
         this.node = el("section", {}, el("p", { class: "path" }, el("a", { href: "#/queues" }, "Queues"), " /"),
             el("header", { class: "head" }, el("h1", {}, name(queue), this.marks), this.tools), this.summary, this.tabs,
             el("div", { class: "scroll" }, this.table), this.empty, this.pager, this.plots,
-            el("details", {}, el("summary", {}, "Settings"), this.settings), el("details", {}, el("summary", {}, "Since the daemon's start"), this.counters));
+            el("details", {}, el("summary", {}, "Settings"), this.settings),
+            el("details", {}, el("summary", {}, "Since the daemon's start"), this.counters));
     }
 
     turn(by) {
@@ -157,7 +163,8 @@ export class Queue {
         const [history] = others;
         if (this.page.missing(stats)) {
             this.gone = true;
-            this.page.absent(this.node, this.queue, stats.failure.name === "not_found" ? "There is no such queue. One that is empty and not declared goes by itself after a while." : stats.failure.message);
+            this.page.absent(this.node, this.queue, stats.failure.name === "not_found"
+                ? "There is no such queue. One that is empty and not declared goes by itself after a while." : stats.failure.message);
             return;
         }
         if (this.gone) { // and is there again
@@ -175,7 +182,8 @@ export class Queue {
             this.list(jobs);
         if (history)
             this.draw(this.history.read(history).get(this.queue) ?? null);
-        facts(this.settings, Object.entries(SETTINGS).filter(([key]) => key in settings).map(([key, [label, words]]) => [label, words(settings[key])]));
+        facts(this.settings, Object.entries(SETTINGS).filter(([key]) => key in settings).map(([key, [label, words]]) =>
+            [label, words(settings[key])]));
         facts(this.counters, Object.entries(counters).map(([key, n]) => [key.replaceAll("_", " "), count(n)]));
     }
 
@@ -189,11 +197,7 @@ export class Queue {
 
     head(gauges, oldest) {
         const { row } = this;
-        const marks = `${row.paused}${row.shut_down}`;
-        if (this.marks.dataset.shown !== marks) {
-            this.marks.dataset.shown = marks;
-            this.marks.replaceChildren(...(row.paused ? [badge("warn", "paused")] : []), ...(row.shut_down ? [badge("quiet", "shut down")] : []));
-        }
+        marks(this.marks, row);
         show(this.pause, !row.paused);
         show(this.resume, row.paused);
         this.retry.disabled = row.dead === 0;

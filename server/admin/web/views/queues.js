@@ -1,5 +1,5 @@
 // All queues: sorted, filtered, a page at a time, with what is done to them most.
-import { badge, el, keep, queueLink, say, show } from "../dom.js";
+import { el, keep, marks, queueLink, say, show } from "../dom.js";
 import { button, deletable, queueActions } from "../actions.js";
 import { age, count, many, rate } from "../format.js";
 import { QueueHistory } from "../history.js";
@@ -16,7 +16,8 @@ const COLUMNS = [
     { key: "delayed", label: "Delayed", kind: "number wide", value: (q) => q.delayed, first: -1 },
     { key: "dead", label: "Dead", kind: "number", value: (q) => q.dead, first: -1 },
     { key: "done", label: "Kept", kind: "number wider", title: "Finished jobs whose results are kept", value: (q) => q.done, first: -1 },
-    { key: "waiters", label: "Waiting gets", kind: "number wider", title: "Consumers that wait for a job", value: (q) => q.waiters, first: -1 },
+    { key: "waiters", label: "Waiting gets", kind: "number wider", title: "Consumers that wait for a job", value: (q) => q.waiters,
+        first: -1 },
     { key: "oldest", label: "Oldest", kind: "number wide", title: "Age of the oldest ready job", value: (q) => q.oldest, first: -1 },
     { key: "spark", label: "Done", kind: "wider", title: "Jobs done a second, over the last half hour" },
     { key: "actions", label: "What can be done", unheard: true, kind: "actions" },
@@ -39,7 +40,6 @@ class Row {
         if (page.may("admin", queue))
             this.cells.get("actions").append(this.pause, this.resume, this.purge);
         this.node = el("tr", {}, el("th", { scope: "row" }, queueLink(queue), this.marks), ...this.cells.values());
-        this.shown = null;
     }
 
     update(row) {
@@ -51,11 +51,7 @@ class Row {
         show(this.pause, !row.paused);
         show(this.resume, row.paused);
         this.purge.setAttribute("aria-disabled", deletable(row) === 0 ? "true" : "false");
-        const marks = `${row.paused}${row.shut_down}`;
-        if (marks !== this.shown) {
-            this.shown = marks;
-            this.marks.replaceChildren(...(row.paused ? [badge("warn", "paused")] : []), ...(row.shut_down ? [badge("quiet", "shut down")] : []));
-        }
+        marks(this.marks, row);
     }
 
     draw(values) {
@@ -77,8 +73,10 @@ export class Queues {
         this.history = null; // of what is visible
         this.body = el("tbody");
         this.lead = el("p", { class: "lead", role: "status" });
-        this.filter = el("input", { type: "search", id: "filter", placeholder: "part of a name", autocomplete: "off", spellcheck: "false", oninput: () => this.turn(0) });
-        this.only = el("select", { id: "only", onchange: () => this.turn(0) }, [["", "All"], ["paused", "Paused"], ["dead", "With dead jobs"], ["ready", "With ready jobs"], ["stuck", "Nobody takes from"]]
+        this.filter = el("input", { type: "search", id: "filter", placeholder: "part of a name", autocomplete: "off", spellcheck: "false",
+            oninput: () => this.turn(0) });
+        this.only = el("select", { id: "only", onchange: () => this.turn(0) },
+            [["", "All"], ["paused", "Paused"], ["dead", "With dead jobs"], ["ready", "With ready jobs"], ["stuck", "Nobody takes from"]]
             .map(([value, text]) => el("option", { value }, text)));
         this.sorting = new Sorting(COLUMNS, "queue", () => this.turn(0));
         this.before = el("button", { type: "button", onclick: () => this.turn(this.at - PAGE) }, "‹ Back");
@@ -86,9 +84,11 @@ export class Queues {
         this.place = el("span", { class: "quiet" });
         this.pager = el("nav", { class: "pager", "aria-label": "Pages of queues" }, this.before, this.place, this.behind);
         this.empty = el("p", { class: "empty", hidden: true });
+        const table = el("table", { class: "queues", "aria-label": "Queues" }, el("thead", {}, el("tr", {}, this.sorting.heads)), this.body);
         this.node = el("section", {}, el("h1", {}, "Queues"),
-            el("div", { class: "bar" }, el("label", { for: "filter" }, "Filter"), this.filter, el("label", { for: "only" }, "Show"), this.only, this.lead),
-            el("div", { class: "scroll" }, el("table", { class: "queues", "aria-label": "Queues" }, el("thead", {}, el("tr", {}, this.sorting.heads)), this.body)), this.empty, this.pager);
+            el("div", { class: "bar" }, el("label", { for: "filter" }, "Filter"), this.filter, el("label", { for: "only" }, "Show"),
+                this.only, this.lead),
+            el("div", { class: "scroll" }, table), this.empty, this.pager);
     }
 
     turn(at) {
@@ -129,9 +129,11 @@ export class Queues {
             this.at = Math.max(0, Math.floor((chosen.length - 1) / PAGE) * PAGE);
         this.visible = chosen.slice(this.at, this.at + PAGE);
         keep(this.body, this.rows, this.visible, (row) => row.queue, (row) => new Row(this.page, row.queue));
-        say(this.lead, complete ? (chosen.length === queues.length ? many(queues.length, "queue") : `${count(chosen.length)} of ${many(queues.length, "queue")}`) : `${count(queues.length)} queues so far …`);
+        say(this.lead, complete ? (chosen.length === queues.length ? many(queues.length, "queue")
+            : `${count(chosen.length)} of ${many(queues.length, "queue")}`) : `${count(queues.length)} queues so far …`);
         show(this.empty, complete && chosen.length === 0);
-        say(this.empty, queues.length === 0 ? "There is no queue yet. One comes into being with the first job that is put on it." : "No queue is like that.");
+        say(this.empty, queues.length === 0 ? "There is no queue yet. One comes into being with the first job that is put on it."
+            : "No queue is like that.");
         show(this.pager, chosen.length > PAGE);
         say(this.place, `${count(this.at + 1)} to ${count(this.at + this.visible.length)} of ${count(chosen.length)}`);
         this.before.disabled = this.at === 0;

@@ -11,7 +11,8 @@ export class SignIn {
         this.needed = true;
         const id = fresh("token");
         const error = el("p", { id: `${id}-error`, class: "error", role: "alert" }, why ?? "");
-        const field = el("input", { id, type: "password", required: true, maxlength: "255", autocomplete: "off", spellcheck: "false", "aria-describedby": `${id}-help ${id}-error` });
+        const field = el("input", { id, type: "password", required: true, maxlength: "255", autocomplete: "off", spellcheck: "false",
+            "aria-describedby": `${id}-help ${id}-error` });
         const button = el("button", { type: "submit", class: "main" }, "Sign in");
         const submit = async (event) => {
             event.preventDefault();
@@ -33,7 +34,8 @@ export class SignIn {
             known();
         };
         this.node = el("section", { class: "sign-in" }, el("h1", {}, "Sign in"),
-            el("p", { id: `${id}-help` }, "This daemon tells people apart by a token. It is kept for this tab only, and goes when you close it. ",
+            el("p", { id: `${id}-help` }, "This daemon tells people apart by a token. ",
+                "It is kept for this tab only, and goes when you close it. ",
                 "Whoever runs the daemon makes one with ", el("code", {}, "taskqd --new-token NAME"), "."),
             el("form", { onsubmit: submit }, el("label", { for: id }, "Token"), field, button), error);
     }
