@@ -2,6 +2,7 @@
 
 Each check is a function that yields complaints; its name is its argument on the command line.
 """
+import ast
 import pathlib
 import re
 import shutil
@@ -201,7 +202,54 @@ def formatting():
     yield from (line for line in done.stderr.splitlines() if "error:" in line)
 
 
-CHECKS = [layering, engine_is_pure, top_level, headers, errors_documented, settings_documented, words, no_sleeps, page, formatting]
+def python_types():
+    """mypy --strict, as pyproject.toml has it."""
+    try:
+        done = subprocess.run(["mypy", "--cache-dir=/dev/null", "--no-error-summary"], cwd=ROOT / "client" / "python", capture_output=True,
+                              text=True, check=False)
+    except FileNotFoundError:
+        print("there is no mypy here")
+        sys.exit(SKIPPED)
+    if done.returncode:
+        yield from (done.stdout + done.stderr).splitlines()
+
+
+def python_is_old_enough():
+    """What Python 3.9 cannot read; mypy looks at what its library does not have."""
+    for path in tracked("client/python/*.py"):
+        try:
+            ast.parse((ROOT / path).read_text(), str(path), feature_version=(3, 9))
+        except SyntaxError as error:
+            yield f"{path}:{error.lineno}: {error.msg}"
+
+
+def python_documented():
+    """Every public module, class, function and method of the package says what it does."""
+    files = tracked("client/python/taskq/*.py")
+    if not files:
+        yield "client/python/taskq: no files found: the check has lost them"
+    for path in files:
+        tree = ast.parse((ROOT / path).read_text())
+        if not ast.get_docstring(tree):
+            yield f"{path}: no docstring"
+        if not path.name.startswith("_") or path.name in PUBLIC_THOUGH_NOT_NAMED_SO:
+            yield from undocumented(path, tree)
+
+
+PUBLIC_THOUGH_NOT_NAMED_SO = {"_futures.py", "_iterators.py", "_methods.py", "_simple.py"}  # parts of public classes
+
+
+def undocumented(path, tree):
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
+            if not ast.get_docstring(node) and not any(getattr(each, "attr", "") == "setter" for each in node.decorator_list):
+                yield f"{path}:{node.lineno}: {node.name}: no docstring"
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(path, node)
+
+
+CHECKS = [layering, engine_is_pure, top_level, headers, errors_documented, settings_documented, words, no_sleeps, page, formatting,
+          python_types, python_is_old_enough, python_documented]
 
 
 def main():

@@ -1,5 +1,6 @@
 """taskq.Client and its connection: every method, errors, threads, forks, signals, and connections that break."""
 
+import asyncio
 import inspect
 import os
 import re
@@ -11,6 +12,7 @@ import unittest
 
 import support
 import taskq
+import taskq.aio
 from support import in_thread, lib, wait_for
 from taskq import _address, _methods, _wire, errors
 
@@ -174,6 +176,53 @@ class Calls(support.Case):
             self.client.ping()
 
 
+class Crowded(unittest.TestCase):
+    """More waits than a connection may have, on one connection."""
+
+    def setUp(self):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        conf = os.path.join(folder.name, "conf")
+        with open(conf, "w", encoding="utf-8") as file:
+            file.write("max_waits = 20\n")
+        daemon = lib.Daemon("-c", conf)
+        self.addCleanup(daemon.stop)
+        self.client = taskq.Client(daemon.address)
+        self.addCleanup(self.client.close)
+        self.other = taskq.Client(daemon.address)
+        self.addCleanup(self.other.close)
+
+    def waiting(self, name):
+        wait_for(lambda: self.other.queues()["queues"] and self.other.stats(name)["gauges"]["waiting_gets"] == 20)
+
+    def test_threads(self):
+        q = taskq.Queue(name="crowded", url=self.client)
+        gets = [in_thread(q.get) for _ in range(100)]
+        self.waiting("crowded")
+        with self.assertRaises((taskq.Empty, taskq.Overloaded)):
+            q.get(timeout=0.1)
+        for n in range(100):
+            self.other.put("crowded", n)
+        self.assertEqual(sorted(get.outcome() for get in gets), list(range(100)))
+
+    def test_coroutines(self):
+        async def run():
+            client = taskq.aio.Client(self.client)
+            q = taskq.aio.Queue(name="crowded", url=client)
+            gets = [asyncio.ensure_future(q.get()) for _ in range(100)]
+            await asyncio.get_running_loop().run_in_executor(None, self.waiting, "crowded")
+            for n in range(100):
+                self.other.put("crowded", n)
+            return sorted(await asyncio.gather(*gets))
+
+        self.assertEqual(asyncio.run(asyncio.wait_for(run(), support.PATIENCE)), list(range(100)))
+
+    def test_another_limit_is_said(self):
+        link = self.client.connection.link()
+        self.assertEqual(link.waits, 20)
+        self.assertFalse(link.is_crowded(taskq.Overloaded()))
+
+
 class Signals(support.Case):
     def alarm(self, handler):
         before = signal.signal(signal.SIGALRM, handler)
@@ -191,6 +240,42 @@ class Signals(support.Case):
         wait_for(lambda: self.client.stats("interrupted")["gauges"]["waiting_gets"] == 0)
         self.client.put("interrupted", 1)
         self.assertEqual(self.client.get("interrupted", timeout=0)["body"], 1)
+
+    def test_interrupts_at_any_moment_lose_nothing(self):
+        """A handler raises again and again, wherever the thread is: what was put and not got is still there."""
+        class Interrupt(Exception):
+            pass
+
+        armed = []
+
+        def interrupt(*_):
+            if armed:
+                raise Interrupt
+
+        q = taskq.Queue(name="again", url=self.client, idempotent=True)
+        other = taskq.Queue(name="again", url=self.new_client())
+        before = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        got, interrupted = [], 0
+        for n in range(400):
+            other.put(n)
+            signal.setitimer(signal.ITIMER_REAL, 0.00002 * (n % 20) + 0.00001)
+            try:
+                armed.append(1)
+                q.get(timeout=0.5)
+                armed.clear()
+                got.append(n)
+            except (Interrupt, taskq.Empty):
+                armed.clear()
+                interrupted += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self.assertEqual(self.client.ping(), {})  # it goes on
+        wait_for(lambda: not other._stats()["gauges"]["waiting_gets"])
+        # What was under way when the interrupt came is there again, or was handed over: never more than was put.
+        left = wait_for(lambda: other.qsize() + len(got) <= 400 and [other.qsize()])[0]
+        self.assertGreater(interrupted, 20)
+        self.assertGreaterEqual(left + len(got) + interrupted, 400)
 
     def test_a_handler_may_call_while_the_thread_waits(self):
         self.alarm(lambda *_: self.client.put("handler", "from the handler"))

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import struct
+import types
 from typing import NamedTuple, Optional
 
 DEFAULT_ADDRESS = "127.0.0.1:7480"
@@ -71,6 +73,25 @@ def _set_options(sock: socket.socket) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
             except OSError:
                 pass
+
+
+TIMED_OUT = (socket.timeout, BlockingIOError)  # what a send or recv raises after the time of set_patience()
+
+
+def set_patience(sock: socket.socket, seconds: float) -> None:
+    """For how long a send or recv waits. Where the kernel can do the waiting it does: for a timeout of its own Python
+    asks the kernel twice each time."""
+    if isinstance(sock.recv, types.BuiltinMethodType):  # it is nobody's replacement
+        whole = int(seconds)
+        value = struct.pack("@ll", whole, int((seconds - whole) * 1e6))
+        try:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                sock.setsockopt(socket.SOL_SOCKET, option, value)
+            sock.settimeout(None)
+            return
+        except OSError:
+            pass
+    sock.settimeout(seconds)
 
 
 def connect(address: Address, timeout: float) -> socket.socket:

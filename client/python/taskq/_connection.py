@@ -54,6 +54,7 @@ class Connection:
         self.notified: Dict[str, Callable[[Dict[str, Any]], None]] = {}
         # Notifications to be sent when next something is: of finalizers, which may come at any moment and must not ask.
         self.leftovers: Deque[bytes] = collections.deque()
+        self._turns = _Turns()
         self.lasting = 0  # how many want a connection to be there even when nobody asks anything
         self._start_afresh()
         _all.add(self)
@@ -143,7 +144,8 @@ class Connection:
                 raise errors.ProtocolError("the daemon speaks protocol %s, this is for %d"
                                            % (hello.get("protocol"), _wire.PROTOCOL))
             link.hello = hello
-            link.largest, link.deepest = hello["limits"]["request"], hello["limits"]["depth"]
+            limits = hello["limits"]
+            link.largest, link.deepest, link.waits = limits["request"], limits["depth"], limits["waits"]
             self.generation += 1
             for tell in list(self.connected.values()):
                 tell(link)
@@ -187,10 +189,12 @@ class Connection:
 
     def call(self, make: Make, timeout: Optional[float] = 0.0, repeat: bool = False,
              hook: Optional[Callable[[bytes], None]] = None,
-             orphan: Optional[Callable[[Call], None]] = None) -> Dict[str, Any]:
+             orphan: Optional[Callable[[Call], None]] = None,
+             parse: Callable[[bytes], Any] = _wire.result_of) -> Any:
         """Asks and waits. `timeout` is what the daemon is told to wait (None: for ever). A request that the daemon did
         not carry out, because it is stopping or the connection went before it was sent, is made again; one whose reply
-        was lost only if it may be repeated, else that is Lost."""
+        was lost only if it may be repeated, else that is Lost. What comes back is what `parse` makes of the reply, or
+        the whole result where that is None."""
         link = self._link
         if link is None or link.dead:
             link = self.link(None if not timeout else time.monotonic() + timeout)
@@ -203,28 +207,37 @@ class Connection:
         while True:
             call = Call(self.next_id(), None if timeout is None else now + timeout + self._reply_timeout, hook)
             try:
-                link.start(call, head)
-                if not call.done:
-                    link.wait(call)
+                link.exchange(call, head)
             except BaseException:
                 if call.sent:
                     link.take_back(call, orphan or _nobody)
+                else:
+                    link.unask(call)
                 raise
             reply = call.reply
             if reply is not None:
-                message = _wire.decode(reply.decode())
-                result = message.get("result")
+                if self._turns.wanted:
+                    self._turns.give()
+                result = parse(reply)
                 if result is not None:
-                    return result  # type: ignore[no-any-return]
+                    return result
+                message = _wire.decode(reply.decode())
+                if message.get("result") is not None:
+                    return message["result"]
                 error = errors.of_reply(message["error"])
-                if error.code != errors.Draining.code:
+                crowded = link.is_crowded(error)
+                if not crowded and error.code != errors.Draining.code:
                     raise error
-                # It is going: there will be another, or there will be none.
                 now = time.monotonic()
-                give_up = give_up or (now + self._retry_for if self._retry_for is not None else float("inf"))
-                if now >= give_up or (end is not None and now >= end):
+                if not crowded:  # it is going: there will be another, or there will be none
+                    give_up = give_up or (now + self._retry_for if self._retry_for is not None else float("inf"))
+                if (give_up and now >= give_up) or (end is not None and now >= end):
                     raise error
-                time.sleep(pause if end is None else max(0.0, min(pause, end - now)))
+                patience = pause if end is None else max(0.0, min(pause, end - now))
+                if crowded:
+                    self._turns.wait(patience)
+                else:
+                    time.sleep(patience)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 if self.closed:
@@ -237,6 +250,29 @@ class Connection:
             if end is not None:
                 timeout = max(0.0, end - now)
             head = make(timeout)
+
+
+class _Turns:
+    """Those whose wait was one too many on the connection, in their order: each tries again when another has ended."""
+
+    def __init__(self) -> None:
+        self.wanted: Deque[Any] = collections.deque()
+
+    def wait(self, patience: float) -> None:
+        turn = threading.Lock()
+        turn.acquire()
+        self.wanted.append(turn)
+        turn.acquire(True, patience)
+        try:
+            self.wanted.remove(turn)
+        except ValueError:
+            pass  # it was given
+
+    def give(self) -> None:
+        try:
+            self.wanted.popleft().release()
+        except IndexError:
+            pass
 
 
 def _nobody(call: Call) -> None:

@@ -131,12 +131,14 @@ class Futures:
 
     @classmethod
     def of(cls, client: Client) -> "Futures":
+        """Those of the client's connection."""
         found = client.connection.futures
         if found is None:
             found = client.connection.futures = cls(client)
         return found  # type: ignore[no-any-return]
 
     def submit(self, head: bytes, pickled: bool) -> Future:
+        """Sends a submit, `head` up to its id; without waiting for the reply."""
         future = Future()
         item = future._item = _Item(self, head, pickled, future)
         link = self.connection.link()
@@ -198,6 +200,7 @@ class Futures:
             found.end(outcome)
 
     def forget(self, item: _Item) -> None:
+        """It has ended."""
         self._open.discard(item)
         if item.id is not None:
             self._by_id.pop(item.id, None)

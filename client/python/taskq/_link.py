@@ -16,11 +16,13 @@ import threading
 import time
 from typing import Any, Callable, Deque, Dict, List, Optional, Union
 
-from . import _wire, errors
+from . import _address, _wire, errors
 
 TICK = 5.0  # seconds after which who reads looks at the deadlines
 LARGEST_REPLY = 256 << 20
 _READ, _READ_MANY = 1 << 16, 1 << 20
+_SHORT = 1 << 13  # bytes of a line that goes into the socket at once
+_AT_ONCE = (False,)  # for an acquire that does not wait
 _PUMP = 0  # the pump among the followers; no call has this id
 _HEAD = b'{"jsonrpc":"2.0","id":'
 _BATCH = re.compile(rb'\[\{"jsonrpc":"2\.0","id":"?(\d+)')
@@ -48,14 +50,14 @@ class Call:
 class Link:
     def __init__(self, sock: Any, next_id: Callable[[], int],
                  notified: Callable[[str, Dict[str, Any]], None], ended: Callable[["Link"], None]) -> None:
-        sock.settimeout(TICK)
+        _address.set_patience(sock, TICK)
         self._sock = sock
         self.next_id = next_id
         self._notified, self._ended = notified, ended
         self.why = ""  # what it died of
         self.fault: Optional[BaseException] = None  # the same, where it was an exception
         self.dead = False
-        self.largest, self.deepest = 1 << 20, 128
+        self.largest, self.deepest, self.waits = 1 << 20, 128, 1024
         self.hello: Dict[str, Any] = {}
         self._pending: Dict[int, Call] = {}
         self._raw: Deque[bytes] = collections.deque()  # received
@@ -72,29 +74,32 @@ class Link:
         self._pump_lock = threading.Lock()
         self._pumping = False
 
+    def is_crowded(self, error: errors.TaskqError) -> bool:
+        """Whether what the daemon refused so is one wait too many on this connection, and not another of its limits."""
+        return isinstance(error, errors.Overloaded) and len(self._pending) >= 0.9 * self.waits
+
     # ---- sending
 
     def send(self, line: bytes) -> None:
         """All of it, or the link dies."""
-        self._send_lock.acquire()
-        self._sender = get_ident()
-        try:
-            if self.dead:
-                return
+        with self._send_lock:
             try:
-                sent = self._sock.send(line)
-            except socket.timeout:
-                sent = 0
-            if sent != len(line):
-                self._send_rest(memoryview(line)[sent:])
-        except OSError as error:
-            self.die(str(error), error)
-        except BaseException:
-            self.die("interrupted while sending")  # part of a line may have gone
-            raise
-        finally:
-            self._sender = 0
-            self._send_lock.release()
+                self._sender = get_ident()
+                if self.dead:
+                    return
+                try:
+                    sent = self._sock.send(line)
+                except _address.TIMED_OUT:
+                    sent = 0
+                if sent != len(line):
+                    self._send_rest(memoryview(line)[sent:])
+            except OSError as error:
+                self.die(str(error), error)
+            except BaseException:
+                self.die("interrupted while sending")  # part of a line may have gone
+                raise
+            finally:
+                self._sender = 0
 
     def _send_rest(self, rest: memoryview) -> None:
         patience = time.monotonic() + 60
@@ -103,7 +108,7 @@ class Link:
                 sent = self._sock.send(rest)
                 rest = rest[sent:]
                 patience = time.monotonic() + 60
-            except socket.timeout:
+            except _address.TIMED_OUT:
                 if time.monotonic() > patience:
                     raise OSError("the daemon reads nothing any more")
             if self.dead:
@@ -128,6 +133,44 @@ class Link:
             self.send(line)
         if self.dead and self._pending.pop(call.id, None) is not None:
             self._finish(call)
+
+    def exchange(self, call: Call, head: bytes) -> None:
+        """start and wait in one: the short way where nobody else is at work on this link."""
+        line = b"%b%d}\n" % (head, call.id)
+        if len(line) > 2 * self.deepest:
+            _wire.check(line, self.largest, self.deepest)
+        # Who holds the lead reads nothing while it sends, so what it sends must fit into the socket.
+        if len(line) > _SHORT or self._sender == get_ident():
+            self.start_line(call, line)
+            self.wait(call)
+            return
+        led: List[bool] = []
+        try:
+            led.extend(map(self._lead.acquire, _AT_ONCE))
+            if led[0]:
+                self._leader = get_ident()
+                self._pending[call.id] = call
+                if not self.dead:
+                    call.sent = True
+                    self.send(line)
+                if self.dead and self._pending.pop(call.id, None) is not None:
+                    self._finish(call)
+                while not call.done:
+                    self._read()
+        finally:
+            if led and led[0]:
+                self._leader = 0
+                self._lead.release()
+                self._lead_ended()
+        if not led[0]:
+            self.start_line(call, line)
+            self.wait(call)
+
+    def _lead_ended(self) -> None:
+        if self._followers:
+            self._hand_over()
+        if self.dead:
+            self._close()
 
     def start_many(self, calls: List[Call], lines: bytes) -> None:
         """Several requests in one go; their lines, already checked."""
@@ -156,25 +199,26 @@ class Link:
     def wait(self, call: Call) -> None:
         me = get_ident()
         while not call.done:
-            if self._lead.acquire(False):
-                self._leader = me
-                try:
-                    while not call.done:
-                        self._read()
-                finally:
-                    self._leader = 0
-                    self._lead.release()
-                    if self._followers:
-                        self._hand_over()
-                    if self.dead:
-                        self._close()
-            elif self._leader == me:
+            if self._leader == me:
                 # A signal handler or finalizer inside our own reading: it reads on. What it reads may be what the
                 # interrupted reading waits for, so that gets something to wake up for.
                 while not call.done:
                     self._read()
                 self.send(_HEAD + b'0,"method":"ping"}\n')
-            else:
+                return
+            led: List[bool] = []  # whether the lead is ours: in one step, so that a handler that raises finds it noted
+            try:
+                led.extend(map(self._lead.acquire, _AT_ONCE))
+                if led[0]:
+                    self._leader = me
+                    while not call.done:
+                        self._read()
+            finally:
+                if led and led[0]:
+                    self._leader = 0
+                    self._lead.release()
+                    self._lead_ended()
+            if not led[0]:
                 self._follow(call)
 
     def _follow(self, call: Call) -> None:
@@ -208,7 +252,7 @@ class Link:
             try:
                 # In one step, so that nothing that was received is lost where a signal's handler raises.
                 self._raw.extend(map(self._sock.recv, (self._size,)))
-            except socket.timeout:
+            except _address.TIMED_OUT:
                 self._look_at_deadlines()
                 return
             except OSError as error:
@@ -216,7 +260,12 @@ class Link:
                 return
         try:
             if self._raw:
-                self._split(self._raw.popleft())
+                data = self._raw.popleft()
+                if not self._parts and data and data.find(b"\n") == len(data) - 1:  # just one line, as it often is
+                    self._size = _READ
+                    self._dispatch(data[:-1])
+                else:
+                    self._split(data)
             lines = self._lines
             while lines:
                 self._dispatch(lines.popleft())
@@ -367,6 +416,10 @@ class Link:
             return
         self.pump()
         self.send(_wire.notification("$/cancelRequest", b'{"id":%d}' % call.id))
+
+    def unask(self, call: Call) -> None:
+        """It was not sent, and will not be."""
+        self._pending.pop(call.id, None)
 
     def die(self, why: str, fault: Optional[BaseException] = None) -> None:
         if self.dead:

@@ -24,6 +24,7 @@ REPEATABLE = frozenset((
 
 
 def may_repeat(method: str, params: Mapping[str, Any]) -> bool:
+    """Whether a request can be carried out twice without harm."""
     if method in ("put", "submit", "call"):
         return "key" in params
     if method == "get":
@@ -42,8 +43,14 @@ def _ids(ids: Optional[Sequence[int]]) -> Optional[Sequence[int]]:
 
 
 class Methods(Generic[R]):
-    """The methods, by their names and with their params in the protocol's words; what comes back is the result object.
-    See common/protocol.md for what each does."""
+    """The protocol's methods, by their names and with their params in its words; what comes back is the result object, and
+    every error is an exception of its own (taskq.errors). A param that is left out takes the daemon's default.
+
+    Times are seconds, fractions allowed; `timeout` None waits for ever, 0 not at all. `id` is a job's number, `delivery`
+    the token of its hand-out, with which any connection may acknowledge; without it only the one that got the job may.
+    common/protocol.md says what each does in full. Any method may raise InvalidParams, Overloaded, Unauthorized, Forbidden,
+    StoreFailed, NoDaemon, Lost and Closed; what else it may raise is said with it.
+    """
 
     def _ask(self, method: str, params: Dict[str, Any]) -> R:
         raise NotImplementedError
@@ -54,7 +61,10 @@ class Methods(Generic[R]):
             at: Optional[float] = None, lease: Optional[float] = None, max_attempts: Optional[int] = None,
             expires: Optional[float] = None, key: Optional[str] = None, key_for: Optional[float] = None,
             timeout: Optional[float] = None) -> R:
-        """Puts a job; {"id"}. With a `key` it is safe to repeat, and is repeated where a reply was lost."""
+        """Puts a job; {"id"}. `body` is any JSON value. A lower `priority` goes first; it is ready after `delay` seconds or at
+        the Unix time `at`, dies unless somebody has begun it within `expires`, and has `max_attempts`. With a `key` it is
+        safe to repeat, and is repeated where a reply was lost: an unfinished job of the queue with that key, or one that
+        finished less than `key_for` ago, comes back instead (`existing`). Full, TooLarge, ShutDown."""
         return self._ask("put", {"queue": queue, "body": body, **_given(
             priority=priority, delay=delay, at=at, lease=lease, max_attempts=max_attempts, expires=expires, key=key,
             key_for=key_for, timeout=timeout)})
@@ -64,7 +74,8 @@ class Methods(Generic[R]):
                expires: Optional[float] = None, key: Optional[str] = None, key_for: Optional[float] = None,
                timeout: Optional[float] = None, keep_result: Optional[float] = None, notify: Optional[bool] = None,
                progress: Optional[bool] = None) -> R:
-        """A put whose outcome is kept; {"id"}."""
+        """A put whose outcome is kept, for `keep_result` seconds after it; {"id"}. `notify` and `progress` have notifications
+        come on this connection. Full, TooLarge, ShutDown."""
         return self._ask("submit", {"queue": queue, "body": body, **_given(
             priority=priority, delay=delay, at=at, lease=lease, max_attempts=max_attempts, expires=expires, key=key,
             key_for=key_for, timeout=timeout, keep_result=keep_result, notify=notify, progress=progress)})
@@ -74,18 +85,19 @@ class Methods(Generic[R]):
              expires: Optional[float] = None, key: Optional[str] = None, key_for: Optional[float] = None,
              timeout: Optional[float] = None, keep_result: Optional[float] = None,
              progress: Optional[bool] = None) -> R:
-        """Puts a job and waits for its outcome, as `result` gives it."""
+        """Puts a job and waits for its outcome, as `result` gives it. Failed, Cancelled, Timeout, NotFound, Full, ShutDown."""
         return self._ask("call", {"queue": queue, "body": body, **_given(
             priority=priority, delay=delay, at=at, lease=lease, max_attempts=max_attempts, expires=expires, key=key,
             key_for=key_for, timeout=timeout, keep_result=keep_result, progress=progress)})
 
     def result(self, id: int, *, timeout: Optional[float] = None, forget: Optional[bool] = None,
                progress: Optional[bool] = None) -> R:
-        """Waits for a job's outcome; {"id","state","result"}. A job that failed or was cancelled is an exception."""
+        """Waits for a job's outcome; {"id","state","result"}. `forget`: it goes once it is delivered. Failed, Cancelled,
+        Timeout, NotFound."""
         return self._ask("result", {"id": id, **_given(timeout=timeout, forget=forget, progress=progress)})
 
     def cancel(self, id: int, *, running: Optional[bool] = None) -> R:
-        """Cancels a job that nobody has begun, with `running` also one that somebody has; {"cancelled"}."""
+        """Cancels a job that nobody has begun, with `running` also one that somebody has; {"cancelled"}. NotFound."""
         return self._ask("cancel", {"id": id, **_given(running=running)})
 
     # ---- consumers
@@ -93,14 +105,17 @@ class Methods(Generic[R]):
     def get(self, queue: Optional[str] = None, *, queues: Optional[Sequence[str]] = None,
             timeout: Optional[float] = None, lease: Optional[float] = None, auto_ack: Optional[bool] = None,
             max: Optional[int] = None, detached: Optional[bool] = None) -> R:
-        """Takes the next job; {"id","queue","priority","delivery","attempt","body"}, with `max` {"jobs"}. Nothing
-        renews its lease but `touch`."""
+        """Takes the next job of a queue, or the most urgent of several; {"id","queue","priority","delivery","attempt","body"},
+        with `max` {"jobs"}: 1 to so many. It is held for `lease` seconds, which nothing renews but `touch`, and comes back
+        when this connection goes unless it is `detached`; with `auto_ack` it is gone at once. Empty, ShutDown,
+        NotFound."""
         return self._ask("get", _given(queue=queue, queues=None if queues is None else list(queues), timeout=timeout,
                                        lease=lease, auto_ack=auto_ack, max=max, detached=detached))
 
     def ack(self, id: Optional[int] = None, *, delivery: Optional[int] = None, result: Any = ABSENT,
             ids: Optional[Sequence[int]] = None) -> R:
-        """The job is done; `result` may be any JSON value, None too."""
+        """The job is done, or all of `ids`; `result` may be any JSON value, None too. NotReserved, NotFound, Cancelled,
+        TooLarge."""
         params = _given(id=id, delivery=delivery, ids=_ids(ids))
         if result is not ABSENT:
             params["result"] = result
@@ -108,7 +123,8 @@ class Methods(Generic[R]):
 
     def nack(self, id: int, *, delivery: Optional[int] = None, error: Any = ABSENT,
              delay: Optional[float] = None) -> R:
-        """The attempt failed; {"state","delay"}."""
+        """The attempt failed with `error`, any JSON value; {"state","delay"}. It is tried again after `delay` seconds instead of
+        the queue's backoff. NotReserved, NotFound, Cancelled."""
         params = _given(id=id, delivery=delivery, delay=delay)
         if error is not ABSENT:
             params["error"] = error
@@ -116,40 +132,44 @@ class Methods(Generic[R]):
 
     def release(self, id: int, *, delivery: Optional[int] = None, delay: Optional[float] = None,
                 priority: Optional[float] = None) -> R:
-        """Gives a job back uncounted."""
+        """Gives a job back, uncounted. NotReserved, NotFound, Cancelled."""
         return self._ask("release", _given(id=id, delivery=delivery, delay=delay, priority=priority))
 
     def bury(self, id: int, *, delivery: Optional[int] = None, error: Any = ABSENT) -> R:
-        """The job cannot succeed: it dies at once."""
+        """The job cannot succeed: it dies at once. NotReserved, NotFound, Cancelled."""
         params = _given(id=id, delivery=delivery)
         if error is not ABSENT:
             params["error"] = error
         return self._ask("bury", params)
 
     def touch(self, id: int, *, delivery: Optional[int] = None, lease: Optional[float] = None) -> R:
-        """Begins the job's lease anew; {"lease"}."""
+        """Begins the job's lease anew; {"lease"}. NotReserved, NotFound; Cancelled: somebody wants it ended."""
         return self._ask("touch", _given(id=id, delivery=delivery, lease=lease))
 
     def progress(self, id: int, *, delivery: Optional[int] = None, done: Optional[float] = None,
                  total: Optional[float] = None, message: Optional[str] = None) -> R:
-        """Says how far a job is; not a touch."""
+        """Says how far a job is; not a touch. NotReserved, NotFound; Cancelled: somebody wants it ended."""
         return self._ask("progress", _given(id=id, delivery=delivery, done=done, total=total, message=message))
 
     # ---- jobs
 
     def job(self, id: int) -> R:
+        """Everything about one job, with `why` it is not running. NotFound."""
         return self._ask("job", {"id": id})
 
     def jobs(self, queue: str, *, state: Optional[str] = None, after: Optional[str] = None,
              limit: Optional[int] = None, bodies: Optional[bool] = None) -> R:
+        """A page of a queue's jobs in a `state`, without their bodies unless `bodies`; `after` is the page before it."""
         return self._ask("jobs", _given(queue=queue, state=state, after=after, limit=limit, bodies=bodies))
 
     def delete(self, id: Optional[int] = None, *, queue: Optional[str] = None, state: Optional[str] = None,
                limit: Optional[int] = None) -> R:
+        """Removes a job, or up to `limit` of a queue's in a `state`; {"count"}. NotFound, NotReserved."""
         return self._ask("delete", _given(id=id, queue=queue, state=state, limit=limit))
 
     def kick(self, id: Optional[int] = None, *, queue: Optional[str] = None, state: Optional[str] = None,
              limit: Optional[int] = None) -> R:
+        """Makes a dead or delayed job ready, or up to `limit` of a queue's; {"count"}. NotFound."""
         return self._ask("kick", _given(id=id, queue=queue, state=state, limit=limit))
 
     # ---- queues
@@ -170,9 +190,11 @@ class Methods(Generic[R]):
         return self._ask("declare", params)
 
     def queues(self, *, after: Optional[str] = None, limit: Optional[int] = None) -> R:
+        """A page of the queues with their counts, after the name `after`."""
         return self._ask("queues", _given(after=after, limit=limit))
 
     def stats(self, queue: Optional[str] = None) -> R:
+        """Counters and gauges of a queue, or of the whole daemon. NotFound."""
         return self._ask("stats", _given(queue=queue))
 
     def history(self, queues: Optional[Sequence[str]] = None, *, span: Optional[float] = None) -> R:
@@ -185,27 +207,33 @@ class Methods(Generic[R]):
                                           states=None if states is None else list(states)))
 
     def pause(self, queue: str) -> R:
+        """Gets of the queue wait from now on; puts go on."""
         return self._ask("pause", {"queue": queue})
 
     def resume(self, queue: str) -> R:
+        """Ends a pause."""
         return self._ask("resume", {"queue": queue})
 
     def join(self, queue: str, *, timeout: Optional[float] = None) -> R:
-        """Waits until the queue has no unfinished job."""
+        """Waits until the queue has no unfinished job. Timeout."""
         return self._ask("join", _given(queue=queue, timeout=timeout))
 
     def shutdown(self, queue: str, *, immediate: Optional[bool] = None) -> R:
+        """The queue takes no more jobs until it is dropped; with `immediate` those die that nobody has begun."""
         return self._ask("shutdown", _given(queue=queue, immediate=immediate))
 
     def drop(self, queue: str) -> R:
+        """Removes a queue with its settings and all its jobs; {"count"}. NotFound."""
         return self._ask("drop", {"queue": queue})
 
     # ---- the daemon
 
     def hello(self, *, client: Optional[str] = None) -> R:
+        """What the daemon is, what it takes (`limits`), and who it takes this client for. A client says it by itself."""
         return self._ask("hello", _given(client=client))
 
     def ping(self) -> R:
+        """Nothing, and says so."""
         return self._ask("ping", {})
 
     def auth(self, token: str) -> R:

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from . import _secrets, errors
+from . import _address, _secrets, errors
 
 # The options about TLS, each with the variable that stands in where it is not given.
 OPTIONS = {"ca_file": "TASKQ_CA", "cert_file": "TASKQ_CERT", "key_file": "TASKQ_KEY", "tls_name": "TASKQ_TLS_NAME"}
@@ -216,7 +216,7 @@ class TlsSocket:
                     sent = self._sock.send(rest)
                     rest = rest[sent:]
                     patience = time.monotonic() + PATIENCE
-                except socket.timeout:
+                except _address.TIMED_OUT:
                     if time.monotonic() > patience:
                         raise OSError("the daemon reads nothing any more") from None
 

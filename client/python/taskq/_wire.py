@@ -8,7 +8,9 @@ from . import errors
 PROTOCOL = 1
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-decode = json.JSONDecoder().decode
+_decoder = json.JSONDecoder()
+decode = _decoder.decode
+_scan = _decoder.scan_once  # type: ignore[attr-defined]
 
 
 def _make_pieces() -> Callable[[Any, int], Iterable[str]]:
@@ -45,6 +47,30 @@ def request(method: str, params: bytes) -> bytes:
 
 def notification(method: str, params: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","method":"%b","params":%b}\n' % (method.encode(), params)
+
+
+def result_of(reply: bytes) -> Any:
+    """A reply's result; None where it is an error."""
+    return decode(reply.decode()).get("result")
+
+
+def accepted(reply: bytes) -> Any:
+    """True for a reply that has a result; None where it is an error, or begins as no reply of taskqd does."""
+    return True if reply.find(b'"result":', 20, 64) > 0 else None
+
+
+def body_of(reply: bytes) -> Any:
+    """(body,) of a get's result, without a look at the rest; None where that cannot be had so."""
+    text = reply.decode()
+    at = text.find(',"body":')  # within a string its quotes would be escaped
+    if at > 0:
+        try:
+            body, end = _scan(text, at + 8)
+        except (StopIteration, ValueError, RecursionError):
+            return None
+        if text[end:] == "}}":
+            return (body,)
+    return None
 
 
 def check(line: bytes, largest: int, deepest: int) -> None:

@@ -47,10 +47,12 @@ class Client(Methods[Dict[str, Any]]):
 
     @property
     def url(self) -> str:
+        """The daemon's address."""
         return self.connection.url
 
     def request(self, method: str, **params: Any) -> Dict[str, Any]:
-        """Any method, also one that this library does not know."""
+        """Any method, also one that this library does not know; its result. It waits for the daemon's reply, and raises its
+        error."""
         return self._ask(method, params)
 
     def _ask(self, method: str, params: Dict[str, Any]) -> Dict[str, Any]:
@@ -60,10 +62,10 @@ class Client(Methods[Dict[str, Any]]):
             return _wire.request(method, _wire.encode(params))
 
         timeout = params.get("timeout") if method in WAITING else None if method in SLOW else 0.0
-        return self.connection.call(make, timeout, may_repeat(method, params))
+        return self.connection.call(make, timeout, may_repeat(method, params))  # type: ignore[no-any-return]
 
     def notify(self, method: str, **params: Any) -> None:
-        """Sends a request that is not answered."""
+        """Sends a request that is not answered, not even where it fails."""
         self.connection.link().send(_wire.notification(method, _wire.encode(params)))
 
     def close(self) -> None:

@@ -127,7 +127,7 @@ class Executor(concurrent.futures.Executor):
         """Has fn(*args, **kwargs) done; its Future. TypeError or ValueError where they cannot be sent."""
         return self._submit(_functions.job_body(fn, args, kwargs, self._pickled))
 
-    def _submit_chunk(self, fn: Task, chunk: List[Sequence[Any]]) -> Future:
+    def _submit_chunk(self, fn: Task, chunk: Sequence[Sequence[Any]]) -> Future:
         return self._submit(_functions.chunk_body(fn, chunk, self._pickled))
 
     def map(self, fn: Task, *iterables: Iterable[Any], timeout: Optional[float] = None, chunksize: int = 1,

@@ -8,13 +8,14 @@ from .client import Client, client_of
 
 
 class Pending:
-    """A job that `delay` put: its id, and its outcome for whoever wants it."""
+    """A job that `delay` put: its `id`, and its outcome for whoever wants it while the daemon keeps it."""
 
     def __init__(self, client: Client, id: int, pickled: bool) -> None:
         self._client, self.id, self._pickled = client, id, pickled
 
     def result(self, timeout: Optional[float] = None) -> Any:
-        """What the function returned; what it raised is raised here, taskq.Timeout when the time is up."""
+        """What the function returned; what it raised is raised here. taskq.Timeout after `timeout` seconds (None: never),
+        taskq.Cancelled, taskq.NotFound where it is not kept any more."""
         try:
             return _functions.result_of(self._client.result(self.id, timeout=timeout)["result"], self._pickled)
         except errors.Failed as failed:
@@ -41,6 +42,7 @@ class Task:
         return self.__wrapped_task__(*args, **kwargs)
 
     def delay(self, *args: Any, **kwargs: Any) -> Pending:
+        """Puts a job that calls it; what it will come to. TypeError or ValueError where the arguments cannot be sent."""
         client = client_of(self._url)
         body = _functions.job_body(self.__wrapped_task__, args, kwargs, self._pickled)
         options: Any = self._options
@@ -52,7 +54,12 @@ class Task:
 
 def task(*, queue: str = "python", max_attempts: Optional[int] = None, url: Union[str, Client, None] = None,
          serializer: str = "json", priority: Optional[float] = None) -> Callable[[Callable[..., Any]], Task]:
-    """`@taskq.task(queue="emails", max_attempts=5)` gives a function `send` a `send.delay(…)`."""
+    """`@taskq.task(queue="emails", max_attempts=5)` gives a function `send` a `send.delay(…)`.
+
+    `queue`: whose workers do it (`python3 -m taskq.worker MODULE --queue emails`). `max_attempts` (else the queue's) and
+    `priority` (a number, lower ones first) are the job's. `url`: the daemon's address or a Client, used from the first
+    `delay` on. `serializer`: "json", or "pickle" where the workers were started with --pickle.
+    """
     if serializer not in ("json", "pickle"):
         raise ValueError("serializer is 'json' or 'pickle', not %r" % (serializer,))
 

@@ -126,6 +126,7 @@ def _load_main(options: argparse.Namespace) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> None:
+    """The command, with sys.argv's arguments or these."""
     parser = argparse.ArgumentParser(prog="python3 -m taskq.worker", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="whose functions it runs")
