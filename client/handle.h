@@ -24,6 +24,13 @@ struct arrival {
     char line[];
 };
 
+// Who hears of events, during taskq_events().
+struct event_listener {
+    bool (*heard)(const char *event, size_t len, void *arg); // NULL: nobody
+    void *arg;
+    bool ended; // heard said so
+};
+
 struct taskq {
     struct address address;
     bool unusable; // taskq_open() failed for good
@@ -41,6 +48,7 @@ struct taskq {
     struct arrival *arrivals, **arrivals_end;
     struct arrival *current; // the one whose reply the caller looks at
     struct future_set futures;
+    struct event_listener listener;
 
     struct buffer in; // what was read: in_at … in.len is not taken yet, up to in_seen there is no line end
     size_t in_at, in_seen;

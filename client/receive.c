@@ -1,4 +1,5 @@
 #include "client/receive.h"
+#include "client/events.h"
 
 #include "client/link.h"
 #include "client/text.h"
@@ -154,7 +155,10 @@ static struct flight_entry *next_reply(struct taskq *q, struct slice *raw, struc
             continue;
         }
         if (line->notification) {
-            futures_notified(q, line->method, line->params);
+            if (slice_equal(line->method, "event"))
+                events_notified(q, line->params);
+            else
+                futures_notified(q, line->method, line->params);
             continue;
         }
         if (!line->has_id) {

@@ -654,6 +654,18 @@ TASKQ_API enum taskq_error taskq_shutdown(struct taskq *q, const char *queue, bo
 // Removes a queue with all its jobs and settings. `*count`: how many jobs.
 TASKQ_API enum taskq_error taskq_drop(struct taskq *q, const char *queue, uint64_t *count);
 
+// Listens: `heard` is called from this thread for every change of a job's state as it happens, in the queues
+// whose names fit one of these patterns (`*` stands for any run of bytes; none: all that may be read), to one
+// of these states ("delayed", "ready", "reserved", "done", "dead", "cancelled", "deleted"; none: all).
+// `event` is an object as the protocol has it ({"id","queue","state","from","at",…}, or {"missed":N} in the
+// place of N that came faster than they were taken), valid during the call; `heard` must not use the handle.
+// It goes on until `heard` gives false (TASKQ_OK), taskq_interrupt() (TASKQ_REQUEST_CANCELLED), or the
+// connection is lost (TASKQ_LOST): what happens until the next call is not told then. TASKQ_DRAINING: the
+// daemon stops. TASKQ_OVERLOADED: too many listen.
+TASKQ_API enum taskq_error taskq_events(struct taskq *q, const char *const *queues, size_t queue_count,
+                                        const char *const *states, size_t state_count,
+                                        bool (*heard)(const char *event, size_t len, void *arg), void *arg);
+
 // The daemon's worker pool: handlers, workers, what each runs.
 TASKQ_API enum taskq_error taskq_pool(struct taskq *q, struct taskq_text *pool);
 

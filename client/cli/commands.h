@@ -25,6 +25,8 @@
     X(jobs) \
     X(kick) \
     X(delete) \
+    X(top) \
+    X(events) \
     X(queues) \
     X(stats) \
     X(declare) \

@@ -4,8 +4,8 @@
 
 // The busiest first: that is how they are looked up.
 static const struct method *const groups[] = {
-    methods_produce, methods_consume, methods_queue,  methods_sweep,   methods_look,
-    methods_events,  methods_admin,   methods_access, methods_history,
+    methods_produce, methods_consume, methods_queue, methods_sweep,  methods_look,
+    methods_list,    methods_events,  methods_admin, methods_access, methods_history,
 };
 
 const struct method *method_find_numbered(struct slice name, uint8_t *number)

@@ -113,7 +113,8 @@ extern const struct method methods_produce[]; // put, submit, call, result, canc
 extern const struct method methods_consume[]; // get, ack, nack, release, bury, touch, progress
 extern const struct method methods_queue[];   // declare, pause, resume, join
 extern const struct method methods_sweep[];   // delete, kick, shutdown, drop
-extern const struct method methods_look[];    // job, jobs, queues, stats
+extern const struct method methods_look[];    // job, jobs, stats
+extern const struct method methods_list[];    // queues
 extern const struct method methods_events[];  // events
 extern const struct method methods_admin[];   // hello, ping, pool, backup, $/cancelRequest
 extern const struct method methods_access[];  // auth, who

@@ -1,8 +1,9 @@
-// job, jobs, queues, stats.
+// job, jobs, stats.
 #include "server/access/identity.h"
 #include "server/hub.h"
 #include "server/metrics/metrics.h"
 #include "server/rpc/dispatch.h"
+#include "server/rpc/members.h"
 #include "server/rpc/method.h"
 #include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
@@ -23,30 +24,6 @@
 // ---- one job
 
 enum job_parts { JOB_WITH_ALL, JOB_WITH_BODY, JOB_WITHOUT_BODY };
-
-static void write_member(struct buffer *b, const char *name, struct slice json)
-{
-    json_write_key(b, name);
-    json_write_slice(b, json);
-}
-
-static void write_left(struct buffer *b, const char *name, int64_t ms)
-{
-    json_write_key(b, name);
-    json_write_seconds(b, ms > 0 ? ms : 0);
-}
-
-static void write_count(struct buffer *b, const char *name, uint64_t n)
-{
-    json_write_key(b, name);
-    json_write_uint(b, n);
-}
-
-static void write_text(struct buffer *b, const char *name, struct slice text)
-{
-    json_write_key(b, name);
-    json_write_string(b, text);
-}
 
 static void write_job(struct buffer *b, const struct job_info *j, struct moment now, enum job_parts parts)
 {
@@ -240,108 +217,6 @@ static bool jobs_step(struct task *t)
     return true;
 }
 
-// ---- queues
-
-enum { QUEUES_AFTER, QUEUES_LIMIT };
-
-static const struct param queues_rows[] = {
-    {PARAM_NAME("after"), .type = PARAM_QUEUE, .bit = QUEUES_AFTER, PARAM_FIELD(queue.after)},
-    {PARAM_NAME("limit"), .type = PARAM_WHOLE, .bit = QUEUES_LIMIT, .low = 1, .high = 1000,
-     PARAM_FIELD(queue.limit)},
-};
-
-static void write_flags(struct buffer *b, const struct queue_info *q)
-{
-    json_write_key(b, "paused");
-    json_write_bool(b, q->paused);
-    json_write_key(b, "shut_down");
-    json_write_bool(b, q->shut_down);
-    json_write_key(b, "declared");
-    json_write_bool(b, q->declared);
-    json_write_key(b, "oldest");
-    if (q->oldest >= 0)
-        json_write_seconds(b, q->oldest);
-    else
-        json_write_raw(b, "null");
-}
-
-// The rows of one slice, and one more that is only looked at: it tells whether there is a next page.
-struct queue_page {
-    struct buffer *out;
-    const struct identity *reader; // NULL: all are shown
-    unsigned wanted, shown;
-    unsigned rows, seen; // that the slice looks at
-    bool more;
-    char *last; // QUEUE_NAME_MAX bytes
-    size_t last_len;
-};
-
-static void visit_queue(void *context, const struct queue_info *q)
-{
-    struct queue_page *page = context;
-    page->more = page->more || page->shown == page->wanted || page->seen == page->rows;
-    if (page->more)
-        return;
-    page->seen++;
-    memcpy(page->last, q->name.data, q->name.len);
-    page->last_len = q->name.len;
-    if (page->reader && !(identity_roles(page->reader, q->name) & ROLE_READ))
-        return;
-    page->shown++;
-    struct buffer *b = page->out;
-    json_write_comma(b);
-    json_write_raw(b, "{");
-    write_text(b, "queue", q->name);
-    write_count(b, "ready", q->gauges.ready);
-    write_count(b, "delayed", q->gauges.delayed);
-    write_count(b, "reserved", q->gauges.reserved);
-    write_count(b, "dead", q->gauges.dead);
-    write_count(b, "done", q->gauges.finished);
-    write_count(b, "waiters", q->gauges.waiting_gets);
-    write_flags(b, q);
-    json_write_raw(b, "}");
-}
-
-static bool queues_step(struct task *t)
-{
-    const struct queue_params *in = &t->request.in.queue;
-    unsigned limit = in->limit ? (unsigned)in->limit : PAGE_ROWS;
-    if (!t->begun) {
-        t->at.queues.after = in->after;
-        json_write_raw(&t->out, "{\"queues\":[");
-    }
-    if (!t->session) // closed
-        return true;
-    struct queue_page page = {.out = &t->out, .wanted = limit - t->at.queues.count};
-    page.reader = t->session->dispatch->access ? t->session->who : NULL;
-    if (t->session->dispatch->access && !page.reader) { // not any more
-        request_refuse(&t->request, ERROR_UNAUTHORIZED, (struct slice){0}, NULL);
-        return true;
-    }
-    page.rows = page.reader || page.wanted > SLICE_ROWS ? SLICE_ROWS : page.wanted;
-    page.last = arena_alloc(&t->arena, QUEUE_NAME_MAX);
-    if (!page.last) {
-        request_refuse(&t->request, ERROR_OVERLOADED, (struct slice){0}, "the daemon has no memory left");
-        return true;
-    }
-    struct moment now = hub_lock(t->rpc->hub);
-    engine_list_queues(hub_engine(t->rpc->hub), now, t->at.queues.after, page.rows + 1, visit_queue, &page);
-    hub_unlock(t->rpc->hub);
-
-    t->at.queues.count += page.shown;
-    if (page.seen > 0)
-        t->at.queues.after = (struct slice){page.last, page.last_len};
-    if (page.more && t->at.queues.count < limit)
-        return false;
-    json_write_raw(&t->out, "],\"next\":");
-    if (page.more)
-        json_write_string(&t->out, t->at.queues.after);
-    else
-        json_write_raw(&t->out, "null");
-    json_write_raw(&t->out, "}");
-    return true;
-}
-
 // ---- stats
 
 static const struct param stats_rows[] = {
@@ -357,12 +232,7 @@ static void write_numbers(struct buffer *b, const struct queue_gauges *gauges,
     QUEUE_GAUGES(X)
 #undef X
     json_write_raw(b, "}");
-    json_write_key(b, "counters");
-    json_write_raw(b, "{");
-#define X(name, metric, label, text) write_count(b, #name, counters->name);
-    QUEUE_COUNTERS(X)
-#undef X
-    json_write_raw(b, "}");
+    write_counters(b, counters);
 }
 
 static bool stats_step(struct task *t)
@@ -431,8 +301,6 @@ const struct method methods_look[] = {
      .required = PARAM_BIT(0), .step = job_step},
     {METHOD("jobs", QUEUE, ROLE_READ), METHOD_PARAMS(jobs_rows, queue), .flags = METHOD_LOOKS | METHOD_SILENT,
      .required = PARAM_BIT(JOBS_QUEUE), .check = jobs_check, .step = jobs_step},
-    {METHOD("queues", LIST, ROLE_READ), METHOD_PARAMS(queues_rows, queue),
-     .flags = METHOD_LOOKS | METHOD_SILENT, .step = queues_step},
     {METHOD("stats", QUEUE_OR_DAEMON, ROLE_READ), METHOD_PARAMS(stats_rows, queue),
      .flags = METHOD_LOOKS | METHOD_SILENT, .step = stats_step},
     {0},

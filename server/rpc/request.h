@@ -62,10 +62,11 @@ struct result_params {
 
 struct queue_params { // what asks about jobs and queues, or sweeps them
     uint64_t id, limit;
-    struct slice queue, after, client;
-    unsigned states; // JOB_STATE_BITs; 0: not said
+    struct slice queue, after, match;
+    struct slice client; // or another text
+    unsigned states;     // JOB_STATE_BITs; 0: not said. Or what to sort by
     int64_t timeout;
-    bool bodies, immediate;
+    bool bodies, immediate; // or counters
 };
 
 #define EVENTS_QUEUES_MAX 64

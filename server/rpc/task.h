@@ -35,6 +35,8 @@ struct task {
         struct {
             struct slice after;
             unsigned count;
+            char *last;              // room for a name
+            struct largest *largest; // NULL: by names
         } queues;
         struct {
             struct roll_place place;

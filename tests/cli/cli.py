@@ -11,6 +11,7 @@ import signal  # noqa: F401 (the tests')
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -49,8 +50,11 @@ def environment(address, **more):
 class Terminal:
     """A program on a terminal of its own: all of what it reads and writes is the terminal."""
 
-    def __init__(self, arguments, env, stdin=None, stdout=None):
+    def __init__(self, arguments, env, stdin=None, stdout=None, setup=None):
         self.master, slave = pty.openpty()
+        if setup:
+            setup(slave)
+        self.before = termios.tcgetattr(slave)
         self.text = ""
         self.process = subprocess.Popen([_program, *arguments], env=env, start_new_session=True,
                                         stdin=slave if stdin is None else stdin,

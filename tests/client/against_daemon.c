@@ -431,6 +431,58 @@ START_TEST(tens_of_thousands_of_futures_are_open_on_one_handle)
 }
 END_TEST
 
+static unsigned heard_count;
+
+static bool hear(const char *event, size_t len, void *arg)
+{
+    const char *state;
+    size_t state_len;
+    ck_assert(taskq_json_member(event, len, "state", &state, &state_len));
+    ck_assert_ptr_eq(arg, &heard_count);
+    ck_assert_int_eq(strncmp(state, heard_count == 0 ? "\"ready\"" : "\"reserved\"", state_len), 0);
+    return ++heard_count < 2;
+}
+
+static void *put_and_get(void *arg)
+{
+    struct taskq *q = client(), *listener = arg;
+    struct taskq_job job;
+    // Whoever listens has its request there before it hears: until then nothing is put.
+    for (struct taskq_text who;; taskq_text_release(&who)) {
+        OK(q, taskq_call_raw(q, "who", NULL, &who));
+        bool there = strstr(who.data, "\"waits\":1") != NULL;
+        if (there) {
+            taskq_text_release(&who);
+            break;
+        }
+    }
+    OK(q, taskq_put(q, "heard", "1", TASKQ_NUL, NULL, NULL));
+    OK(q, taskq_get(q, "heard", NULL, 0, &job));
+    OK(q, taskq_ack(q, job.id, job.delivery, NULL, 0));
+    taskq_job_release(&job);
+    taskq_close(q);
+    (void)listener;
+    return NULL;
+}
+
+START_TEST(events_are_heard_until_it_is_enough)
+{
+    const char *queues[] = {"hea*"}, *states[] = {"ready", "reserved", "done"};
+    struct taskq *q = client();
+    pthread_t thread;
+    heard_count = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, put_and_get, q), 0);
+    OK(q, taskq_events(q, queues, 1, states, 3, hear, &heard_count));
+    ck_assert_uint_eq(heard_count, 2);
+    OK(q, taskq_ping(q)); // and the handle is as before
+    pthread_join(thread, NULL);
+    taskq_interrupt(q);
+    ck_assert_int_eq(taskq_events(q, NULL, 0, NULL, 0, hear, NULL), TASKQ_REQUEST_CANCELLED);
+    ck_assert_int_eq(taskq_events(q, NULL, 0, &queues[0], 1, hear, NULL), TASKQ_INVALID_PARAMS);
+    taskq_close(q);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("client against a daemon");
@@ -444,6 +496,7 @@ int main(void)
     tcase_add_test(c, an_interrupted_get_takes_no_job);
     tcase_add_test(c, every_call_agrees_with_the_daemon);
     tcase_add_test(c, a_call_brings_its_result_and_leaves_nothing);
+    tcase_add_test(c, events_are_heard_until_it_is_enough);
     tcase_add_test(c, futures_end_in_every_way);
     tcase_add_test(c, tens_of_thousands_of_futures_are_open_on_one_handle);
     suite_add_tcase(s, c);

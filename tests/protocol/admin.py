@@ -316,6 +316,30 @@ class Admin(lib.ProtocolTest):
         row = next(q for q in c.call("queues", after=self.queue[:-1])["queues"] if q["queue"] == self.queue)
         self.assertEqual((row["waiters"], row["oldest"], row["reserved"]), (1, None, 4))
 
+    def test_the_largest_queues(self):
+        c = self.connect()
+        names = [self.queue + "%d" % n for n in range(7)]
+        for n, name in enumerate(names):
+            for _ in range((3 * n) % 7):  # 0 3 6 2 5 1 4
+                self.put(c, queue=name)
+            c.call("pause", queue=name)
+        def largest(**params):
+            return c.call("queues", match=self.queue + "*", **params)
+        reply = largest(sort="ready", limit=3)
+        self.assertEqual([(row["queue"], row["ready"]) for row in reply["queues"]], [(names[2], 6), (names[4], 5), (names[6], 4)])
+        self.assertEqual((reply["next"], reply["total"]), (None, 7))
+        self.assertEqual([row["ready"] for row in largest(sort="unfinished")["queues"]], [6, 5, 4, 3, 2, 1, 0])
+        # Of equals those that were put to more.
+        self.assertEqual([row["queue"] for row in largest(sort="dead", limit=2)["queues"]], [names[2], names[4]])
+        rows = largest(sort="oldest", counters=True)["queues"]
+        self.assertEqual(rows[0]["oldest"], max(row["oldest"] or 0 for row in rows))
+        self.assertEqual({row["queue"]: row["counters"]["put"] for row in rows}, {name: (3 * n) % 7 for n, name in enumerate(names)})
+        self.assertEqual([row["queue"] for row in largest(limit=1000)["queues"]], names)
+        self.assertEqual([row["queue"] for row in c.call("queues", match=self.queue + "*5")["queues"]], [names[5]])
+        self.assertNotIn("total", largest())
+        self.assertError(c.error("queues", sort="size"), "invalid_params", param="sort")
+        self.assertError(c.error("queues", sort="dead", after="a"), "invalid_params", param="after")
+
     def test_stats_of_a_queue(self):
         c = self.connect()
         c.call("declare", queue=self.queue, max_attempts=2)

@@ -189,9 +189,10 @@ class Methods(Generic[R]):
             params["dead_letter"] = dead_letter
         return self._ask("declare", params)
 
-    def queues(self, *, after: Optional[str] = None, limit: Optional[int] = None) -> R:
-        """A page of the queues with their counts, after the name `after`."""
-        return self._ask("queues", _given(after=after, limit=limit))
+    def queues(self, *, after: Optional[str] = None, limit: Optional[int] = None, match: Optional[str] = None,
+               sort: Optional[str] = None, counters: Optional[bool] = None) -> R:
+        """A page of the queues with their counts, after the name `after`; with `sort` the largest of all."""
+        return self._ask("queues", _given(after=after, limit=limit, match=match, sort=sort, counters=counters))
 
     def stats(self, queue: Optional[str] = None) -> R:
         """Counters and gauges of a queue, or of the whole daemon. NotFound."""
