@@ -60,6 +60,25 @@ class DocumentTest(unittest.TestCase):
         for name in names:
             self.assertIn("`%s`" % name, self.document.sections["history"])
 
+    def test_the_page_shows_figures_that_there_are(self):
+        tables = {table: set(re.findall(r"^ +X\((\w+), ", re.search(r"#define %s\(X\)(.*?[^\\])\n" % table, source(path), re.S)[1], re.M))
+                  for table, path in (("QUEUE_COUNTERS", "server/engine/stats.h"), ("QUEUE_GAUGES", "server/engine/stats.h"),
+                                      ("STORE_STATS", "server/store/store.h"), ("HISTORY_SERIES", "server/metrics/history.h"),
+                                      ("HISTORY_QUEUE_SERIES", "server/metrics/history.h"))}
+        shown = 0
+        for folder, _, files in os.walk(os.path.join(ROOT, "server", "admin", "web")):
+            for name in (name for name in files if name.endswith(".js")):
+                with open(os.path.join(folder, name)) as file:
+                    text = file.read()
+                plotted = re.findall(r'key: "(\w+)"', "".join(re.findall(r"new Plot\((.*?)\],", text, re.S)))
+                for names, known in ((re.findall(r"\bcounters\.(\w+)", text), tables["QUEUE_COUNTERS"]),
+                                     (re.findall(r"\bgauges\.(\w+)", text), tables["QUEUE_GAUGES"]),
+                                     (re.findall(r"\bstore\.(\w+_\w+)", text), tables["STORE_STATS"]),
+                                     (plotted, tables["HISTORY_SERIES"] | tables["HISTORY_QUEUE_SERIES"])):
+                    shown += len(names)
+                    self.assertEqual(set(names) - known, set(), name)
+        self.assertGreater(shown, 15)
+
     def test_every_figure_of_the_store_is_listed(self):
         names = re.findall(r"^ +X\((\w+), (?:true|false), \"", source("server/store/store.h"), re.M)
         self.assertGreater(len(names), 10)

@@ -1,38 +1,12 @@
 #include "server/metrics/history.h"
 
-#include "server/hub.h"
 #include "server/metrics/metrics.h"
+#include "tests/unit/metrics_fixture.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct hub *hub;
-
-static void make_hub(void)
-{
-    struct engine_config config = {.max_bytes = 1 << 28,
-                                   .max_queues = 100000,
-                                   .max_waits = 100,
-                                   .start_number = 1,
-                                   .first_id = 1,
-                                   .seed = 1};
-    struct engine *e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
-    hub = hub_new(e);
-    ck_assert_ptr_nonnull(hub);
-}
-
-static void put(const char *queue)
-{
-    struct put_result out;
-    struct job *j = job_prepare(&(struct put_options){0}, SLICE("1"));
-    struct moment now = hub_lock(hub);
-    if (!j || engine_put(hub_engine(hub), now, slice_of(queue), j, NULL, 0, NULL, &out))
-        ck_abort_msg("it was not taken");
-    hub_unlock(hub);
-}
 
 static struct metrics *m;
 static struct history *h;
@@ -41,7 +15,7 @@ static struct buffer out;
 
 static void setup(void)
 {
-    make_hub();
+    hub_setup();
     m = metrics_new(
         &(struct metrics_options){.hub = hub, .version = "1", .durability = "memory", .queues = 3});
     ck_assert_ptr_nonnull(m);
@@ -55,7 +29,7 @@ static void teardown(void)
 {
     history_free(h);
     metrics_free(m);
-    hub_free(hub);
+    hub_teardown();
     buffer_release(&out);
 }
 

@@ -1,6 +1,5 @@
 #include "server/metrics/metrics.h"
-
-#include "server/hub.h"
+#include "tests/unit/metrics_fixture.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -8,32 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct hub *hub;
-
-static void make_hub(void)
-{
-    struct engine_config config = {.max_bytes = 1 << 28,
-                                   .max_queues = 100000,
-                                   .max_waits = 100,
-                                   .start_number = 1,
-                                   .first_id = 1,
-                                   .seed = 1};
-    struct engine *e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
-    hub = hub_new(e);
-    ck_assert_ptr_nonnull(hub);
-}
-
-static void put(const char *queue)
-{
-    struct put_result out;
-    struct job *j = job_prepare(&(struct put_options){0}, SLICE("1"));
-    struct moment now = hub_lock(hub);
-    if (!j || engine_put(hub_engine(hub), now, slice_of(queue), j, NULL, 0, NULL, &out))
-        ck_abort_msg("it was not taken");
-    hub_unlock(hub);
-}
 
 static struct metrics *m;
 static struct buffer out;
@@ -46,7 +19,7 @@ static void look(void *context, struct metrics_outside *outside)
 
 static void setup(void)
 {
-    make_hub();
+    hub_setup();
     m = metrics_new(&(struct metrics_options){
         .hub = hub, .version = "1", .durability = "memory", .queues = 3, .look = look});
     ck_assert_ptr_nonnull(m);
@@ -57,7 +30,7 @@ static void teardown(void)
 {
     buffer_release(&out);
     metrics_free(m);
-    hub_free(hub);
+    hub_teardown();
 }
 
 static const char *text(void)

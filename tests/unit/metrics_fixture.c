@@ -1,0 +1,34 @@
+#include "tests/unit/metrics_fixture.h"
+
+#include <check.h>
+
+struct hub *hub;
+
+void hub_setup(void)
+{
+    struct engine_config config = {.max_bytes = 1 << 28,
+                                   .max_queues = 100000,
+                                   .max_waits = 100,
+                                   .start_number = 1,
+                                   .first_id = 1,
+                                   .seed = 1};
+    struct engine *e = engine_new(&config);
+    ck_assert_ptr_nonnull(e);
+    hub = hub_new(e);
+    ck_assert_ptr_nonnull(hub);
+}
+
+void put(const char *queue)
+{
+    struct put_result out;
+    struct job *j = job_prepare(&(struct put_options){0}, SLICE("1"));
+    struct moment now = hub_lock(hub);
+    if (!j || engine_put(hub_engine(hub), now, slice_of(queue), j, NULL, 0, NULL, &out))
+        ck_abort_msg("it was not taken");
+    hub_unlock(hub);
+}
+
+void hub_teardown(void)
+{
+    hub_free(hub);
+}
