@@ -3,10 +3,7 @@
 #include "server/access/identity.h"
 #include "server/admin/web.h"
 
-#include <stdio.h>
-
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
-#define LOOKS        "GET, HEAD, OPTIONS"
 
 bool site_is_open(struct slice path)
 {
@@ -23,17 +20,15 @@ static void refuse(unsigned status, enum error error, const char *text, struct r
     out->content = (struct slice){content->data, content->len};
 }
 
-void site_only_allows(const char *methods, const struct head *head, struct response *out,
-                      struct buffer *content)
+void site_only_allows(bool post, const struct head *head, struct response *out, struct buffer *content)
 {
-    static const char rpc[] = "Allow: POST, OPTIONS\r\n" SITE_NO_STORE,
-                      looks[] = "Allow: " LOOKS "\r\n" SITE_NO_STORE;
     if (slice_equal(head->method, "OPTIONS"))
         *out = (struct response){.status = 204};
     else
         refuse(405, ERROR_HTTP, "this method is not allowed here; the field Allow says which are", out,
                content);
-    out->fields = slice_equal(slice_of(methods), LOOKS) ? looks : rpc;
+    out->fields =
+        post ? "Allow: POST, OPTIONS\r\n" SITE_NO_STORE : "Allow: GET, HEAD, OPTIONS\r\n" SITE_NO_STORE;
 }
 
 void site_unauthorized(const char *text, struct response *out, struct buffer *content)
@@ -102,7 +97,7 @@ void site_answer(const struct site *site, const struct head *head, const struct 
     if (!file && !ready && !health && !metrics && !star)
         refuse(404, ERROR_HTTP, "there is nothing under this path", out, content);
     else if (!slice_equal(head->method, "GET") && !slice_equal(head->method, "HEAD"))
-        site_only_allows(LOOKS, head, out, content);
+        site_only_allows(false, head, out, content);
     else if (health)
         say(200, "ok", out, content);
     else if (ready)

@@ -36,10 +36,8 @@ bool site_is_open(struct slice path);
 void site_answer(const struct site *site, const struct head *head, const struct site_client *client,
                  struct response *out, struct buffer *content);
 
-// For requests of other parts: answers what is no request but a question about it, or is not allowed.
-// `methods` are those that are, as the field Allow has them.
-void site_only_allows(const char *methods, const struct head *head, struct response *out,
-                      struct buffer *content);
+// Answers OPTIONS, and refuses a method where only POST is allowed, or else GET and HEAD.
+void site_only_allows(bool post, const struct head *head, struct response *out, struct buffer *content);
 
 // Refuses for want of a token, or of a role.
 void site_unauthorized(const char *text, struct response *out, struct buffer *content);
