@@ -73,6 +73,10 @@ void settings_help(FILE *out)
     print_rows(out, grant_rows, &grant, 8);
     fprintf(out,
             "    }\n}\n\nuser \"NAME\" and group \"NAME\" have quotas and grants, too, and tell clients of a "
-            "Unix socket by\nwho runs them.\n");
+            "Unix socket by\nwho runs them; certificate \"NAME\" has them, too, and tells clients with TLS "
+            "by the name "
+            "of their\ncertificate: the common name (CN) of its subject, without one the first DNS name, "
+            "else URI, "
+            "else\ne-mail address among its alternative names.\n");
     settings_release(&daemon);
 }
