@@ -41,6 +41,8 @@
     X(TLS_REFUSED, "tls_refused", ERROR, PLAIN, "TLS stays as it was")                                       \
     X(TLS_WAITS, "tls_waits", WARNING, PLAIN,                                                                \
       "TLS takes effect at the next start: there was none at this one")                                      \
+    X(TLS_UNREADABLE, "tls_unreadable", WARNING, PLAIN,                                                      \
+      "a reload will not be able to read a file of TLS: make it readable for the daemon's user")             \
     X(CERTIFICATE_EXPIRES, "certificate_expires", WARNING, PLAIN,                                            \
       "the TLS certificate expires soon: get a new one and send SIGHUP")                                     \
     X(CERTIFICATE_EXPIRED, "certificate_expired", ERROR, PLAIN,                                              \

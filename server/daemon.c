@@ -516,8 +516,10 @@ static bool open_ports(struct daemon *d, const struct privileges *p)
     }
     if (!daemon_tls_start(d) || !start_loops(d) || !start_pool(d) || !listen_to_all(d))
         return false;
-    if (privileges_drop(p, d->service.sockets ? &none : &d->settings->listen, why))
+    if (privileges_drop(p, d->service.sockets ? &none : &d->settings->listen, why)) {
+        daemon_tls_dropped(d);
         return true;
+    }
     log_event(LOG_START_FAILED, KV("why", why));
     return false;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DAY       (24 * 60 * 60) // s
 #define WARN_DAYS 30             // ahead of a certificate's end
@@ -123,6 +124,15 @@ bool daemon_tls_start(struct daemon *d)
     }
     look(d);
     return true;
+}
+
+void daemon_tls_dropped(const struct daemon *d)
+{
+    const struct settings *s = d->settings;
+    const char *const files[] = {s->tls_certificate, s->tls_key, s->tls_client_ca, s->tls_client_crl};
+    for (size_t i = 0; d->tls && i < sizeof files / sizeof *files; i++)
+        if (files[i] && access(files[i], R_OK) != 0)
+            log_event(LOG_TLS_UNREADABLE, KV("file", files[i]), KV("error", strerror(errno)));
 }
 
 void daemon_tls_reload(struct daemon *d)

@@ -16,6 +16,9 @@ bool daemon_tls_check(const struct settings *s, char why[SETTINGS_WHY_MAX])
 // False: it cannot be had, which is logged. True where the settings say nothing of it.
 bool daemon_tls_start(struct daemon *d) __attribute__((warn_unused_result));
 
+// Warns of files that this process, which has become another user, could not read again.
+void daemon_tls_dropped(const struct daemon *d);
+
 // Reads the files again, which may be others. What is wrong with them is logged, and all stays as it was.
 void daemon_tls_reload(struct daemon *d);
 

@@ -14,8 +14,10 @@ import threading
 import time
 import unittest
 
+import certificates
 import lib
 from access import grant
+from tls_lib import context
 
 USER = "nobody"
 ROOT = os.geteuid() == 0
@@ -105,6 +107,28 @@ class AsRoot(Case):
         self.assertEqual(set(said[1].split()), {str(g) for g in groups})
         self.assertEqual(said[2], self.user.pw_dir)
         daemon.stop()
+
+    def test_root_reads_the_key_and_who_could_not_again_is_warned(self):
+        ca = certificates.Authority(self.folder)
+        pair = ca.issue("localhost")
+        os.chmod(ca.folder, 0o755)
+        os.chmod(pair.certificate, 0o644)
+        text = 'tls_certificate = "%s"\ntls_key = "%s"\n' % (pair.certificate, pair.key)
+        daemon = self.start(text, listen=("tls:127.0.0.1:0",))
+        daemon._wait_for("(event=tls_unreadable .*file=%s error=.Permission denied)" % pair.key)
+        with daemon.connect(tls=context(ca=ca)) as connection:
+            connection.call("ping")
+        os.kill(daemon.pid, signal.SIGHUP)
+        daemon._wait_for("(event=tls_refused .*why=.tls_key: %s cannot be read)" % pair.key)
+        with daemon.connect(tls=context(ca=ca)) as connection:
+            connection.call("ping")
+        os.chown(pair.key, self.user.pw_uid, -1)
+        os.kill(daemon.pid, signal.SIGHUP)
+        daemon._wait_for("(event=tls_reloaded)")
+        daemon.stop()
+        again = self.start(text, listen=("tls:127.0.0.1:0",))
+        again.stop()
+        self.assertNotIn("tls_unreadable", again.text())
 
     def test_the_data_folder_is_made_for_the_user_and_kept(self):
         daemon = self.start()
