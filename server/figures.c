@@ -8,6 +8,7 @@
 #include "server/net/loop.h"
 #include "server/parts.h"
 #include "server/rpc/method.h"
+#include "server/rpc/throttle.h"
 #include "server/settings.h"
 #include "server/tls/tls.h"
 
@@ -42,6 +43,9 @@ static void look(void *context, struct metrics_outside *out)
     out->auth_failures = d->auth_failures;
     for (unsigned i = 0; i < d->loop_count; i++)
         out->connections += atomic_load_explicit(&d->loops[i].connection_count, memory_order_relaxed);
+    out->strangers = d->strangers.count;
+    out->strangers_refused = d->strangers.refused;
+    out->strangers_expired = d->strangers.expired;
     if (d->tls)
         look_at_tls(d, out);
     if (d->committer)
@@ -63,6 +67,31 @@ static bool visit_pool(void *context, pool_visitor *visit, void *visit_context)
     return !d->pool || pool_info(d->pool, visit, visit_context);
 }
 
+static void visit_quotas(void *context, quotas_visitor *visit, void *visit_context)
+{
+    const struct daemon *d = context;
+    const struct access *access = d->rpc.access;
+    for (size_t n = 0; access && n < access->count; n++) {
+        const struct identity *i = &access->items[n];
+        struct identity_use use;
+        if (!i->use)
+            continue;
+        identity_use(i, &use);
+        struct metrics_quotas q = {.kind = identity_kind_name(i->kind),
+                                   .identity = i->name,
+                                   .refused = use.refused,
+                                   .slowed = use.slowed};
+        unsigned at = 0;
+#define X(field, type, low, high, value, text)                                                               \
+    q.quotas[at].name = #field;                                                                              \
+    q.quotas[at].used = use.used.field;                                                                      \
+    q.quotas[at++].limit = i->quotas.field;
+        QUOTAS(X)
+#undef X
+        visit(visit_context, &q);
+    }
+}
+
 bool figures_start(struct daemon *d)
 {
     const struct metrics_options options = {
@@ -74,6 +103,7 @@ bool figures_start(struct daemon *d)
         .look = look,
         .requests = requests,
         .pool = visit_pool,
+        .quotas = visit_quotas,
     };
     d->metrics = metrics_new(&options);
     d->history = d->metrics ? history_new(d->metrics, clock_now()) : NULL;

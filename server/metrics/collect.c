@@ -1,5 +1,6 @@
 #include "server/metrics/collect.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // ---- to the sink
@@ -112,12 +113,12 @@ static void requests(const struct figures *f, const struct metric *m, struct sin
     }
 }
 
-struct pool_context {
+struct visit_context {
     const struct metric *metric;
     struct sink *sink;
 };
 
-static void pool_value(const struct pool_context *p, const char *handler, const char *label, uint64_t value)
+static void pool_value(const struct visit_context *p, const char *handler, const char *label, uint64_t value)
 {
     const struct slice labels[] = {slice_of(handler), slice_of(label)};
     p->sink->number(p->sink, p->metric, labels, 0, (double)value);
@@ -125,7 +126,7 @@ static void pool_value(const struct pool_context *p, const char *handler, const 
 
 static void visit_handler(void *context, const struct pool_handler_info *info)
 {
-    const struct pool_context *p = context;
+    const struct visit_context *p = context;
     // One that was changed or removed finishes its last jobs beside the one that is named so now.
     if (strcmp(info->state, "running") != 0)
         return;
@@ -140,9 +141,46 @@ static void visit_handler(void *context, const struct pool_handler_info *info)
 
 static void pool(const struct figures *f, const struct metric *m, struct sink *s)
 {
-    struct pool_context p = {m, s};
+    struct visit_context p = {m, s};
     if (f->options->pool && !f->options->pool(f->options->context, visit_handler, &p))
         s->out->failed = true;
+}
+
+static void strangers(const struct metrics_outside *o, const struct metric *m, struct sink *s)
+{
+    if (m->id == METRIC_STRANGERS) {
+        number(s, m, (double)o->strangers);
+        return;
+    }
+    labelled(s, m, "too many", (double)o->strangers_refused);
+    labelled(s, m, "time", (double)o->strangers_expired);
+}
+
+static void visit_quotas(void *context, const struct metrics_quotas *q)
+{
+    const struct visit_context *p = context;
+    char name[300];
+    snprintf(name, sizeof name, "%s %s", q->kind, q->identity);
+    struct slice labels[] = {slice_of(name), {0}};
+    if (p->metric->id == METRIC_QUOTA_REFUSED)
+        p->sink->number(p->sink, p->metric, labels, 0, (double)q->refused);
+    else if (p->metric->id == METRIC_QUOTA_SLOWED)
+        p->sink->number(p->sink, p->metric, labels, 0, (double)q->slowed);
+    else
+        for (unsigned i = 0; i < METRICS_QUOTAS; i++) {
+            labels[1] = slice_of(q->quotas[i].name);
+            if (p->metric->id == METRIC_QUOTA_USED)
+                p->sink->number(p->sink, p->metric, labels, 0, (double)q->quotas[i].used);
+            else if (q->quotas[i].limit > 0)
+                p->sink->number(p->sink, p->metric, labels, 0, (double)q->quotas[i].limit);
+        }
+}
+
+static void quotas(const struct figures *f, const struct metric *m, struct sink *s)
+{
+    struct visit_context q = {m, s};
+    if (f->options->quotas)
+        f->options->quotas(f->options->context, visit_quotas, &q);
 }
 
 static void tls(const struct metrics_outside *o, const struct metric *m, struct sink *s)
@@ -265,6 +303,16 @@ void collect(const struct figures *f, const struct metric *m, struct sink *s)
         break;
     case METRIC_AUTH_FAILURES:
         number(s, m, (double)f->outside.auth_failures);
+        break;
+    case METRIC_STRANGERS:
+    case METRIC_STRANGERS_CLOSED:
+        strangers(&f->outside, m, s);
+        break;
+    case METRIC_QUOTA_USED:
+    case METRIC_QUOTA_LIMIT:
+    case METRIC_QUOTA_REFUSED:
+    case METRIC_QUOTA_SLOWED:
+        quotas(f, m, s);
         break;
     case METRIC_CERTIFICATE_END:
     case METRIC_REVOKED_END:

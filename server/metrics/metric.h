@@ -59,6 +59,18 @@
     X(CONNECTIONS, "taskq_connections", GAUGE, "connections", NULL, NULL, "Connections there are")           \
     X(AUTH_FAILURES, "taskq_auth_failures_total", COUNTER, "tokens", NULL, NULL,                             \
       "Tokens that were nobody's")                                                                           \
+    X(STRANGERS, "taskq_strangers", GAUGE, "connections", NULL, NULL,                                        \
+      "Connections that have not said who they are, where they have to")                                     \
+    X(STRANGERS_CLOSED, "taskq_strangers_closed_total", COUNTER, "connections", "cause", NULL,               \
+      "Connections closed because there were too many of these, or their time was up")                       \
+    X(QUOTA_USED, "taskq_quota_used", GAUGE, "", "identity", "quota",                                        \
+      "What an identity with quotas uses of each, in its own unit")                                          \
+    X(QUOTA_LIMIT, "taskq_quota_limit", GAUGE, "", "identity", "quota",                                      \
+      "What it may use of each; absent where there is no bound")                                             \
+    X(QUOTA_REFUSED, "taskq_quota_refused_total", COUNTER, "requests", "identity", NULL,                     \
+      "Requests and connections of an identity that its quotas refused")                                     \
+    X(QUOTA_SLOWED, "taskq_quota_slowed_total", COUNTER, "times", "identity", NULL,                          \
+      "Times that a connection of an identity was not read for a while, for its rate's sake")                \
     X(CERTIFICATE_END, "taskq_tls_certificate_not_after_seconds", GAUGE, "seconds", NULL, NULL,              \
       "Until when the TLS certificate is valid, as Unix time; absent without TLS")                           \
     X(REVOKED_END, "taskq_tls_crl_next_update_seconds", GAUGE, "seconds", NULL, NULL,                        \

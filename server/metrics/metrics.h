@@ -20,6 +20,7 @@ struct metrics;
 struct metrics_outside {
     uint64_t connections;
     uint64_t auth_failures;
+    uint64_t strangers, strangers_refused, strangers_expired;
     bool tls;                // there is TLS, and these are told:
     int64_t certificate_end; // Unix time
     int64_t revoked_end;     // as well, of the lists of revoked ones; INT64_MAX: there are none
@@ -28,6 +29,18 @@ struct metrics_outside {
     uint64_t live_bytes, log_bytes, disk_bytes, segments, records, written_bytes, cleaned_bytes;
     struct histogram commits; // ns
 };
+
+// An identity that has quotas.
+#define METRICS_QUOTAS 4
+struct metrics_quotas {
+    const char *kind, *identity;
+    struct {
+        const char *name;
+        uint64_t used, limit; // 0: no bound
+    } quotas[METRICS_QUOTAS];
+    uint64_t refused, slowed;
+};
+typedef void quotas_visitor(void *context, const struct metrics_quotas *q);
 
 struct metrics_options {
     struct hub *hub;
@@ -41,6 +54,8 @@ struct metrics_options {
     const char *(*requests)(void *context, unsigned n, struct histogram *out);
     // As pool_info(). NULL: there is no pool.
     bool (*pool)(void *context, pool_visitor *visit, void *visit_context);
+    // Visits the identities that have quotas. NULL: nobody has.
+    void (*quotas)(void *context, quotas_visitor *visit, void *visit_context);
 };
 
 #define METRICS_QUEUES_MAX 100000

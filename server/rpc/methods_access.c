@@ -1,6 +1,5 @@
 // auth, who.
 #include "server/access/identity.h"
-#include "server/engine/account.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
 #include "server/rpc/session.h"
@@ -78,21 +77,19 @@ static void write_use(struct buffer *b, const char *name, uint64_t used, uint64_
 
 static void write_quotas(struct buffer *b, const struct identity *i)
 {
-    const struct quotas *q = &i->quotas;
-    struct account_use account;
-    engine_account_look(i->use->account, &account);
+    struct identity_use use;
+    identity_use(i, &use);
     json_write_comma(b);
     json_write_raw(b, "{");
     json_write_key(b, "identity");
     identity_write(b, i);
-    write_use(b, "connections", atomic_load(&i->use->connections), q->connections);
-    write_use(b, "requests_per_second", quota_rate_used(i->use, q, clock_ns()), q->requests_per_second);
-    write_use(b, "waiting", account.waits, q->waiting);
-    write_use(b, "bytes_queued", account.bytes, q->bytes_queued);
+#define X(field, type, low, high, value, text) write_use(b, #field, use.used.field, i->quotas.field);
+    QUOTAS(X)
+#undef X
     json_write_key(b, "slowed");
-    json_write_uint(b, atomic_load(&i->use->slowed));
+    json_write_uint(b, use.slowed);
     json_write_key(b, "refused");
-    json_write_uint(b, atomic_load(&i->use->refused) + account.refused);
+    json_write_uint(b, use.refused);
     json_write_raw(b, "}");
 }
 

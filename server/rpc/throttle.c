@@ -143,6 +143,19 @@ int64_t throttle_next(const struct dispatch *d)
 
 // ---- what is said
 
+void identity_use(const struct identity *i, struct identity_use *out)
+{
+    const struct quota_use *use = i->use;
+    struct account_use account;
+    engine_account_look(use->account, &account);
+    *out = (struct identity_use){.used = {.connections = atomic_load(&use->connections),
+                                          .requests_per_second = quota_rate_used(use, &i->quotas, clock_ns()),
+                                          .waiting = account.waits,
+                                          .bytes_queued = account.bytes},
+                                 .refused = atomic_load(&use->refused) + account.refused,
+                                 .slowed = atomic_load(&use->slowed)};
+}
+
 void throttle_explain(const struct throttle *t, struct request *r)
 {
     switch (engine_account_why(t->use->account)) {

@@ -5,6 +5,7 @@
 #ifndef RPC_THROTTLE_H
 #define RPC_THROTTLE_H
 
+#include "server/access/quota.h"
 #include "server/engine/wheel.h"
 
 #include <stdbool.h>
@@ -48,6 +49,13 @@ void throttle_take(struct session *s, unsigned count);
 // Ends the pauses that are over; when the next is, in ms as clock_ns() has it; -1: none.
 void throttle_resume(struct dispatch *d, int64_t now_ms);
 int64_t throttle_next(const struct dispatch *d);
+
+// What an identity that has quotas uses of them. Any thread.
+struct identity_use {
+    struct quotas used; // of the rate: of what may come at once
+    uint64_t refused, slowed;
+};
+void identity_use(const struct identity *i, struct identity_use *out);
 
 // Says what to do where a request was `overloaded` for the identity's sake. The lock is held.
 void throttle_explain(const struct throttle *t, struct request *r);

@@ -266,6 +266,27 @@ class Changes(QuotaCase):
         self.reload(daemon, SUPER + section("t", ("bytes_queued", 600)))
         admin.until(lambda r: r["quotas"] and r["quotas"][0]["bytes_queued"]["used"] == 2 * (1 + JOB_BYTES), "who")
 
+    def test_the_metrics_have_them(self):
+        daemon = self.start(SUPER + section("t", ("connections", 1), ("waiting", 1), ("bytes_queued", 1000)) +
+                            section("u", ("requests_per_second", 1)))
+        admin, client, slow = self.connect(daemon, SECRET), self.connect(daemon, "t"), self.connect(daemon, "u")
+        client.call("put", queue="q", body=1)
+        client.ask("get", {"queue": "none"})
+        self.refused(self.connect(daemon), "connections", "auth", token="t")
+        self.refused(client, "waiting", "get", queue="none")
+        slow.call("ping")
+        slow.call("ping")
+        metrics = admin.call("stats")["metrics"]
+        self.assertEqual(metrics["taskq_quota_used"]["token t"],
+                         {"connections": 1, "requests_per_second": 0, "waiting": 1, "bytes_queued": 1 + JOB_BYTES})
+        self.assertEqual(metrics["taskq_quota_limit"], {"token t": {"connections": 1, "waiting": 1, "bytes_queued": 1000},
+                                                        "token u": {"requests_per_second": 1}})
+        self.assertEqual(metrics["taskq_quota_refused_total"], {"token t": 2, "token u": 0})
+        self.assertEqual(metrics["taskq_quota_slowed_total"]["token t"], 0)
+        self.assertGreater(metrics["taskq_quota_slowed_total"]["token u"], 0)
+        self.assertEqual(metrics["taskq_strangers"], 1)
+        self.assertEqual(metrics["taskq_strangers_closed_total"], {"too many": 0, "time": 0})
+
     def test_what_is_no_quota_is_refused_with_its_line(self):
         path = os.path.join(self.folder, "c")
         for line, says in (("connections = many", "connections = \"many\": a whole number"),
