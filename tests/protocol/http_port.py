@@ -242,6 +242,9 @@ class Requests(Shared):
             self.assertEqual((raised.exception.name, raised.exception.data["param"]), ("invalid_params", member))
             self.assertIn("HTTP", raised.exception.message)
         with self.assertRaises(lib.RpcError) as raised:
+            self.http.call("events")
+        self.assertEqual(raised.exception.name, "invalid_request")
+        with self.assertRaises(lib.RpcError) as raised:
             self.http.call("auth", token=SECRET)
         self.assertEqual(raised.exception.name, "invalid_request")
         self.assertIn("Authorization", raised.exception.message)
