@@ -70,18 +70,23 @@ function paused({ queues }) {
     }));
 }
 
-function ignored({ queues }) {
+/** Queues from which nobody seems to take, the fullest first: what the daemon remembers of them may say otherwise (`lively`). */
+export function suspects(queues) {
     return queues.filter((q) => !q.paused && q.ready > 0 && q.waiters === 0 && q.reserved === 0 && q.oldest > IGNORED_S
-        && !(q.idle < TAKEN_S)).map((q) => ({
+        && !(q.idle < TAKEN_S)).sort((a, b) => b.ready - a.ready);
+}
+
+function ignored({ queues, lively }) {
+    return suspects(queues).filter((q) => !lively.has(q.queue)).map((q) => ({
         grade: "bad", queue: q.queue, state: "ready", size: q.ready,
-        text: `has ${many(q.ready, "job")} ready, and no consumer works on it or waits. The oldest waits for ${age(q.oldest)}.`,
+        text: `has ${many(q.ready, "job")} ready and no consumer. The oldest waits for ${age(q.oldest)}.`,
         todo: q.shut_down ? "It is shut down. Let a consumer finish it, or remove it." : "Start a consumer for it.",
     }));
 }
 
-function late({ queues, handlers }) {
+function late({ queues, handlers, lively }) {
     return queues.filter((q) => !q.paused && q.ready > 0 && q.oldest > OLD_S
-        && (q.reserved > 0 || q.waiters > 0 || q.idle < TAKEN_S)).map((q) => {
+        && (q.reserved > 0 || q.waiters > 0 || q.idle < TAKEN_S || lively.has(q.queue))).map((q) => {
         const busy = handlers.find((h) => h.queues.includes(q.queue) && h.running >= h.workers);
         return {
             grade: "warn", queue: q.queue, state: "ready", size: q.ready,
@@ -116,7 +121,10 @@ const QUEUES = [
 ];
 const GRADES = ["bad", "warn", "note"];
 
-/** What there is to say, the worst first. `facts`: { stats, before, queues, handlers }; `before` are stats of some minutes ago. */
+/**
+ * What there is to say, the worst first. `facts`: { stats, before, queues, handlers, lively }; `before` are stats of some minutes ago,
+ * `lively` the names of queues of which jobs were done in the last minutes.
+ */
 export function findings(facts) {
     const found = DAEMON.flatMap((rule) => rule(facts));
     for (const [rule, rest] of QUEUES) {

@@ -139,7 +139,7 @@ export class Plot {
     ticksX() {
         const { start, step } = this.data;
         const span = this.last() * step;
-        const room = Math.max(2, Math.floor((this.width - MARGIN.left) / 90));
+        const room = Math.max(2, Math.floor((this.width - MARGIN.left) / 72));
         const apart = TIMES.find((seconds) => span / seconds <= room) ?? 86400;
         const zone = new Date(start * 1000).getTimezoneOffset() * 60; // round times are round on the reader's clock
         const ticks = [];

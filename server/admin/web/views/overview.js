@@ -1,12 +1,14 @@
 // Whether the system is healthy and what is stuck, what goes through it and what lies in it.
 import { attribute, el, keep, queueHref, queueLink, name, say, show } from "../dom.js";
 import { age, bytes, count, many, short } from "../format.js";
-import { findings, verdict } from "../health.js";
-import { History, RANGES } from "../history.js";
+import { findings, suspects, verdict } from "../health.js";
+import { History, QueueHistory, RANGES } from "../history.js";
 import { Plot, ratesPlot } from "../plot.js";
 
 const STATES = ["ready", "reserved", "delayed", "dead"];
 const TOP = 8;
+const SUSPECTS = 20; // queues of which is asked whether anything was done lately
+const LATELY_S = 120;
 const REMEMBER_MS = 5 * 60 * 1000; // how far back a rise of a counter is worth a finding
 
 const SIGNS = { good: "✓", warn: "!", bad: "✕", note: "i" };
@@ -31,10 +33,12 @@ export class Overview {
         this.directory = true;
         this.range = RANGES[0];
         this.history = new History(this.range.span);
+        this.suspects = null; // the history of queues from which nobody seems to take
+        this.lively = new Set(); // those among them of which jobs were done lately
         this.remembered = []; // [time, stats]: the oldest is what counters are compared with
         this.tiles = {
             ready: tile("Ready"), reserved: tile("Reserved"), delayed: tile("Delayed"), dead: tile("Dead"),
-            oldest: tile("Oldest ready job"),
+            oldest: tile("Oldest ready"),
             memory: tile("Memory"), store: tile("Store"), clients: tile("Connections", "#/connections"), workers: tile("Workers", "#/pool"),
         };
         this.headline = el("p", { class: "headline" });
@@ -73,14 +77,22 @@ export class Overview {
     }
 
     calls() {
-        return this.page.mayEverywhere("read") ? [["stats"], ["pool"], ...this.history.calls()] : [];
+        const doubts = this.suspects?.calls() ?? [];
+        this.doubted = doubts.length > 0 ? this.suspects : null; // whose answer comes
+        const whole = this.page.mayEverywhere("read") ? [["stats"], ["pool"], ...this.history.calls()] : [];
+        return [...doubts, ...whole];
     }
 
-    update([stats, pool, history]) {
+    update(outcomes) {
+        const [stats, pool, history] = this.doubted ? outcomes.slice(1) : outcomes;
+        if (this.doubted)
+            this.clear(outcomes[0]);
         if (stats)
             this.page.missing(stats);
+        this.suspect();
         const facts = {
             stats: stats?.result ?? null, queues: this.page.directory.queues, handlers: pool?.result?.handlers ?? [], before: null,
+            lively: this.lively,
         };
         show(this.partly, !facts.stats);
         if (facts.stats)
@@ -90,6 +102,24 @@ export class Overview {
         if (history)
             this.draw(this.history.read(history));
         this.fullest(facts.queues);
+    }
+
+    /** Looks whether jobs come out of the queues from which nobody seems to take at this moment. */
+    suspect() {
+        const names = suspects(this.page.directory.queues).slice(0, SUSPECTS).map((row) => row.queue);
+        if (names.length === 0) {
+            this.suspects = null;
+        } else if (this.page.directory.complete && names.some((queue) => !this.suspects?.names.includes(queue))) {
+            this.suspects = new QueueHistory(LATELY_S, names);
+            this.page.poll.now();
+        }
+    }
+
+    clear(outcome) {
+        this.lively = new Set();
+        for (const [queue, { values }] of this.doubted.read(outcome))
+            if ([...values.done, ...values.failed].some((n) => n > 0))
+                this.lively.add(queue);
     }
 
     draw(data) {
@@ -108,8 +138,9 @@ export class Overview {
     }
 
     tell(facts) {
-        if (!this.page.directory.complete) {
-            say(this.headline, "Looking at the queues …");
+        if (!this.page.directory.complete || this.suspects?.due === 0) { // nothing is said of a queue before it was asked for
+            if (!this.headline.dataset.words)
+                say(this.headline, "Looking at the queues …");
             return;
         }
         const found = findings(facts);
@@ -133,22 +164,22 @@ export class Overview {
         const gauges = stats?.gauges ?? Object.fromEntries(STATES.map((state) => [state, this.page.directory.sum(state)]));
         const oldest = queues.reduce((a, b) => ((b.oldest ?? -1) > (a?.oldest ?? -1) ? b : a), null);
         this.tiles.ready.set(count(gauges.ready), `in ${many(stats?.queues ?? queues.length, "queue")}`);
-        this.tiles.reserved.set(count(gauges.reserved), "being worked on");
-        this.tiles.delayed.set(count(gauges.delayed), "wait for their time");
+        this.tiles.reserved.set(count(gauges.reserved), "in work");
+        this.tiles.delayed.set(count(gauges.delayed), "not due yet");
         this.tiles.dead.set(count(gauges.dead), "failed for good", gauges.dead > 0 ? "warn" : "");
         this.tiles.oldest.set(oldest?.oldest ? age(oldest.oldest) : "–", oldest?.oldest ? `in ${oldest.queue}` : "none is ready");
         for (const word of ["memory", "store", "clients", "workers"])
             show(this.tiles[word].node, Boolean(stats));
         if (!stats)
             return;
-        this.tiles.memory.set(bytes(stats.bytes), `of ${bytes(stats.max_bytes)} for jobs`, stats.bytes > 0.9 * stats.max_bytes ? "warn"
+        this.tiles.memory.set(bytes(stats.bytes), `of ${bytes(stats.max_bytes)}`, stats.bytes > 0.9 * stats.max_bytes ? "warn"
             : "");
         this.tiles.store.set(stats.store ? bytes(stats.store.disk_bytes) : "none", stats.store
-            ? `${bytes(stats.store.live_bytes)} of it needed` : "jobs are kept in memory only");
-        this.tiles.clients.set(count(stats.clients), `${many(stats.gauges.waiting_gets, "get waits", "gets wait")} for a job`);
+            ? `${bytes(stats.store.live_bytes)} needed` : "in memory only");
+        this.tiles.clients.set(count(stats.clients), many(stats.gauges.waiting_gets, "get waits", "gets wait"));
         const workers = handlers.reduce((n, handler) => n + handler.workers, 0);
         this.tiles.workers.set(count(handlers.reduce((n, handler) => n + handler.running, 0)), workers
-            ? `of ${many(workers, "worker")} busy` : "the daemon has none of its own");
+            ? `of ${count(workers)} busy` : "none of its own");
     }
 
     fullest(queues) {

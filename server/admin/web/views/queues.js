@@ -98,14 +98,22 @@ export class Queues {
     }
 
     calls() {
-        const names = this.visible.map((row) => row.queue);
-        if (names.join("\n") !== (this.history?.names.join("\n") ?? ""))
+        if (!this.covered()) {
+            const names = this.visible.map((row) => row.queue);
             this.history = names.length > 0 ? new QueueHistory(SPARK_S, names) : null;
+        }
         return this.history?.calls() ?? [];
+    }
+
+    /** Whether the history that is asked for is that of all that is visible. */
+    covered() {
+        return this.visible.every((row) => this.history?.names.includes(row.queue));
     }
 
     update([sparks]) {
         this.draw();
+        if (!this.covered())
+            this.page.poll.now();
         if (!sparks)
             return;
         const found = this.history.read(sparks);
