@@ -19,8 +19,8 @@ says, have values of their own, and all others one together whose label is empty
 .B taskq_queues_together
 says how many those are.
 .PP
-Counters begin at 0 with the daemon and never fall while it runs, whatever becomes of the queues. Histograms have buckets by powers
-of two.
+Counters begin at 0 with the daemon and never fall while it runs, whatever becomes of the queues; only those of a handler begin again
+when it is changed. Histograms have buckets by powers of two.
 """
 
 EXAMPLE = r"""

@@ -8,10 +8,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-// Types: COUNTER never falls while the daemon runs; GAUGE is what is now; TIMES_MS and TIMES_NS are
-// histograms of seconds that are counted in ms and ns. Where the first label is `queue`, the queues with the
-// most unfinished jobs have a value of their own (setting metrics_queues), and all others one together, whose
-// label is empty.
+// Types: COUNTER never falls while the daemon runs (a handler's begins again when it is changed); GAUGE is
+// what is now; TIMES_MS and TIMES_NS are histograms of seconds that are counted in ms and ns. Where the first
+// label is `queue`, the queues with the most unfinished jobs have a value of their own (setting
+// metrics_queues), and all others one together, whose label is empty.
 #define METRICS(X)                                                                                           \
     /* id, name, type, unit, label, second label, text */                                                    \
     X(BUILD_INFO, "taskq_build_info", GAUGE, "", "version", "durability", "1; the labels say what runs")     \
@@ -51,9 +51,8 @@
       "From when a job was handed out until it was acknowledged, failed, was buried or lost, or its lease "  \
       "ran out")                                                                                             \
     X(REQUEST, "taskq_request_seconds", TIMES_NS, "seconds", "method", NULL,                                 \
-      "From when a request is carried out until its reply is written, its wait for a job included; what "    \
-      "the "                                                                                                 \
-      "reply then waits for is taskq_store_commit_seconds")                                                  \
+      "From when a request is carried out until its reply is written, its wait for a job included; "         \
+      "what the reply then waits for is taskq_store_commit_seconds")                                         \
     X(WAITERS, "taskq_waiters", GAUGE, "requests", "kind", NULL,                                             \
       "Requests that wait for a job, for room or for a join")                                                \
     X(CONNECTIONS, "taskq_connections", GAUGE, "connections", NULL, NULL, "Connections there are")           \
