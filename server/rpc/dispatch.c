@@ -119,6 +119,7 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
         timing_answered(&d->timing, r->number);
         return;
     }
+    assert(s->waits); // the newest is this request's
     s->waits->number = r->number;
     s->waits->began = hub_locked_at(d->rpc->hub);
 }

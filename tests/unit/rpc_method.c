@@ -46,7 +46,9 @@ START_TEST(rows_hold_together)
         ck_assert_msg((bits & m->required) == m->required, "%s requires what it has not", m->name);
         ck_assert_msg(m->exec || m->step, "%s is neither quick nor slow", m->name);
         ck_assert_msg(!m->exec || !m->step || m->check, "%s: who says when it is quick?", m->name);
-        ck_assert_msg(m->step || m->reply || (m->flags & METHOD_OUTCOME), "%s has no reply", m->name);
+        bool endless = strcmp(m->name, "events") == 0; // answered only with an error
+        ck_assert_msg(m->step || m->reply || (m->flags & METHOD_OUTCOME) || endless, "%s has no reply",
+                      m->name);
         ck_assert_msg(!(m->flags & METHOD_CLIENT) || m->exec, "%s", m->name);
     }
 }
