@@ -29,10 +29,6 @@ export function who() {
     return access.identity;
 }
 
-export function grants() {
-    return access.grants;
-}
-
 /** `*` stands for any run, everything else for itself. */
 export function matches(pattern, queue) {
     const pieces = pattern.split("*");
@@ -60,11 +56,9 @@ export function mayEverywhere(role) {
     return access.grants === null || access.grants.some((grant) => grant.roles.includes(role) && /^\*+$/.test(grant.pattern));
 }
 
-/** In words, for the reader. */
+/** In words, a grant each. */
 export function described() {
-    if (!access.identity)
-        return null;
-    const words = access.grants.map((grant) =>
-        `${grant.roles.join(", ") || "nothing"} on ${grant.pattern === "*" ? "all queues" : grant.pattern}`);
-    return words.join("; ") || "nothing";
+    const words = (access.grants ?? []).map(({ pattern, roles }) =>
+        `${roles.join(", ") || "nothing"} on ${pattern === "*" ? "all queues" : pattern}`);
+    return words.length > 0 ? words : ["nothing"];
 }

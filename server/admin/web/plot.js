@@ -2,7 +2,7 @@
 //
 // What is drawn is { start, step, values: { key: [number or null, …] } }: Unix seconds of the first value, seconds between values. null
 // is a moment of which nothing is known, and a gap in the line.
-import { attribute, el, fresh, keep, say, svg } from "./dom.js";
+import { attribute, el, fresh, keep, say, show, svg } from "./dom.js";
 import { clock, moment, rate } from "./format.js";
 
 const HEIGHT = 176;
@@ -228,6 +228,13 @@ export function ratesPlot() {
         { key: "done", label: "done", kind: "two" },
         { key: "failed", label: "failed", kind: "three" },
     ], rate);
+}
+
+/** Draws plots of the same data, or shows none where there is none. */
+export function showPlots(section, plots, data) {
+    show(section, data !== null);
+    if (data)
+        plots.forEach((plot) => plot.update(data));
 }
 
 const SPARK = { width: 96, height: 22 };

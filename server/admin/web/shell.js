@@ -1,5 +1,5 @@
 // What stands around every view: the links, the state of the connection, messages, the light, and questions before something is done.
-import { attribute, el, say, show } from "./dom.js";
+import { attribute, el, name, say, show, visible } from "./dom.js";
 
 const THEME = "taskq.theme";
 const THEMES = [["", "Light as the system has it", "◐"], ["light", "Light", "☀"], ["dark", "Dark", "☾"]];
@@ -87,7 +87,7 @@ function themeButton() {
     return button;
 }
 
-const identity = el("span", { class: "identity" });
+const identity = el("span");
 
 /** Fills the right of the header. `paused(bool)` when the reader wants what is shown to stand still. */
 export function furnish(paused) {
@@ -105,10 +105,14 @@ export function about({ name, version, durability }) {
     say(document.querySelector("footer .daemon"), `${name} ${version}, ${words[durability] ?? durability}`);
 }
 
-/** Shows who the tab is for the daemon; null: the daemon does not ask. `leave` takes its token back; null: it has none. */
+/**
+ * Shows who the tab is for the daemon, and what that may do: a sentence a grant. null: the daemon does not ask. `leave` takes its token
+ * back; null: it has none.
+ */
 export function known(who, may, leave) {
-    identity.replaceChildren(...(who ? [el("span", { title: `May: ${may}` }, el("bdi", {}, who.name)),
-        leave && el("button", { type: "button", class: "plain", onclick: leave }, "Sign out")].filter(Boolean) : []));
+    identity.replaceChildren(...(who ? [el("details", { class: "identity" }, el("summary", {}, name(who.name)),
+        el("div", { class: "card" }, el("p", {}, `This ${who.kind} may`), el("ul", {}, may.map((grant) => el("li", {}, ...visible(grant)))),
+            leave && el("button", { type: "button", onclick: leave }, "Sign out")))] : []));
 }
 
 /**

@@ -3,7 +3,7 @@ import { attribute, el, keep, queueHref, queueLink, name, say, show } from "../d
 import { age, bytes, count, many, short } from "../format.js";
 import { findings, suspects, verdict } from "../health.js";
 import { History, QueueHistory, RANGES } from "../history.js";
-import { Plot, ratesPlot } from "../plot.js";
+import { Plot, ratesPlot, showPlots } from "../plot.js";
 
 const STATES = ["ready", "reserved", "delayed", "dead"];
 const TOP = 8;
@@ -100,7 +100,7 @@ export class Overview {
         this.tell(facts);
         this.figures(facts);
         if (history)
-            this.draw(this.history.read(history));
+            showPlots(this.plots, [this.rates, this.backlog], this.history.read(history));
         this.fullest(facts.queues);
     }
 
@@ -120,14 +120,6 @@ export class Overview {
         for (const [queue, { values }] of this.doubted.read(outcome))
             if ([...values.done, ...values.failed].some((n) => n > 0))
                 this.lively.add(queue);
-    }
-
-    draw(data) {
-        show(this.plots, data !== null);
-        if (!data)
-            return;
-        this.rates.update(data);
-        this.backlog.update(data);
     }
 
     remember(stats) {

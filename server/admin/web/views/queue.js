@@ -4,7 +4,7 @@ import { button, deletable, jobActions, queueActions } from "../actions.js";
 import { age, bytes, count, duration, many, short } from "../format.js";
 import { QueueHistory } from "../history.js";
 import { jsonView } from "../json_view.js";
-import { Plot, ratesPlot } from "../plot.js";
+import { Plot, ratesPlot, showPlots } from "../plot.js";
 
 const PAGE = 50;
 const HISTORY_S = 3600;
@@ -181,18 +181,10 @@ export class Queue {
         if (jobs)
             this.list(jobs);
         if (history)
-            this.draw(this.history.read(history).get(this.queue) ?? null);
+            showPlots(this.plots, [this.rates, this.backlog], this.history.read(history).get(this.queue) ?? null);
         facts(this.settings, Object.entries(SETTINGS).filter(([key]) => key in settings).map(([key, [label, words]]) =>
             [label, words(settings[key])]));
         facts(this.counters, Object.entries(counters).map(([key, n]) => [key.replaceAll("_", " "), count(n)]));
-    }
-
-    draw(data) {
-        show(this.plots, data !== null);
-        if (!data)
-            return;
-        this.rates.update(data);
-        this.backlog.update(data);
     }
 
     head(gauges, oldest) {
