@@ -15,10 +15,12 @@ import multiprocessing
 import os
 import select
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 
+import certificates
 import lib
 from access import grant, token_section
 from lib import request_text
@@ -29,7 +31,7 @@ WINDOWS = 10 if LONG else 4
 TRIES = 1 if LONG else 3
 BOUND = 2.0 if LONG else 8.0
 NOISE = 0 if LONG else 500  # microseconds that are no failure, whatever the ratio
-SOME = ("pipelining", "batches", "many in one", "waits", "drops", "strangers")
+SOME = ("pipelining", "batches", "many in one", "waits", "drops", "strangers", "handshakes")
 
 ROLES = ("put", "take", "read", "admin")
 CONFIGURATION = "threads = 1\nmemory = 512M\n" + token_section("good", "good", grant("pulse", ROLES)) + \
@@ -43,8 +45,8 @@ NOBODY = (request_text(0, "auth", {"token": "guess"}) + "\n").encode()
 class Client:
     """A connection that sends the same again and again without ever waiting, and reads or does not."""
 
-    def __init__(self, port, pattern, hello=AUTH, reads=True, pace=0):
-        self.port, self.pattern, self.hello, self.reads, self.pace = port, pattern, hello, reads, pace
+    def __init__(self, ports, pattern, hello=AUTH, reads=True, pace=0, tls=False):
+        self.port, self.pattern, self.hello, self.reads, self.pace = ports[tls], pattern, hello, reads, pace
         self.socket = None
         self.open()
 
@@ -102,6 +104,16 @@ class Names:
                        for n in range(self.number, self.number + 200)).encode()
 
 
+def client_hello():
+    """What a client of TLS begins with: the daemon answers with the dearest thing that it does for anybody."""
+    context, outgoing = ssl.create_default_context(), ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        return outgoing.read()
+
+
+HELLO = client_hello()
 PUT = {"queue": "bad", "body": "x" * 50}
 TAKE = {"queue": "bad", "auto_ack": True, "timeout": 0}
 WORK = lines(500, "put", PUT) + lines(500, "get", TAKE)
@@ -122,15 +134,19 @@ ATTACKS = {
     "drops": (4, dict(pattern=lines(3000, "put", PUT) + lines(1, "drop", {"queue": "bad"}))),
     "strangers": (200, dict(pattern=lines(90, "ping", {}), hello=b"")),
     "guesses": (100, dict(pattern=NOBODY, hello=b"")),
+    # A second one is a mistake: the daemon closes, and the client comes again.
+    "handshakes": (50, dict(pattern=HELLO, hello=b"", tls=True)),
+    "half handshakes": (300, dict(pattern=lambda: b"", hello=HELLO, tls=True)),
+    "slow handshakes": (300, dict(pattern=HELLO, hello=b"", pace=1, tls=True)),
     "a byte at a time": (200, dict(pattern=WORK, hello=b"", pace=1)),
 }
 
 
-def attack(port, name, begun):
+def attack(ports, name, begun):
     """Runs until it is killed."""
     os.nice(5)
     count, what = ATTACKS[name]
-    clients = [Client(port, **what) for _ in range(count)]
+    clients = [Client(ports, **what) for _ in range(count)]
     begun.set()
     while True:
         if not any([client.turn() for client in clients]):
@@ -138,9 +154,9 @@ def attack(port, name, begun):
 
 
 class Attack:
-    def __init__(self, port, name):
+    def __init__(self, ports, name):
         begun = multiprocessing.Event()
-        self.process = multiprocessing.Process(target=attack, args=(port, name, begun), daemon=True)
+        self.process = multiprocessing.Process(target=attack, args=(ports, name, begun), daemon=True)
         self.process.start()
         begun.wait(lib.PATIENCE)
 
@@ -205,11 +221,14 @@ def main():
     failed = []
     with tempfile.TemporaryDirectory(prefix="taskq-hostile-") as folder:
         path = os.path.join(folder, "taskqd.conf")
+        pair = certificates.Authority(folder).issue("localhost")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION)
-        with lib.Daemon("-c", path) as daemon, lib.Daemon("-c", path) as other:
-            ports = [int(d.address.rsplit(":", 1)[1]) for d in (daemon, other)]
-            pulse = Pulse(program, ports[0])
+            file.write('tls_certificate = "%s"\ntls_key = "%s"\n' % (pair.certificate, pair.key) + CONFIGURATION)
+        listen = ("127.0.0.1:0", "tls:127.0.0.1:0")
+        with lib.Daemon("-c", path, listen=listen) as daemon, lib.Daemon("-c", path, listen=listen) as other:
+            # of each daemon the one without TLS and the one with it
+            ports = [tuple(int(a.rsplit(":", 1)[1]) for a in sorted(d.addresses)) for d in (daemon, other)]
+            pulse = Pulse(program, ports[0][0])
             quiet = median([pulse.window()[0] for _ in range(3)])
             print("quiet: %.0f us" % quiet)
             for name in names:
