@@ -62,8 +62,8 @@
     X(max_connections, COUNT, 0, 1000000, 0, NULL, LIVE,                                                     \
       "connections at a time; 0: as many as the descriptors allow")                                          \
     X(max_strangers, COUNT, 1, 100000, 1024, NULL, LIVE,                                                     \
-      "where clients have to say who they are: connections at a time that have not yet; a quarter of them "  \
-      "from one address")                                                                                    \
+      "where clients have to say who they are: connections at a time that have not yet, and with TLS those " \
+      "that have not shaken hands; a quarter of them from one address")                                      \
     X(max_waits, COUNT, 1, 1000000, 1024, NULL, LIVE, "requests of one connection that may wait at a time")  \
     X(max_subscriptions, COUNT, 0, 10000000, 65536, NULL, LIVE,                                              \
       "jobs of whose end one connection may have itself told at a time")                                     \

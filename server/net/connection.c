@@ -70,7 +70,7 @@ static const struct wire *wire_of(const struct connection *c)
 
 static struct strangers *strangers_of(const struct connection *c)
 {
-    return wire_of(c) && wire_of(c)->strangers ? wire_of(c)->strangers : c->session.dispatch->rpc->strangers;
+    return loop_strangers(connection_loop(c));
 }
 
 // ---- the read event

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "server/access/strangers.h"
 #include "server/mailbox.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
@@ -28,6 +29,7 @@ struct handshake {
     unsigned loop_count;
     struct secure *secure; // NULL: it waits
     int fd;                // until it has begun
+    int place;             // among those who have not said who they are; -1: nobody counts them
     int64_t since;         // ms; given
     int64_t began;         // ms
     bool listening;        // the event is added
@@ -93,6 +95,8 @@ static void count(struct handshakes *h, const struct handshake *s, int by)
 
 static void forget(struct handshakes *h, struct handshake *s)
 {
+    if (s->place >= 0)
+        strangers_leave(loop_strangers(s->loops), s->place);
     count(h, s, -1);
     free(s);
 }
@@ -352,15 +356,34 @@ void handshakes_free(struct handshakes *h)
 
 // ---- what other threads call
 
+// Whoever has not shaken hands is a stranger like those who have not said who they are: so many in all, and
+// fewer of one address. False: there are too many.
+static bool enter(struct handshakes *h, struct handshake *s)
+{
+    struct strangers *all = loop_strangers(s->loops);
+    char key[PEER_KEY_MAX], peer[PEER_TEXT_MAX];
+    s->place = all ? strangers_enter(all, key, peer_key(s->fd, key)) : -1;
+    if (s->place >= 0 || !all)
+        return true;
+    atomic_fetch_add_explicit(&h->failed, 1, memory_order_relaxed);
+    if (strangers_may_log(all, clock_ns())) {
+        peer_print(s->fd, peer);
+        log_event(LOG_STRANGER_TURNED_AWAY, KV("peer", peer));
+    }
+    return false;
+}
+
 bool handshakes_give(struct handshakes *h, int fd_take, struct loop *loops, unsigned loop_count)
 {
     struct handshake *s = malloc(sizeof *s);
-    if (!s) {
+    if (s)
+        *s = (struct handshake){
+            .loops = loops, .loop_count = loop_count, .fd = fd_take, .since = now_ms(), .all = h};
+    if (!s || !enter(h, s)) {
         close(fd_take);
+        free(s);
         return false;
     }
-    *s = (struct handshake){
-        .loops = loops, .loop_count = loop_count, .fd = fd_take, .since = now_ms(), .all = h};
     count(h, s, 1);
     pthread_mutex_lock(&h->lock);
     append(&h->given, s);

@@ -21,7 +21,8 @@ struct handshakes *handshakes_start(struct tls *tls, unsigned most, int64_t ms);
 void handshakes_stop(struct handshakes *h);
 void handshakes_free(struct handshakes *h); // after that; NULL is fine
 
-// A new connection, for the loop that has the fewest then. Any thread. False: no memory, and it is closed.
+// A new connection, for the loop that has the fewest then. Any thread. False: no memory, or too many
+// strangers (loop_strangers()), and it is closed.
 bool handshakes_give(struct handshakes *h, int fd_take, struct loop *loops, unsigned loop_count);
 
 // Changes the bounds. Any thread.

@@ -382,6 +382,11 @@ bool loop_give_secure(struct loop *l, struct secure *take)
     return give(l, (struct loop_given){.fd = secure_fd(take), .secure = take});
 }
 
+struct strangers *loop_strangers(const struct loop *l)
+{
+    return l->wire && l->wire->strangers ? l->wire->strangers : l->dispatch.rpc->strangers;
+}
+
 struct loop *loop_least_loaded(struct loop *loops, unsigned count, unsigned *total)
 {
     struct loop *best = NULL;

@@ -15,6 +15,7 @@
 
 struct connection;
 struct secure;
+struct strangers;
 struct wire;
 
 #define LOOP_READ   ((size_t)64 * 1024)  // what one turn of a connection reads at most
@@ -68,6 +69,9 @@ bool loop_start(struct loop *l) __attribute__((warn_unused_result));
 // Gives it a connection. Any thread. False: no memory, and it is closed.
 bool loop_give(struct loop *l, int fd_take);
 bool loop_give_secure(struct loop *l, struct secure *take);
+
+// Where those are counted of its connections that have not said who they are; NULL: nobody does. Any thread.
+struct strangers *loop_strangers(const struct loop *l);
 
 // The one with the fewest connections; *total, unless it is NULL: those of all, and those that come. Any
 // thread.

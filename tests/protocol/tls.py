@@ -493,7 +493,7 @@ class Half(Case):
         daemon._wait_for("(it took long, and others wait)")
 
     def test_they_take_little_memory_and_count_as_connections(self):
-        daemon = self.begin(more="max_connections = 300\n")
+        daemon = self.begin(more="max_connections = 300\nmax_strangers = 2000\n")
         connected = self.connect(daemon)
         before = daemon.resident()
         hello = self.hello()
@@ -506,6 +506,19 @@ class Half(Case):
         daemon._wait_for("(event=turned_away)")
         self.assertEqual(connected.call("ping"), {})
         del held
+
+    def test_one_address_has_a_quarter_of_the_strangers(self):
+        daemon = self.begin(more="max_strangers = 8\n")
+        connected = []
+        for _ in range(4):  # who is through is none any more
+            connected.append(self.connect(daemon))
+            connected[-1].call("ping")
+        held = [self.open(daemon, self.hello()) for _ in range(2)]
+        self.end(self.open(daemon))
+        daemon._wait_for(r"(event=stranger_turned_away .*peer=127)")
+        held[0].close()
+        connected[0].until(lambda stats: stats["tls"]["handshakes"] == 1, "stats")
+        self.assertEqual(self.connect(daemon).call("ping"), {})
 
     def test_garbage_within_the_handshake(self):
         daemon = self.begin(more="tls_handshake_timeout = 1\n")
