@@ -34,6 +34,8 @@ BAD = {
     "string": NOT_TEXT,
     "array of queues": [Raw(t) for t in ("1", "null", '"q"', "{}", "[]", "[1]", '["q",1]', '["q","q"]', '["q",""]', '["q",null]',
                                          '["\\u0071","q"]')] + [[str(n) for n in range(101)]],
+    "array of strings": [Raw(t) for t in ("1", "null", '"q"', "{}", "[]", "[1]", '["ready",1]', '["ready",""]',
+                                          '["ready",null]')] + [[str(n) for n in range(65)]],
     "array of jobs": [Raw(t) for t in ("[]", "1", "null", '"1"', "{}", "[]", '["1"]', "[1.0]", "[-1]", "[null]", "[[1]]")] +
                      [list(range(1, 1002))],
     "queue or null": [value for value in BAD_NAMES if value != "null"],
@@ -92,6 +94,7 @@ GOOD = {
     "queues": {},
     "stats": {},
     "history": {},
+    "events": {},
     "pause": {"queue": "{q}"},
     "resume": {"queue": "{q}"},
     "join": {"queue": "{q}"},
