@@ -274,8 +274,7 @@ static void end_turn(struct loop *l)
         run_pending(l);
         dispatch_flush(&l->dispatch);
     }
-    if (l->dispatch.listed)
-        shares_turn(&l->dispatch);
+    shares_turn(&l->dispatch);
     if (dispatch_rests(&l->dispatch) && !shares_ready(l))
         wake_for_resting(l);
     if (l->stopping && !l->finishing) // what was posted before the stop is answered by now

@@ -221,8 +221,10 @@ static void run(struct dispatch *d, struct share *h)
 void shares_turn(struct dispatch *d)
 {
     struct share *h = d->listed, *next;
-    d->listed = d->listed_last = NULL;
     d->turn++;
+    if (!h)
+        return;
+    d->listed = d->listed_last = NULL;
     int64_t now = clock_ns();
     for (; h; h = next) {
         next = h->next;

@@ -67,7 +67,8 @@ void share_queue(struct dispatch *d, struct session *s);
 bool share_waiter(struct dispatch *d, struct waiter *w);
 bool share_task(struct dispatch *d, struct task *t);
 
-// One slice for each share that has something to do and does not rest. Outputs are flushed.
+// A turn of the thread ends: one slice for each share that has something to do and does not rest. Outputs are
+// flushed.
 void shares_turn(struct dispatch *d);
 
 // When something of a share is to be done, in ns as clock_ns() has it; -1: there is nothing.

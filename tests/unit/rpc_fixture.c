@@ -1,5 +1,9 @@
 #include "tests/unit/rpc_fixture.h"
 
+#include "common/clock.h"
+#include "server/rpc/share.h"
+#include "server/rpc/throttle.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +38,14 @@ static void op_unblocked(struct session *s)
     peer_of(s)->pending = true;
 }
 
-static const struct dispatch_ops ops = {.send = op_send, .unblocked = op_unblocked};
+static void consume(struct peer *p);
+
+static void op_turn(struct session *s)
+{
+    consume(peer_of(s));
+}
+
+static const struct dispatch_ops ops = {.send = op_send, .unblocked = op_unblocked, .turn = op_turn};
 
 void world_init(struct world *w)
 {
@@ -84,6 +95,8 @@ void peer_close(struct peer *p)
 {
     struct peer **at = &p->world->peers;
     dispatch_flush(&p->world->dispatch);
+    while (p->session.queued) // it is closed when it is its turn
+        shares_turn(&p->world->dispatch);
     while (*at != p)
         at = &(*at)->next;
     *at = p->next;
@@ -93,12 +106,11 @@ void peer_close(struct peer *p)
     buffer_release(&p->stuck);
 }
 
-void peer_give(struct peer *p, const char *data, size_t len)
+static void consume(struct peer *p)
 {
-    append(&p->unread, data, len);
     // A copy of exactly the size, so that a sanitizer sees what reads behind it.
     size_t had = p->unread.len;
-    char *exact = malloc(had ? had : 1);
+    char *exact = calloc(1, had ? had : 1);
     assert(exact);
     memcpy(exact, p->unread.len ? p->unread.data : "", had);
     size_t used = dispatch_input(&p->world->dispatch, &p->session, exact, had);
@@ -107,16 +119,40 @@ void peer_give(struct peer *p, const char *data, size_t len)
     if (used < had)
         memmove(p->unread.data, p->unread.data + used, had - used);
     p->unread.len = had - used;
-    if (p->session.held_up)
+    if (p->session.yielded)
+        share_queue(&p->world->dispatch, &p->session);
+    else if (p->session.held_up)
         p->pending = true;
+}
+
+// As a connection does it.
+void peer_give(struct peer *p, const char *data, size_t len)
+{
+    struct dispatch *d = &p->world->dispatch;
+    append(&p->unread, data, len);
+    if (p->session.queued) {
+        return;
+    } else if (!share_contended(d, &p->session)) {
+        consume(p);
+    } else if (share_begin(d, &p->session)) {
+        consume(p);
+        share_end(d, &p->session);
+    }
+}
+
+void world_shares(struct world *w, const struct access *access)
+{
+    w->dispatch.access = access;
+    shares_set(&w->dispatch, access);
 }
 
 bool world_turn(struct world *w)
 {
-    bool busy = mailbox_has(&w->mailbox) || dispatch_has_work(&w->dispatch);
+    bool busy = mailbox_has(&w->mailbox) || dispatch_has_work(&w->dispatch) || w->dispatch.listed;
     dispatch_completions(&w->dispatch);
     busy = dispatch_rests_until(&w->dispatch) >= 0 || busy;
     dispatch_rested(&w->dispatch, INT64_MAX); // time flies
+    throttle_resume(&w->dispatch, throttle_next(&w->dispatch));
     dispatch_work(&w->dispatch);
     dispatch_flush(&w->dispatch);
     for (struct peer *p = w->peers; p; p = p->next) {
@@ -129,6 +165,7 @@ bool world_turn(struct world *w)
         peer_give(p, "", 0);
     }
     dispatch_flush(&w->dispatch);
+    shares_turn(&w->dispatch);
     return busy;
 }
 

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct access;
+
 struct world {
     struct hub *hub;
     struct mailbox mailbox;
@@ -35,6 +37,9 @@ struct peer {
 
 void world_init(struct world *w);
 void world_release(struct world *w); // closes what peers are left
+
+// Peers are told apart, and their work is done in shares (server/rpc/share.h). Before the first peer.
+void world_shares(struct world *w, const struct access *access);
 
 void peer_open(struct world *w, struct peer *p);
 void peer_close(struct peer *p);
