@@ -155,6 +155,8 @@ static bool load_clients(struct loaded *l, const struct tls_files *f, char *why)
     if (!f->client_ca)
         return wrong(why,
                      "tls_client asks for certificates, but tls_client_ca does not say who may issue them");
+    // Who is named may issue them, also where another has certified him: that one may not then.
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(l->context), X509_V_FLAG_PARTIAL_CHAIN);
     if (!load_client_ca(l, f->client_ca, why) || (f->client_crl && !load_crls(l, f->client_crl, why)))
         return false;
     SSL_CTX_set_verify(l->context,

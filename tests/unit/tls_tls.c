@@ -240,6 +240,22 @@ START_TEST(required_is_required)
 }
 END_TEST
 
+START_TEST(an_authority_that_is_named_need_not_be_its_own)
+{
+    struct tls_pair between =
+        tls_pair_new(&(struct tls_wish){.name = "between", .authority = true}, &authority);
+    struct tls_pair under = tls_pair_new(&(struct tls_wish){.name = "under"}, &between);
+    files.client = TLS_CLIENT_REQUIRED;
+    files.client_ca = tls_write_certificate("between.pem", between.certificate);
+    struct tls *t = make();
+    ck_assert_str_eq(who(t, &under, NULL), "under");
+    ck_assert_ptr_null(who(t, &client, NULL)); // of the authority above it
+    tls_free(t);
+    tls_pair_free(&between);
+    tls_pair_free(&under);
+}
+END_TEST
+
 START_TEST(revoked_ones_are_refused)
 {
     struct tls_pair second = tls_pair_new(&(struct tls_wish){.name = "second"}, &authority);
@@ -375,6 +391,7 @@ int main(void)
     tcase_add_test(c, clients_are_not_asked_unless_it_is_wanted);
     tcase_add_test(c, optional_takes_those_without_but_none_that_is_false);
     tcase_add_test(c, required_is_required);
+    tcase_add_test(c, an_authority_that_is_named_need_not_be_its_own);
     tcase_add_test(c, revoked_ones_are_refused);
     tcase_add_test(c, who_was_let_in_is_looked_at_again);
     tcase_add_test(c, a_reload_changes_all_or_nothing);
