@@ -24,7 +24,12 @@ import urllib.request
 
 PATIENCE = 60
 SOCKET = "/run/taskq/socket"
-PACKAGES = ["taskqd", "taskq", "libtaskq0", "libtaskq-dev"]
+PROGRAM = """
+import taskq
+with taskq.Executor(1) as executor:
+    print(executor.submit(len, "abc").result(60), taskq.__file__)
+"""
+PACKAGES = ["taskqd", "taskq", "libtaskq0", "libtaskq-dev", "python3-taskq"]
 
 
 def run(*command, **more):
@@ -84,6 +89,8 @@ class Installed(unittest.TestCase):
             else:
                 self.assertIn('{"to":"ann"}', run("taskq", "get", "--auto-ack", "emails", env=env).splitlines())
                 run("taskq", "-a", "127.0.0.1:7480", "ping", env=env)
+                said = run("/usr/bin/python3", "-c", PROGRAM, env={**env, "PYTHONPATH": ""}, cwd="/")
+                self.assertEqual(said.split(), ["3", "/usr/lib/python3/dist-packages/taskq/__init__.py"])
                 with urllib.request.urlopen("http://127.0.0.1:7481/readyz", timeout=PATIENCE) as answer:
                     self.assertEqual(answer.read(), b"ready\n")
             daemon.send_signal(signal.SIGTERM)

@@ -78,9 +78,9 @@ def _set_options(sock: socket.socket) -> None:
 TIMED_OUT = (socket.timeout, BlockingIOError)  # what a send or recv raises after the time of set_patience()
 
 
-def set_patience(sock: socket.socket, seconds: float) -> None:
-    """For how long a send or recv waits. Where the kernel can do the waiting it does: for a timeout of its own Python
-    asks the kernel twice each time."""
+def set_patience(sock: socket.socket, seconds: float) -> bool:
+    """For how long a send or recv waits. Where the kernel can do the waiting it does, and that is True: for a timeout of
+    its own Python asks the kernel twice each time."""
     if isinstance(sock.recv, types.BuiltinMethodType):  # it is nobody's replacement
         whole = int(seconds)
         value = struct.pack("@ll", whole, int((seconds - whole) * 1e6))
@@ -88,10 +88,11 @@ def set_patience(sock: socket.socket, seconds: float) -> None:
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 sock.setsockopt(socket.SOL_SOCKET, option, value)
             sock.settimeout(None)
-            return
+            return True
         except OSError:
             pass
     sock.settimeout(seconds)
+    return False
 
 
 def connect(address: Address, timeout: float) -> socket.socket:
