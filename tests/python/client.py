@@ -217,10 +217,14 @@ class Crowded(unittest.TestCase):
 
         self.assertEqual(asyncio.run(asyncio.wait_for(run(), support.PATIENCE)), list(range(100)))
 
-    def test_another_limit_is_said(self):
-        link = self.client.connection.link()
-        self.assertEqual(link.waits, 20)
-        self.assertFalse(link.is_crowded(taskq.Overloaded()))
+    def test_a_client_says_so(self):
+        gets = [in_thread(self.client.get, "crowded") for _ in range(20)]
+        self.waiting("crowded")
+        with self.assertRaises(taskq.Overloaded):
+            self.client.get("crowded", timeout=5)
+        for n in range(20):
+            self.other.put("crowded", n)
+        self.assertEqual(sorted(get.outcome()["body"] for get in gets), list(range(20)))
 
 
 class Signals(support.Case):

@@ -130,6 +130,69 @@ class Executors(support.Case):
             self.executor.submit(work.add, {1})
 
 
+class Programs(support.Case):
+    """Programs that end, or are written, in one way or another."""
+
+    def run_program(self, text, **more):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        path = os.path.join(folder.name, "program.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = subprocess.run([sys.executable, path], env=dict(support.ENVIRONMENT, TASKQ_ADDR=self.daemon.address, **more),
+                              timeout=support.PATIENCE * 3, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_its_end_waits_for_what_was_submitted(self):
+        for how in ("", "t.shutdown(wait=False)", "del t"):
+            code, out, err = self.run_program(
+                "import taskq\nfrom work import say_after\nif __name__ == '__main__':\n t = taskq.Executor(2)\n"
+                " t.submit(say_after, 0.3, 'apple')\n %s" % how)
+            self.assertEqual((code, out, err), (0, "apple\n", ""), how)
+
+    def test_nothing_is_submitted_after_its_end(self):
+        code, out, _ = self.run_program(
+            "import atexit, taskq\nif __name__ == '__main__':\n t = taskq.Executor(1)\n t.submit(abs, 1).result()\n"
+            " @atexit.register\n def last():\n  try:\n   t.submit(abs, 1)\n  except RuntimeError as e:\n   print(e)\n")
+        self.assertEqual((code, out), (0, "cannot schedule new futures after interpreter shutdown\n"))
+
+    def test_with_open_clients_it_ends(self):
+        code, out, err = self.run_program(
+            "import taskq, threading\nif __name__ == '__main__':\n q = taskq.Queue()\n j = taskq.JoinableQueue(name='left open')\n"
+            " j.put(1)\n j.get()\n threading.Thread(target=q.get, daemon=True).start()\n p = taskq.ThreadPool(1)\n"
+            " p.apply_async(abs, (1,))\n")
+        self.assertEqual((code, out), (0, ""), err)
+        wait_for(lambda: self.client.stats("left open")["gauges"]["ready"] == 1, "the job of a program that has ended")
+
+    def test_functions_and_types_of_the_program_itself(self):
+        code, out, err = self.run_program(
+            "import taskq\nclass Consumer(Exception):\n pass\nclass Client:\n def __init__(self, n):\n  self.n = n\n"
+            "def main(n):\n if n < 0:\n  raise Consumer(n)\n return Client(n)\n"
+            "if __name__ == '__main__':\n with taskq.Executor(1, serializer='pickle') as t:\n"
+            "  print(t.submit(main, 3).result().n, type(t.submit(main, -1).exception()) is Consumer)\n")
+        self.assertEqual((code, out), (0, "3 True\n"), err)
+
+    def test_a_program_without_a_guard_says_so_and_ends(self):
+        code, _, err = self.run_program("import taskq\nt = taskq.Executor(1)\nt.submit(abs, 1).result()\n")
+        self.assertNotEqual(code, 0)
+        self.assertIn('if __name__ == "__main__"', err)
+        self.assertIn("WorkerDied", err)
+
+    def test_a_program_that_is_killed_takes_its_workers_along(self):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        path = os.path.join(folder.name, "pid")
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import taskq, work, sys\nt = taskq.Executor(1, url=%r)\nt.submit(work.say_pid, %r).result()\n"
+             "sys.stdin.read()" % (self.daemon.address, path)], env=support.ENVIRONMENT, stdin=subprocess.PIPE)
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        pid = int(wait_for(lambda: support.content(path)))
+        process.kill()
+        wait_for(lambda: not support.alive(pid), "the end of the worker")
+
+
 class Workers(support.Case):
     def worker(self, *arguments):
         process = subprocess.Popen([sys.executable, "-m", "taskq.worker", "--url", self.daemon.address, *arguments],
@@ -137,6 +200,45 @@ class Workers(support.Case):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
+
+    def test_it_takes_pickles_only_when_told_to(self):
+        self.worker("--queue", "no pickles", "work")
+        with taskq.Executor("no pickles", url=self.client, serializer="pickle") as executor:
+            for function in (work.add, os.getcwd):
+                self.assertIsInstance(executor.submit(function, 1).exception(support.PATIENCE), PermissionError)
+            self.assertIsInstance(next(iter([executor._submit_chunk(work.add, [(1,), (2,)])])).exception(support.PATIENCE),
+                                  PermissionError)
+        self.worker("--queue", "pickles", "--pickle", "work")
+        with taskq.Executor("pickles", url=self.client, serializer="pickle") as executor:
+            self.assertEqual(executor.submit(work.complex_back, (1, "x")).result(support.PATIENCE), {(1, "x"): {1, 2}})
+
+    def test_quick_jobs_do_not_hold_up_those_behind_a_slow_one(self):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        go = os.path.join(folder.name, "go")
+        for _ in range(2):
+            self.worker("--queue", "mixed", "work")
+        executor = taskq.Executor("mixed", url=self.client)
+        list(executor.map(work.double, range(300)))  # now they take many at a time
+        slow = executor.submit(work.wait_for_file, go)
+        futures = [executor.submit(work.double, n) for n in range(60)]
+        self.assertEqual([future.result(support.PATIENCE) for future in futures], [2 * n for n in range(60)])
+        self.assertFalse(slow.done())
+        open(go, "w").close()
+        slow.result(support.PATIENCE)
+
+    def test_it_waits_for_a_daemon(self):
+        folder = lib.temporary_folder()
+        self.addCleanup(folder.cleanup)
+        address = "unix:" + os.path.join(folder.name, "socket")
+        process = subprocess.Popen([sys.executable, "-m", "taskq.worker", "--url", address, "--queue", "q", "work"],
+                                   env=support.ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertIn(address, process.stderr.readline())
+        with lib.Daemon(listen=(address,)), taskq.Client(address) as client, taskq.Executor("q", url=client) as executor:
+            self.assertEqual(executor.submit(work.add, 1, 2).result(support.PATIENCE), 3)
 
     def test_it_runs_functions_of_its_modules_only(self):
         self.worker("--queue", "limited", "work")

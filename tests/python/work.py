@@ -81,10 +81,19 @@ def initialized(_):
 
 
 def say_pid_and_wait(path):
+    say_pid(path)
+    threading.Event().wait()
+
+
+def say_pid(path):
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(str(os.getpid()))
     os.rename(path + ".new", path)
-    threading.Event().wait()
+
+
+def say_after(seconds, what):
+    threading.Event().wait(seconds)
+    print(what, flush=True)
 
 
 def kill_me(_):

@@ -144,8 +144,7 @@ class Connection:
                 raise errors.ProtocolError("the daemon speaks protocol %s, this is for %d"
                                            % (hello.get("protocol"), _wire.PROTOCOL))
             link.hello = hello
-            limits = hello["limits"]
-            link.largest, link.deepest, link.waits = limits["request"], limits["depth"], limits["waits"]
+            link.largest, link.deepest = hello["limits"]["request"], hello["limits"]["depth"]
             self.generation += 1
             for tell in list(self.connected.values()):
                 tell(link)
@@ -190,10 +189,11 @@ class Connection:
     def call(self, make: Make, timeout: Optional[float] = 0.0, repeat: bool = False,
              hook: Optional[Callable[[bytes], None]] = None,
              orphan: Optional[Callable[[Call], None]] = None,
-             parse: Callable[[bytes], Any] = _wire.result_of) -> Any:
+             parse: Callable[[bytes], Any] = _wire.result_of, patient: bool = False) -> Any:
         """Asks and waits. `timeout` is what the daemon is told to wait (None: for ever). A request that the daemon did
         not carry out, because it is stopping or the connection went before it was sent, is made again; one whose reply
-        was lost only if it may be repeated, else that is Lost. What comes back is what `parse` makes of the reply, or
+        was lost only if it may be repeated, else that is Lost. `patient`: where the daemon has one wait too many it takes its
+        turn when another wait of this connection has ended. What comes back is what `parse` makes of the reply, or
         the whole result where that is None."""
         link = self._link
         if link is None or link.dead:
@@ -225,7 +225,7 @@ class Connection:
                 if message.get("result") is not None:
                     return message["result"]
                 error = errors.of_reply(message["error"])
-                crowded = link.is_crowded(error)
+                crowded = patient and timeout != 0 and error.code == errors.Overloaded.code
                 if not crowded and error.code != errors.Draining.code:
                     raise error
                 now = time.monotonic()

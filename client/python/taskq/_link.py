@@ -60,7 +60,7 @@ class Link:
         self.why = ""  # what it died of
         self.fault: Optional[BaseException] = None  # the same, where it was an exception
         self.dead = False
-        self.largest, self.deepest, self.waits = 1 << 20, 128, 1024
+        self.largest, self.deepest = 1 << 20, 128
         self.hello: Dict[str, Any] = {}
         self._pending: Dict[int, Call] = {}
         self._raw: Deque[bytes] = collections.deque()  # received
@@ -77,10 +77,6 @@ class Link:
         self._sender = 0
         self._pump_lock = threading.Lock()
         self._pumping = False
-
-    def is_crowded(self, error: errors.TaskqError) -> bool:
-        """Whether what the daemon refused so is one wait too many on this connection, and not another of its limits."""
-        return isinstance(error, errors.Overloaded) and len(self._pending) >= 0.9 * self.waits
 
     # ---- sending
 

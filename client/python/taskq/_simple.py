@@ -165,7 +165,7 @@ class SimpleQueue(Generic[T]):
         def make(left: Optional[float]) -> bytes:
             return head + (b'},"id":' if left is None else b',"timeout":%.3f},"id":' % left)
 
-        self._connection.call(make, timeout, True)
+        self._connection.call(make, timeout, True, parse=_wire.accepted, patient=True)
 
     def put_nowait(self, item: T) -> None:
         """put(item, False)"""
@@ -192,7 +192,7 @@ class SimpleQueue(Generic[T]):
         return make
 
     def _ask_for(self, make: Make, timeout: Optional[float], parse: Callable[[bytes], Any] = _wire.result_of) -> Any:
-        return self._connection.call(make, timeout, True, self._get_hook(), self._give_back, parse)
+        return self._connection.call(make, timeout, True, self._get_hook(), self._give_back, parse, True)
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> T:
         """Takes an item, for good. An empty queue is waited for: for ever, for `timeout` seconds (then taskq.Empty),

@@ -4,10 +4,10 @@ await takes the wait back on the daemon too, and a job that comes nevertheless g
 import asyncio
 import secrets
 import time
-from typing import Any, Awaitable, Callable, Dict, Generic, List, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Awaitable, Callable, Dict, Generic, List, Optional, Type, TypeVar, Union
 
 from . import _wire, errors, queues
-from ._connection import LONGEST_PAUSE, SHORTEST_PAUSE, Call, Link, result_of
+from ._connection import LONGEST_PAUSE, SHORTEST_PAUSE, Call, result_of
 from ._simple import KEY_FOR
 from ._methods import Methods, may_repeat
 from .client import WAITING
@@ -35,18 +35,18 @@ class Client(Methods[Awaitable[Result]]):
 
     async def _request(self, method: str, params: Result, repeat: bool,
                        hook: Optional[Callable[[bytes], None]] = None,
-                       orphan: Optional[Callable[[Call], None]] = None) -> Result:
+                       orphan: Optional[Callable[[Call], None]] = None, patient: bool = False) -> Result:
         timeout = params.get("timeout") if method in WAITING else None
         end = None if not timeout else time.monotonic() + timeout
         pause = SHORTEST_PAUSE
         while True:
-            call, link = await self._send(method, params, hook, orphan or (lambda late: self._give_back(params, late)))
+            call = await self._send(method, params, hook, orphan or (lambda late: self._give_back(params, late)))
             if call.reply is not None:
                 try:
                     return result_of(call.reply)
                 except errors.TaskqError as error:
-                    if not (isinstance(error, errors.Draining) or link.is_crowded(error)) or \
-                            (end is not None and time.monotonic() >= end):
+                    crowded = patient and timeout != 0 and isinstance(error, errors.Overloaded)  # one wait too many
+                    if not (crowded or isinstance(error, errors.Draining)) or (end is not None and time.monotonic() >= end):
                         raise
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
@@ -58,7 +58,7 @@ class Client(Methods[Awaitable[Result]]):
                 params = dict(params, timeout=max(0.0, end - time.monotonic()))
 
     async def _send(self, method: str, params: Result, hook: Optional[Callable[[bytes], None]],
-                    orphan: Callable[[Call], None]) -> Tuple[Call, Link]:
+                    orphan: Callable[[Call], None]) -> Call:
         loop, connection = asyncio.get_running_loop(), self.sync.connection
         if not connection.is_connected:
             await loop.run_in_executor(None, connection.link)
@@ -82,7 +82,7 @@ class Client(Methods[Awaitable[Result]]):
         except BaseException:
             link.take_back(call, orphan)
             raise
-        return call, link
+        return call
 
     def _give_back(self, params: Result, late: Call) -> None:
         """On the connection's own thread: nobody waits for this reply any more."""
@@ -137,7 +137,7 @@ class Queue(Generic[T]):
             params["timeout"] = timeout
         if queue._idempotent or queue._maxsize > 0:  # it may wait for long, and goes on after a lost connection
             params.update(key=secrets.token_hex(12), key_for=KEY_FOR)
-        await self._client._ask("put", params)
+        await self._client._request("put", params, "key" in params, patient="key" in params)
 
     async def put_nowait(self, item: T) -> None:
         """put with a timeout of 0."""
@@ -149,7 +149,7 @@ class Queue(Generic[T]):
         params: Result = {"queue": queue.name, **({"lease": queue._lease} if queue._joinable else {"auto_ack": True})}
         if timeout is not None:
             params["timeout"] = timeout
-        job = await self._client._request("get", params, True, queue._get_hook(), queue._give_back)
+        job = await self._client._request("get", params, True, queue._get_hook(), queue._give_back, True)
         return queue._item(job)  # type: ignore[no-any-return]
 
     async def get_nowait(self) -> T:
@@ -197,7 +197,7 @@ class Queue(Generic[T]):
         """Waits until all that was put is got and done."""
         queue = await self._declared()
         while True:
-            await self._client.join(queue.name)
+            await self._client._request("join", {"queue": queue.name}, True, patient=True)
             if queue._open == 0:
                 return
             done = asyncio.get_running_loop().create_future()

@@ -108,10 +108,10 @@ class Executor(concurrent.futures.Executor):
     def _submit(self, body: bytes) -> Future:
         if self._broken:
             raise errors.WorkerDied(self._broken)
-        if self._shut:
-            raise RuntimeError("cannot schedule new futures after shutdown")
         if _exiting:
             raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        if self._shut:
+            raise RuntimeError("cannot schedule new futures after shutdown")
         head = self._prefix + body + self._suffix % self._next_key().encode()
         future = Futures.of(self._client).submit(head, self._pickled)
         self._mine.add(future)

@@ -166,8 +166,9 @@ class Queue(SimpleQueue[T]):
 
     def join(self) -> None:
         """Waits until all that was put is got and done."""
+        line = _wire.request("join", _wire.encode({"queue": self._name}))
         while True:
-            self._client.join(self._name)
+            self._connection.call(lambda _: line, None, True, patient=True)
             with self._done:
                 if self._open == 0:
                     return
