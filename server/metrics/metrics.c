@@ -59,12 +59,14 @@ struct hub *metrics_hub(const struct metrics *m)
 static void gather(struct metrics *m, struct figures *f, bool thorough)
 {
     struct hub *hub = m->options.hub;
-    *f = (struct figures){.options = &m->options, .queues.oldest = m->oldest};
+    *f = (struct figures){.options = &m->options, .queues.oldest = -1};
     hub_lock(hub);
     engine_info(hub_engine(hub), &f->engine);
     engine_times(hub_engine(hub), &f->times);
     hub_load(hub, &f->load);
     hub_unlock(hub);
+    if (f->engine.gauges.ready > 0) // since the last look at all of them they may have been taken
+        f->queues.oldest = m->oldest;
     metrics_look(m, &f->outside);
     f->process_known = process_look(&f->process, thorough);
 }

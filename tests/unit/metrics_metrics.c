@@ -95,9 +95,13 @@ END_TEST
 
 START_TEST(the_report_is_of_all_queues)
 {
+    metrics_note_oldest(m, 12500);
+    metrics_report(m, &out);
+    buffer_append_byte(&out, '\0');
+    ck_assert_ptr_nonnull(strstr(out.data, "\"taskq_queue_oldest_age_seconds\":0,")); // nothing is ready
+    buffer_clear(&out);
     put("a");
     put("b");
-    metrics_note_oldest(m, 12500);
     metrics_report(m, &out);
     buffer_append_byte(&out, '\0');
     ck_assert_ptr_nonnull(strstr(out.data, "\"taskq_jobs\":{\"ready\":2,"));
