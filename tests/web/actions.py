@@ -89,6 +89,15 @@ class Queues(WebTest):
         self.browser.shows("Job %d deleted." % second, ".notices")
         self.assertEqual(self.taskq.error("job", id=second).name, "not_found")
 
+    def test_the_focus_goes_on_where_a_row_goes(self):
+        ids = [self.taskq.call("put", queue="q", body=n, delay=1000)["id"] for n in range(3)]
+        self.go("queue", "q")
+        self.browser.find("button", "Make job %d ready" % ids[1])
+        self.browser.script("document.querySelector('button[aria-label=\"Make job %d ready\"]').focus()" % ids[1])
+        self.browser.keys("Enter")
+        self.browser.until("it is gone from the list", lambda: len(self.browser.all("table.jobs tbody")) == 2)
+        self.assertEqual(self.browser.focused().label, "Body of job %d" % ids[2])
+
     def test_pages_of_jobs(self):
         ids = [self.taskq.call("put", queue="q", body=n)["id"] for n in range(120)]
         self.go("queue", "q", "ready")

@@ -103,14 +103,16 @@ export const jobActions = {
     },
 };
 
-/** A button that cannot be pressed again while what it does is under way. */
+/** A button that does nothing more while what it does is under way. It is not disabled then: that would lose the focus. */
 export function button(text, act, attributes = {}) {
     const node = el("button", { type: "button", ...attributes, onclick: async () => {
-        node.disabled = true;
+        if (node.getAttribute("aria-busy") === "true")
+            return;
+        node.setAttribute("aria-busy", "true");
         try {
             await act();
         } finally {
-            node.disabled = false;
+            node.removeAttribute("aria-busy");
         }
     } }, text);
     return node;

@@ -75,6 +75,13 @@ export function name(text, attributes = {}) {
     return el("bdi", attributes, ...visible(text));
 }
 
+/** Takes a row away. The focus, if it was in it, goes on to a neighbour: who uses the keyboard is not sent back to the top. */
+function remove(node) {
+    const next = node.contains(document.activeElement) ? node.nextElementSibling ?? node.previousElementSibling : null;
+    node.remove();
+    next?.querySelector("a, button")?.focus({ preventScroll: true });
+}
+
 /**
  * Makes a table's body show these items, one row each, in their order. Rows stay where their items do, with whatever is focused or
  * selected in them: `make(item)` gives { node, update(item) } for a new one; what stands before `behind`, and it, is left alone.
@@ -83,7 +90,7 @@ export function keep(body, rows, items, key, make, behind = null) {
     const wanted = new Set(items.map(key));
     for (const [old, row] of rows)
         if (!wanted.has(old)) {
-            row.node.remove();
+            remove(row.node);
             rows.delete(old);
         }
     let place = behind ? behind.nextSibling : body.firstChild;

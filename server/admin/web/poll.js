@@ -2,7 +2,7 @@
 // again by itself, ever less often, while there is no daemon.
 import { ask } from "./rpc.js";
 
-// A round may take this share of the time at most, whoever's time it is: the daemon's, the network's or the browser's.
+// A round may take this share of the time at most, whoever spends it: the daemon, the network or the browser.
 const SHARE = 0.05;
 const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
 

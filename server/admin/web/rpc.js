@@ -50,7 +50,7 @@ async function post(body, signal) {
     let answer;
     let text;
     try {
-        answer = await fetch("rpc", { method: "POST", headers, body, signal, cache: "no-store", credentials: "omit", redirect: "error" });
+        answer = await fetch("rpc", { method: "POST", headers, body, signal, cache: "no-store", credentials: "same-origin", redirect: "error" });
         text = await answer.text();
     } catch (error) {
         if (signal.aborted)
