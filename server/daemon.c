@@ -88,6 +88,13 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 
 // ---- what comes from outside
 
+// Who may send a signal is an administrator, whom the kernel knows.
+static void note_signal(const struct signalfd_siginfo *info)
+{
+    log_event(LOG_ADMIN, KV("action", info->ssi_signo == SIGHUP ? "reload" : "stop"), KV("kind", "user"),
+              KV("who", info->ssi_uid), KV("peer", "signal"), KV("pid", info->ssi_pid));
+}
+
 static void act_on_signal(struct daemon *d, uint32_t number)
 {
     if (number == SIGHUP && d->settings->log_file)
@@ -106,8 +113,10 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
     struct signalfd_siginfo info;
     (void)what;
-    while (read(fd, &info, sizeof info) == sizeof info)
+    while (read(fd, &info, sizeof info) == sizeof info) {
+        note_signal(&info);
         act_on_signal(arg, info.ssi_signo);
+    }
 }
 
 static void on_spawner_gone(evutil_socket_t fd, short what, void *arg)

@@ -42,7 +42,7 @@ static void note_params(struct trail *t, const struct request *r)
 
 void trail_note(const struct session *s, const struct request *r)
 {
-    if (r->error || r->quick || !r->seen)
+    if (r->error || !r->seen)
         return;
     char peer[DISPATCH_PEER_MAX] = "gone";
     const struct identity *who = s ? s->who : NULL;

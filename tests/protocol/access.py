@@ -397,14 +397,13 @@ class Trail(Case):
                    ("drop", {"queue": "q"}, 'queue=q count=0'),
                    ("pool", {"handler": "echo", "workers": 2}, 'handler=echo workers=2'),
                    ("declare", {"queue": 'a" count=9 \\'}, 'queue="a\\" count=9 \\\\"')]
-        silent = [("delete", {"id": ids[0]}), ("kick", {"id": ids[0]}), ("drop", {"queue": "none"}), ("pool", {}),
-                  ("pause", {}), ("put", {"queue": "r", "body": 0}), ("stats", {}), ("ping", {})]
+        one = [("delete", {"id": ids[0]}, "id=%d count=1" % ids[0]), ("kick", {"id": ids[1]}, "id=%d count=0" % ids[1])]
+        silent = [("delete", {"id": ids[0]}), ("drop", {"queue": "none"}), ("pool", {}), ("pause", {}), ("put", {"queue": "r", "body": 0}), ("stats", {}), ("ping", {})]
         before = len(daemon.text().splitlines())
-        for method, params in silent[:2]:
-            self.attempt(admin, method, params)
+        actions = one + actions
         for method, params, _ in actions:
             admin.call(method, **params)
-        for method, params in silent[2:]:
+        for method, params in silent:
             self.attempt(admin, method, params)
         daemon._wait_for("action=declare .*count=9()")
         lines = [line.split(" event=admin ", 1)[1] for line in daemon.text().splitlines()[before:]]
@@ -416,6 +415,14 @@ class Trail(Case):
         client.call("declare", queue="q")
         self.assertEqual(daemon._wait_for(r"action=declare peer=\"unix:(pid=\d+,uid=\d+)\" queue=q"),
                          "pid=%d,uid=%d" % (os.getpid(), os.getuid()))
+
+    def test_signals_are_admin_actions_of_who_sent_them(self):
+        daemon = self.start("")
+        os.kill(daemon.pid, signal.SIGHUP)
+        who = "kind=user who=%d peer=signal pid=%d" % (os.getuid(), os.getpid())
+        daemon._wait_for("action=(reload) " + who)
+        daemon.stop()
+        self.assertIn("action=stop " + who, daemon.text())
 
 
 class Who(Case):
