@@ -4,6 +4,7 @@
 #include "server/daemon_tls.h"
 #include "server/log_file.h"
 #include "server/metrics/metric.h"
+#include "server/new_certificate.h"
 #include "server/new_token.h"
 #include "server/pool/module_host.h"
 #include "server/privileges.h"
@@ -24,7 +25,7 @@ static const char usage[] =
     "usage: taskqd [-c FILE] [-l [tls:]HOST:PORT | unix:PATH]... [-H HOST:PORT] [-d DATADIR | -m] "
     "[--recover]\n"
     "       taskqd -t [-c FILE] | --help-config | --help-metrics\n"
-    "       taskqd --new-token NAME\n"
+    "       taskqd --new-token NAME [PATTERN ROLE...] | --new-certificate FOLDER HOST...\n"
     "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
     "\n"
     "Named priority, FIFO and LIFO job queues behind JSON-RPC 2.0 over TCP, with a worker pool.\n"
@@ -43,8 +44,14 @@ static const char usage[] =
     "      --check DIR      verify a data folder without changing anything\n"
     "      --dump DIR       print its queues and jobs as JSON lines\n"
     "      --load DIR FILE  put the lines of a dump (-: standard input) into an empty data folder\n"
-    "      --new-token NAME print a new token, which is kept nowhere, and the configuration's section for "
-    "it\n"
+    "      --new-token NAME [PATTERN ROLE...]\n"
+    "                       print a new token, which is kept nowhere, and the configuration's section for "
+    "it,\n"
+    "                       with these roles (put, take, read, admin) on the queues of this pattern\n"
+    "      --new-certificate DIR HOST...\n"
+    "                       make a certificate for these hosts' names or IP addresses, with a CA of your own "
+    "in\n"
+    "                       that folder, which is made if there is none, and print the settings for it\n"
     "      --help-config    print the reference of all settings and exit\n"
     "      --help-metrics   print what every metric says and exit\n"
     "  -h, --help           print this and exit\n"
@@ -54,7 +61,7 @@ struct arguments {
     const char *config;
     struct handler_texts listen, http;
     const char *data_dir;
-    const char *check, *dump, *load, *new_token;
+    const char *check, *dump, *load, *new_token, *new_certificate;
     bool memory_only, test, recover;
 };
 
@@ -64,6 +71,7 @@ enum {
     OPTION_DUMP,
     OPTION_LOAD,
     OPTION_NEW_TOKEN,
+    OPTION_NEW_CERTIFICATE,
     OPTION_HELP_CONFIG,
     OPTION_HELP_METRICS
 };
@@ -79,6 +87,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"dump", required_argument, NULL, OPTION_DUMP},
                                         {"load", required_argument, NULL, OPTION_LOAD},
                                         {"new-token", required_argument, NULL, OPTION_NEW_TOKEN},
+                                        {"new-certificate", required_argument, NULL, OPTION_NEW_CERTIFICATE},
                                         {"help-config", no_argument, NULL, OPTION_HELP_CONFIG},
                                         {"help-metrics", no_argument, NULL, OPTION_HELP_METRICS},
                                         {"help", no_argument, NULL, 'h'},
@@ -135,6 +144,9 @@ static int parse(int argc, char **argv, struct arguments *a)
         case OPTION_HELP_METRICS:
             metrics_help(stdout);
             return EXIT_SUCCESS;
+        case OPTION_NEW_CERTIFICATE:
+            a->new_certificate = optarg;
+            break;
         case OPTION_HELP_CONFIG:
             settings_help(stdout);
             return EXIT_SUCCESS;
@@ -151,12 +163,14 @@ static int parse(int argc, char **argv, struct arguments *a)
     }
     if (a->data_dir && a->memory_only)
         return wrong("-d and -m exclude each other");
-    if (!!a->check + !!a->dump + !!a->load + !!a->new_token + a->test > 1)
-        return wrong("-t, --check, --dump, --load and --new-token exclude each other");
-    if (!a->load && optind < argc)
+    if (!!a->check + !!a->dump + !!a->load + !!a->new_token + !!a->new_certificate + a->test > 1)
+        return wrong("-t, --check, --dump, --load, --new-token and --new-certificate exclude each other");
+    if (!a->load && !a->new_certificate && !a->new_token && optind < argc)
         return wrong("there is an argument too many");
     if (a->load && optind + 1 != argc)
         return wrong("--load takes a folder and a file");
+    if (a->new_certificate && optind == argc)
+        return wrong("--new-certificate takes a folder and the names that clients call the daemon's host by");
     return -1;
 }
 
@@ -255,7 +269,9 @@ int main(int argc, char **argv)
     else if (status == -1 && a.load)
         status = tools_load(a.load, argv[optind]);
     else if (status == -1 && a.new_token)
-        status = new_token(a.new_token);
+        status = new_token(a.new_token, argv + optind, (size_t)(argc - optind));
+    else if (status == -1 && a.new_certificate)
+        status = new_certificate(a.new_certificate, argv + optind, (size_t)(argc - optind));
     else if (status == -1)
         status = serve(&a);
     forget(&a.listen);

@@ -576,6 +576,20 @@ class NewToken(Case):
         daemon = self.start(section)
         self.assertEqual(self.connect(daemon).call("auth", token=token)["identity"], {"kind": "token", "name": 'we"b${HOME}'})
 
+    def test_it_has_the_roles_that_are_named(self):
+        printed = subprocess.run([lib.binary(), "--new-token", "web", 'm"a*', "put", "read"], capture_output=True, text=True,
+                                 check=True).stdout
+        token, _, section = printed.partition("\n")
+        connection = self.connect(self.start(section))
+        connection.call("auth", token=token)
+        self.assertEqual(connection.call("hello")["grants"], [{"pattern": 'm"a*', "roles": ["put", "read"]}])
+
+    def test_a_grant_that_is_none_is_refused(self):
+        for grant, words in ((["mail.*"], "and the roles"), (["mail.*", "eat"], "put take read admin"), (["", "put"], "a pattern")):
+            done = subprocess.run([lib.binary(), "--new-token", "web", *grant], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(words, done.stderr)
+
     def test_a_name_that_is_none_is_refused(self):
         for name in ("", "a\nb", "x" * 256):
             done = subprocess.run([lib.binary(), "--new-token", name], capture_output=True, text=True)
