@@ -29,9 +29,10 @@ class Tokens(WebTest):
     def test_a_token_is_asked_for_and_kept_for_the_tab(self):
         self.go("queues")
         self.browser.shows("Sign in", "h1")
-        self.sign_in("taskq_nonsense")
-        self.browser.shows("does not know this token")
-        self.browser.find("input[type=password]").type("\ue009a\ue000")
+        for wrong in ("taskq_nonsense", "taskq_\u00fc\u4e2d"):
+            self.sign_in(wrong)
+            self.browser.shows("does not know this token")
+            self.browser.find("input[type=password]").type("\ue009a\ue000")
         self.sign_in(OPS)
         self.browser.until("what the address says is shown", lambda: self.names() == ["mail.in", "secret", "sms"])
         self.browser.shows("ops", ".identity")

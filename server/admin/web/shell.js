@@ -11,15 +11,16 @@ const bannerNode = document.querySelector(".banner");
 const notices = document.querySelector(".notices");
 export const main = document.querySelector("main");
 
-/** `links`: [[href, text], …]. `chosen(href)` marks the one that is shown. */
+/** `links`: [[href, text], …]. Gives a function that marks the one that is shown, by its href. */
 export function navigation(links) {
     const nodes = links.map(([href, text]) => el("a", { href }, text));
     nav.replaceChildren(...nodes);
     return (href) => nodes.forEach((node) => attribute(node, "aria-current", node.getAttribute("href") === href ? "page" : null));
 }
 
-/** Says in the header how the connection is: "good", "quiet" or "bad", and a word. */
 const connection = el("span", { class: "state quiet", role: "status" }, "Connecting");
+
+/** Says in the header how the connection is: "good", "quiet" or "bad", and a word. */
 export function connected(kind, text) {
     connection.className = `state ${kind}`;
     say(connection, text);

@@ -4,6 +4,8 @@ import { forget, learn } from "../access.js";
 import { giveToken } from "../rpc.js";
 import { about } from "../shell.js";
 
+const UNKNOWN = "The daemon does not know this token.";
+
 export class SignIn {
     /** `known()` once the daemon knows the token. */
     constructor(why, known) {
@@ -18,15 +20,20 @@ export class SignIn {
             event.preventDefault();
             if (button.disabled)
                 return;
+            const token = field.value.trim();
+            if (!/^[\x21-\x7e]+$/.test(token)) { // nothing else goes into the field of a request
+                say(error, UNKNOWN);
+                return;
+            }
             button.disabled = true;
             say(error, "");
-            giveToken(field.value.trim());
+            giveToken(token);
             try {
                 about(await learn());
             } catch (failure) {
                 forget();
                 button.disabled = false;
-                say(error, failure.name === "unauthorized" ? "The daemon does not know this token." : failure.message);
+                say(error, failure.name === "unauthorized" ? UNKNOWN : failure.message);
                 field.focus();
                 field.select();
                 return;
