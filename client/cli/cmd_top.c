@@ -290,9 +290,8 @@ const struct command command_top = {
     .usage = "[--sort COLUMN] [--filter TEXT] [--interval TIME] [--once]",
     .summary = "Show what the daemon does, live",
     .help =
-        "A table of the largest queues that goes on until `q`; `h` lists the keys, with which it is sorted "
-        "and "
-        "filtered.\nRates are what happened a second since the last look; failed are attempts, and deaths. "
+        "A table of the largest queues that goes on until `q`; `h` lists the keys, which sort and filter "
+        "it.\nRates are what happened a second since the last look; failed are attempts, and deaths. "
         "With "
         "more than\n1,000 queues, rates are sorted among the 1,000 with the most unfinished jobs. Without a "
         "terminal, and\nwith --once, the table is printed once, after one interval; with --json each "

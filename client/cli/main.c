@@ -18,7 +18,7 @@ const struct option options_everywhere[] = {
      "with TLS: the certificates of the CAs to trust (else\nTASKQ_CA, else the system's)"},
     {"cert", 0, OPTION_TEXT, "FILE",
      "with TLS: your certificate, where the daemon asks for one\n(else TASKQ_CERT)"},
-    {"key", 0, OPTION_TEXT, "FILE",
+    {"cert-key", 0, OPTION_TEXT, "FILE",
      "its key; nobody else may read it (else TASKQ_KEY, else it\nis in the file of the certificate)"},
     {"tls-name", 0, OPTION_TEXT, "NAME",
      "with TLS: what the daemon's certificate must be for (else\nTASKQ_TLS_NAME, else the host of "
@@ -111,7 +111,7 @@ static const struct {
 } inherited[] = {{"token-file", "TASKQ_TOKEN_FILE", "TASKQ_TOKEN"},
                  {"ca", "TASKQ_CA", NULL},
                  {"cert", "TASKQ_CERT", NULL},
-                 {"key", "TASKQ_KEY", NULL},
+                 {"cert-key", "TASKQ_KEY", NULL},
                  {"tls-name", "TASKQ_TLS_NAME", NULL}};
 
 // False: no memory.
@@ -149,7 +149,7 @@ static int run(struct cli *c)
                                         .patience = PATIENCE,
                                         .ca_file = text_of(c, "ca"),
                                         .cert_file = text_of(c, "cert"),
-                                        .key_file = text_of(c, "key"),
+                                        .key_file = text_of(c, "cert-key"),
                                         .tls_name = text_of(c, "tls-name")};
         enum taskq_error e = taskq_open(&c->q, text_of(c, "address"), &options);
         if (e != TASKQ_OK)

@@ -2,6 +2,7 @@
 """How it behaves where a person sits: colours, questions, the progress bar, signals."""
 
 import os
+import re
 import signal
 import unittest
 
@@ -110,6 +111,10 @@ class Words(cli.CliTest):
             self.assertEqual(ran.out, self.taskq("help", command).out)
             self.assertEqual(ran.out, self.taskq("--help", command).out)
             self.assertTrue(all(len(line) <= 110 for line in ran.out.splitlines()), ran)
+            # An option that all commands have must not be called as one of a command's own.
+            options = [word.rstrip(",") for line in ran.out.splitlines() if re.match(r" +-", line)
+                       for word in line.split() if word.startswith("-")]
+            self.assertEqual(sorted(options), sorted(set(options)), ran)
         self.assertIn("taskq", self.taskq("--version").out)
 
     def test_mistakes_are_met_with_a_hint(self):

@@ -127,7 +127,7 @@ class Tls(cli.CliTest):
                      arguments=("-a", "taskqs://" + self.plain, *self.options))
         self.assertEqual(self.refused(BROKEN, "if it speaks TLS, the address begins with taskqs://",
                                       arguments=("-a", self.url[len("taskqs://"):])).out, "")
-        for option in ("--ca", "--cert", "--key", "--tls-name"):
+        for option in ("--ca", "--cert", "--cert-key", "--tls-name"):
             self.refused(USAGE, "is reached without TLS", "taskqs://",
                          arguments=("-a", self.plain, option, self.ca.certificate))
         # The environment may be there for other daemons.
@@ -149,15 +149,15 @@ class Tls(cli.CliTest):
         self.refused(USAGE, "no certificate in PEM", arguments=("--ca", self.path("empty", "")))
         os.chmod(own.key, 0o644)
         self.refused(USAGE, "can be read or changed by others: chmod 600 it",
-                     arguments=("--cert", own.certificate, "--key", own.key))
+                     arguments=("--cert", own.certificate, "--cert-key", own.key))
         self.refused(USAGE, "can be read or changed by others",
                      env={"TASKQ_CERT": own.certificate, "TASKQ_KEY": own.key})
         os.chmod(own.key, 0o600)
-        self.refused(USAGE, "is not that of the certificate", arguments=("--cert", own.certificate, "--key", self.server.key))
-        self.refused(USAGE, "TASKQ_CERT", arguments=("--key", own.key))
+        self.refused(USAGE, "is not that of the certificate", arguments=("--cert", own.certificate, "--cert-key", self.server.key))
+        self.refused(USAGE, "TASKQ_CERT", arguments=("--cert-key", own.key))
         certificates.openssl("pkey", "-in", own.key, "-aes128", "-passout", "pass:x", "-out", self.path("locked"))
         os.chmod(self.path("locked"), 0o600)
-        self.refused(USAGE, "is encrypted", arguments=("--cert", own.certificate, "--key", self.path("locked")))
+        self.refused(USAGE, "is encrypted", arguments=("--cert", own.certificate, "--cert-key", self.path("locked")))
 
     def test_a_certificate_says_who_we_are(self):
         ann, late, alien = (self.ca.issue("ann", usage="client"), self.ca.issue("ann", usage="client", begins=-9, ends=-2),
@@ -168,14 +168,14 @@ class Tls(cli.CliTest):
                                    'certificate "ann" { grant "%s" { roles = {"put"} } }\n'
                                    % (self.ca.certificate, self.ca.crl(), self.queue))
         self.env["TASKQ_ADDR"] = self.url_of(daemon)
-        self.taskq("put", self.queue, "1", *self.options, "--cert", ann.certificate, "--key", ann.key)
+        self.taskq("put", self.queue, "1", *self.options, "--cert", ann.certificate, "--cert-key", ann.key)
         env = {"TASKQ_CA": self.ca.certificate, "TASKQ_CERT": ann.certificate, "TASKQ_KEY": ann.key}
         self.taskq("put", self.queue, "1", env=dict(self.env, **env))
         ran = self.taskq("get", self.queue, env=dict(self.env, **env), code=BROKEN)
         self.assertIn('certificate "ann" lacks the role take', ran.err)
         for pair, words in ((None, "it wants a certificate of this client"), (late, "this client's certificate has expired"),
                             (alien, "does not trust who issued this client's certificate"), (revoked, "has been revoked")):
-            own = ("--cert", pair.certificate, "--key", pair.key) if pair else ()
+            own = ("--cert", pair.certificate, "--cert-key", pair.key) if pair else ()
             self.refused(BROKEN, words, arguments=(*self.options, *own))
 
     def test_a_token_goes_through_tls(self):

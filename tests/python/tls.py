@@ -214,7 +214,7 @@ class Certificates(Secure):
 
         self.assertEqual(asyncio.run(asyncio.wait_for(talk(), support.PATIENCE)), list(range(50)))
         worker = subprocess.Popen([sys.executable, "-m", "taskq.worker", "--url", url, "--ca", options["ca_file"], "--cert",
-                                   options["cert_file"], "--key", options["key_file"], "--queue", "secure", "work"],
+                                   options["cert_file"], "--cert-key", options["key_file"], "--queue", "secure", "work"],
                                   env=support.ENVIRONMENT)
         self.addCleanup(worker.wait)
         self.addCleanup(worker.terminate)

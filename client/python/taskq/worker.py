@@ -95,7 +95,7 @@ def _serve_processes(options: argparse.Namespace, finder: _functions.Finder) -> 
 
 def _client(options: argparse.Namespace, retry_for: Optional[float]) -> Client:
     return Client(options.url, retry_for=retry_for, token_file=options.token_file, ca_file=options.ca,
-                  cert_file=options.cert, key_file=options.key, tls_name=options.tls_name, name="taskq.worker")
+                  cert_file=options.cert, key_file=options.cert_key, tls_name=options.tls_name, name="taskq.worker")
 
 
 def _control() -> Tuple[int, bytes]:
@@ -141,7 +141,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     for option, what in (("--token-file", "its first line says who this is (else TASKQ_TOKEN, TASKQ_TOKEN_FILE)"),
                          ("--ca", "with taskqs://: whom to trust (else TASKQ_CA)"),
                          ("--cert", "with taskqs://: this client's certificate (else TASKQ_CERT)"),
-                         ("--key", "with taskqs://: its key (else TASKQ_KEY)"),
+                         ("--cert-key", "with taskqs://: its key (else TASKQ_KEY)"),
                          ("--tls-name", "with taskqs://: the name of the daemon's certificate (else TASKQ_TLS_NAME)")):
         parser.add_argument(option, metavar="NAME" if option == "--tls-name" else "FILE", help=what)
     parser.add_argument("--pickle", action="store_true", help="takes pickled arguments, too: where all who may put are "
