@@ -334,6 +334,8 @@ static void read_and_handle(struct connection *c)
         settle(c);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         die(c);
+    } else {
+        want_read(c, true); // with TLS a turn can come before anything has that is whole
     }
 }
 

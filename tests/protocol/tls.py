@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -350,6 +351,32 @@ class Traffic(Case):
         raw.receive()
         self.assertEqual(raw.tls.read(), b'{"jsonrpc":"2.0","id":1,"result":{}}\n')
         raw.socket.close()
+
+    def test_who_is_let_in_while_others_have_their_turn_is_heard_later(self):
+        """A connection whose turn comes before its first request is still listened to."""
+        self.configure(more='token "a" { sha256 = "%s"\n %s }\n' % ("0" * 64, GRANT))
+        daemon = self.start(listen=("tls:127.0.0.1:0", "127.0.0.1:0"))
+        over = threading.Event()
+
+        def crowd():
+            while not over.is_set():
+                with daemon.connect(daemon.addresses[1]) as connection:
+                    connection.send(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n' * 90)
+                    for _ in range(90):
+                        connection.reply()
+
+        crowds = [threading.Thread(target=crowd) for _ in range(4)]
+        for thread in crowds:
+            thread.start()
+        try:
+            for _ in range(60):
+                with daemon.connect(tls=context(ca=self.ca)) as connection:
+                    select.select([], [], [], 0.005)
+                    self.assertEqual(connection.call("ping"), {})
+        finally:
+            over.set()
+            for thread in crowds:
+                thread.join()
 
     def test_what_was_asked_before_close_notify_is_answered(self):
         raw = self.raw()
