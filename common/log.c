@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,19 +127,6 @@ void log_write(enum log_event event, uint64_t job, const struct log_field *field
     assert(job == 0 || (rows[event].kind & LOG_KIND_JOB));
     if (wanted(rows[event].level) && may_say(event, &left_out))
         write_line(event, rows[event].level, job, left_out, fields, count);
-}
-
-void log_line(enum log_level level, const char *text, ...)
-{
-    char sentence[LOG_VALUE_MAX];
-    va_list args;
-    if (!wanted(level))
-        return;
-    va_start(args, text);
-    vsnprintf(sentence, sizeof sentence, text, args);
-    va_end(args);
-    struct log_field field = KV("text", sentence);
-    write_line(LOG_NOTE, level, 0, 0, &field, 1);
 }
 
 // ---- where to

@@ -115,13 +115,6 @@ void log_write(enum log_event event, uint64_t job, const struct log_field *field
 // Writes a line about a job, whose id it bears. 0: about none, for what mostly is about one.
 #define log_job(event, job, ...) LOG_WRITE(event, job, ##__VA_ARGS__)
 
-// Lines that are still sentences: LOG_NOTE with this text.
-__attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
-#define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
-#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
-
 // ---- settings
 
 // Lines below this level are not written.

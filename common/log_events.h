@@ -57,7 +57,6 @@
     X(LOG_OPENED, "log_opened", INFO, PLAIN, "the log goes on in a file")                                    \
     X(LOG_REFUSED, "log_refused", ERROR, PLAIN, "the log stays where it was")                                \
     X(LOG_DROPPED, "log_dropped", WARNING, PLAIN, "lines of the log were lost: nobody took them in time")    \
-    X(NOTE, "note", INFO, PLAIN, "a remark")                                                                 \
     /* the disk */                                                                                           \
     X(DISK_FULL, "disk_full", ERROR, LIMITED,                                                                \
       "puts are refused until there is space on the disk; acks and gets go on from a reserve")               \

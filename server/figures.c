@@ -41,6 +41,7 @@ static void look(void *context, struct metrics_outside *out)
 {
     struct daemon *d = context;
     out->auth_failures = d->auth_failures;
+    out->log_dropped = log_dropped();
     for (unsigned i = 0; i < d->loop_count; i++)
         out->connections += atomic_load_explicit(&d->loops[i].connection_count, memory_order_relaxed);
     out->strangers = d->strangers.count;

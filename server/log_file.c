@@ -34,6 +34,16 @@ bool log_file_open(const char *path, char why[LOG_FILE_WHY_MAX])
     return false;
 }
 
+void log_file_help(FILE *out)
+{
+    for (int i = 0; i < LOG_EVENT_COUNT; i++) {
+        const struct log_event_row *row = log_event_row((enum log_event)i);
+        fprintf(out, "%-20s %-8s %s%s%s\n", row->name, log_level_name(row->level), row->text,
+                row->kind & LOG_KIND_JOB ? "; with the job's id" : "",
+                row->kind & LOG_KIND_LIMITED ? "; at most five a second are written" : "");
+    }
+}
+
 void log_file_reopen(const char *path)
 {
     char why[LOG_FILE_WHY_MAX];

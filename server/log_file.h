@@ -4,6 +4,7 @@
 #define SERVER_LOG_FILE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #define LOG_FILE_WHY_MAX 512
 
@@ -14,5 +15,8 @@ bool log_file_open(const char *path, char why[LOG_FILE_WHY_MAX]) __attribute__((
 // The same for a daemon that runs: what went wrong is in the log. What is waiting is still written to the
 // file that was there before.
 void log_file_reopen(const char *path);
+
+// What the log can say, for a person: an event a line.
+void log_file_help(FILE *out);
 
 #endif

@@ -24,7 +24,7 @@
 static const char usage[] =
     "usage: taskqd [-c FILE] [-l [tls:]HOST:PORT | unix:PATH]... [-H HOST:PORT] [-d DATADIR | -m] "
     "[--recover]\n"
-    "       taskqd -t [-c FILE] | --help-config | --help-metrics\n"
+    "       taskqd -t [-c FILE] | --help-config | --help-metrics | --help-log\n"
     "       taskqd --new-token NAME [PATTERN ROLE...] | --new-certificate FOLDER HOST...\n"
     "       taskqd --check DATADIR | --dump DATADIR | --load DATADIR FILE\n"
     "\n"
@@ -54,6 +54,7 @@ static const char usage[] =
     "                       that folder, which is made if there is none, and print the settings for it\n"
     "      --help-config    print the reference of all settings and exit\n"
     "      --help-metrics   print what every metric says and exit\n"
+    "      --help-log       print what the log can say and exit\n"
     "  -h, --help           print this and exit\n"
     "  -V, --version        print the version and exit\n";
 
@@ -73,7 +74,8 @@ enum {
     OPTION_NEW_TOKEN,
     OPTION_NEW_CERTIFICATE,
     OPTION_HELP_CONFIG,
-    OPTION_HELP_METRICS
+    OPTION_HELP_METRICS,
+    OPTION_HELP_LOG
 };
 
 static const struct option options[] = {{"config", required_argument, NULL, 'c'},
@@ -90,6 +92,7 @@ static const struct option options[] = {{"config", required_argument, NULL, 'c'}
                                         {"new-certificate", required_argument, NULL, OPTION_NEW_CERTIFICATE},
                                         {"help-config", no_argument, NULL, OPTION_HELP_CONFIG},
                                         {"help-metrics", no_argument, NULL, OPTION_HELP_METRICS},
+                                        {"help-log", no_argument, NULL, OPTION_HELP_LOG},
                                         {"help", no_argument, NULL, 'h'},
                                         {"version", no_argument, NULL, 'V'},
                                         {NULL, 0, NULL, 0}};
@@ -141,6 +144,9 @@ static int parse(int argc, char **argv, struct arguments *a)
         case OPTION_NEW_TOKEN:
             a->new_token = optarg;
             break;
+        case OPTION_HELP_LOG:
+            log_file_help(stdout);
+            return EXIT_SUCCESS;
         case OPTION_HELP_METRICS:
             metrics_help(stdout);
             return EXIT_SUCCESS;

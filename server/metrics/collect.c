@@ -314,6 +314,9 @@ void collect(const struct figures *f, const struct metric *m, struct sink *s)
     case METRIC_QUOTA_SLOWED:
         quotas(f, m, s);
         break;
+    case METRIC_LOG_DROPPED:
+        number(s, m, (double)f->outside.log_dropped);
+        break;
     case METRIC_CERTIFICATE_END:
     case METRIC_REVOKED_END:
     case METRIC_HANDSHAKES:

@@ -70,6 +70,8 @@
       "Requests and connections of an identity that its quotas refused")                                     \
     X(QUOTA_SLOWED, "taskq_quota_slowed_total", COUNTER, "times", "identity", NULL,                          \
       "Times that a connection of an identity was not read for a while, for its rate's sake")                \
+    X(LOG_DROPPED, "taskq_log_dropped_total", COUNTER, "lines", NULL, NULL,                                  \
+      "Lines of the daemon's log that were lost, because nobody took them in time")                          \
     X(CERTIFICATE_END, "taskq_tls_certificate_not_after_seconds", GAUGE, "seconds", NULL, NULL,              \
       "Until when the TLS certificate is valid, as Unix time; absent without TLS")                           \
     X(REVOKED_END, "taskq_tls_crl_next_update_seconds", GAUGE, "seconds", NULL, NULL,                        \

@@ -21,6 +21,7 @@ struct metrics_outside {
     uint64_t connections;
     uint64_t auth_failures;
     uint64_t strangers, strangers_refused, strangers_expired;
+    uint64_t log_dropped;
     bool tls;                // there is TLS, and these are told:
     int64_t certificate_end; // Unix time
     int64_t revoked_end;     // as well, of the lists of revoked ones; INT64_MAX: there are none

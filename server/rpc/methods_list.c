@@ -113,7 +113,7 @@ struct queue_page {
     char *last; // QUEUE_NAME_MAX bytes
     size_t last_len;
     struct buffer *out;
-    struct largest *largest;
+    struct ranking *largest;
 };
 
 // Whether the queue belongs to this slice, and may be shown.
@@ -146,7 +146,7 @@ struct ranked {
     char name[QUEUE_NAME_MAX];
 };
 
-struct largest {
+struct ranking {
     enum sort sort;
     unsigned count, limit;
     uint64_t total;
@@ -175,7 +175,7 @@ static int compare_slots(const void *a, const void *b)
     return compare_ranked(*(struct ranked *const *)a, *(struct ranked *const *)b);
 }
 
-static void sift_down(struct largest *l)
+static void sift_down(struct ranking *l)
 {
     struct ranked *r = l->heap[0];
     unsigned at = 0, child;
@@ -190,7 +190,7 @@ static void sift_down(struct largest *l)
     l->heap[at] = r;
 }
 
-static void sift_up(struct largest *l)
+static void sift_up(struct ranking *l)
 {
     unsigned at = l->count - 1;
     struct ranked *r = l->heap[at];
@@ -202,7 +202,7 @@ static void sift_up(struct largest *l)
 static void rank_queue(void *context, const struct queue_info *q)
 {
     struct queue_page *page = context;
-    struct largest *l = page->largest;
+    struct ranking *l = page->largest;
     if (!visit(page, q))
         return;
     l->total++;
@@ -222,18 +222,18 @@ static void rank_queue(void *context, const struct queue_info *q)
     }
 }
 
-static struct largest *largest_new(struct task *t, unsigned limit)
+static struct ranking *ranking_new(struct task *t, unsigned limit)
 {
-    struct largest *l = arena_alloc(&t->arena, sizeof *l);
+    struct ranking *l = arena_alloc(&t->arena, sizeof *l);
     if (!l)
         return NULL;
-    *l = (struct largest){.sort = (enum sort)t->request.in.queue.states, .limit = limit};
+    *l = (struct ranking){.sort = (enum sort)t->request.in.queue.states, .limit = limit};
     l->rows = arena_alloc(&t->arena, limit * sizeof *l->rows);
     l->heap = arena_alloc(&t->arena, limit * sizeof *l->heap);
     return l->rows && l->heap ? l : NULL;
 }
 
-static void write_largest(struct buffer *b, struct largest *l, bool counters)
+static void write_largest(struct buffer *b, struct ranking *l, bool counters)
 {
     qsort(l->heap, l->count, sizeof *l->heap, compare_slots);
     for (unsigned i = 0; i < l->count; i++)
@@ -256,7 +256,7 @@ static bool begin(struct task *t)
     const struct queue_params *in = &t->request.in.queue;
     t->at.queues.after = in->after;
     t->at.queues.last = arena_alloc(&t->arena, QUEUE_NAME_MAX);
-    t->at.queues.largest = in->states != SORT_NAME ? largest_new(t, limit_of(t)) : NULL;
+    t->at.queues.largest = in->states != SORT_NAME ? ranking_new(t, limit_of(t)) : NULL;
     json_write_raw(&t->out, "{\"queues\":[");
     return t->at.queues.last && (in->states == SORT_NAME || t->at.queues.largest);
 }

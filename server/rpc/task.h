@@ -36,7 +36,7 @@ struct task {
             struct slice after;
             unsigned count;
             char *last;              // room for a name
-            struct largest *largest; // NULL: by names
+            struct ranking *largest; // NULL: by names
         } queues;
         struct {
             struct roll_place place;

@@ -136,6 +136,23 @@ def settings_documented():
                 yield f"conf/taskqd.conf: {name} ({path}) is not shown"
 
 
+def log_events():
+    rows = re.findall(r'X\(([A-Z_]+), "([a-z_]+)", [A-Z]+, *([A-Z]+),', (ROOT / "common/log_events.h").read_text())
+    if len(rows) < 40:
+        yield "common/log_events.h: the table cannot be read"
+    used = {}
+    for path in tracked("server/*.c", "common/*.c"):
+        for number, line in lines_of(path):
+            for call, constant in re.findall(r"(log_event|log_job|log_write)\(LOG_([A-Z_]+)", line):
+                used.setdefault(constant, []).append((call, "%s:%d" % (path, number)))
+    for constant, _, kind in rows:
+        if constant not in used:
+            yield f"common/log_events.h: nobody says {constant}"
+        for call, where in used.get(constant, []):
+            if (call == "log_job") != (kind in ("JOB", "BOTH")):
+                yield f"{where}: {constant} is {kind}, so it is not for {call}"
+
+
 def words():
     """Nothing is left undone silently."""
     undone = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -248,7 +265,7 @@ def undocumented(path, tree):
                 yield from undocumented(path, node)
 
 
-CHECKS = [layering, engine_is_pure, top_level, headers, errors_documented, settings_documented, words, no_sleeps, page, formatting,
+CHECKS = [layering, engine_is_pure, top_level, headers, errors_documented, settings_documented, log_events, words, no_sleeps, page, formatting,
           python_types, python_is_old_enough, python_documented]
 
 

@@ -165,6 +165,15 @@ class Logs(Case):
         self.assertEqual(process.wait(lib.PATIENCE), 0)
 
 
+class Help(Case):
+    def test_what_the_log_can_say(self):
+        done = subprocess.run([lib.binary(), "--help-log"], capture_output=True, text=True, timeout=lib.PATIENCE, check=True)
+        lines = done.stdout.splitlines()
+        self.assertGreater(len(lines), 40)
+        self.assertIn("listening            info     connections are taken", lines)
+        self.assertTrue(all(re.match(r"[a-z_]+ +(debug|info|warning|error) +\S", line) for line in lines), lines)
+
+
 class Journal(Case):
     def test_the_journal_gets_priorities_and_no_time(self):
         """Standard error is what JOURNAL_STREAM names, as under systemd."""
