@@ -234,6 +234,21 @@ START_TEST(a_slow_one_is_told_how_many_it_missed)
 }
 END_TEST
 
+START_TEST(between_news_there_is_a_pause)
+{
+    struct waiter *w = listen_as(client, EVENT_STATES, NULL);
+    put("q", 0);
+    confirm(completed());
+    put("q", 0);
+    ck_assert_ptr_null(completed());
+    pass(EVENTS_PACE - 1);
+    ck_assert_ptr_null(completed());
+    pass(1);
+    confirm(completed());
+    stop(w);
+}
+END_TEST
+
 START_TEST(it_ends_while_news_are_under_way)
 {
     struct engine_client *other = engine_client_new(e, NULL);
@@ -292,6 +307,7 @@ int main(void)
     tcase_add_test(c, removed_jobs);
     tcase_add_test(c, only_what_is_wanted);
     tcase_add_test(c, a_slow_one_is_told_how_many_it_missed);
+    tcase_add_test(c, between_news_there_is_a_pause);
     tcase_add_test(c, it_ends_while_news_are_under_way);
     tcase_add_test(c, so_many_may_listen_and_a_stop_ends_them);
     suite_add_tcase(s, c);
