@@ -94,7 +94,9 @@ class Top(cli.CliTest):
         screen.terminal.type("h")
         screen.shows("this help")
         screen.terminal.type("h")
-        self.assertNotIn("new", screen.names(screen.until(lambda lines: any("QUEUE" in line for line in lines))))
+        shown = []
+        screen.until(lambda lines: shown.append(lines) or len(shown) == 10)
+        self.assertFalse([line for lines in shown for line in lines if line.startswith("new ")])
         screen.terminal.type(" ")
         screen.shows("new ")
         c.call("drop", queue="new")

@@ -3,6 +3,7 @@
 #include "tests/unit/engine_fixture.h"
 
 #include "server/engine/blob.h"
+#include "server/engine/journal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -249,6 +250,21 @@ START_TEST(between_news_there_is_a_pause)
 }
 END_TEST
 
+// They leave when what they tell of is on disk.
+START_TEST(what_is_told_is_promised)
+{
+    ck_assert(journal_begin(e));
+    journal_on_disk(e, journal_marked(e)); // there are ids
+    struct waiter *w = listen_as(client, EVENT_STATES, NULL);
+    put("q", 0);
+    struct waiter *news = completed();
+    engine_confirm(e, now, news);
+    ck_assert_uint_gt(journal_marked(e), 0);
+    ck_assert_uint_eq(engine_promise(e), journal_marked(e));
+    stop(w);
+}
+END_TEST
+
 START_TEST(it_ends_while_news_are_under_way)
 {
     struct engine_client *other = engine_client_new(e, NULL);
@@ -308,6 +324,7 @@ int main(void)
     tcase_add_test(c, only_what_is_wanted);
     tcase_add_test(c, a_slow_one_is_told_how_many_it_missed);
     tcase_add_test(c, between_news_there_is_a_pause);
+    tcase_add_test(c, what_is_told_is_promised);
     tcase_add_test(c, it_ends_while_news_are_under_way);
     tcase_add_test(c, so_many_may_listen_and_a_stop_ends_them);
     suite_add_tcase(s, c);
