@@ -2,6 +2,7 @@
 // counts.
 #include "tests/model/world.h"
 
+#include "server/engine/account.h"
 #include "server/engine/core.h"
 #include "server/engine/job.h"
 #include "server/engine/queue.h"
@@ -142,6 +143,33 @@ static uint64_t check_waits(const struct engine *e)
     return bytes;
 }
 
+static uint64_t charged(const struct job *j, uint16_t account)
+{
+    return j->extra && j->extra->account == account ? j->len + (uint64_t)ACCOUNT_JOB_BYTES : 0;
+}
+
+static void check_account(const struct engine *e, uint16_t account)
+{
+    uint64_t waits = 0, bytes = 0;
+    struct account_use use;
+    struct id_cursor c = {0};
+    engine_account_look(e->accounts[account - 1], &use);
+    for (const struct job *j; (j = id_map_next(&e->jobs, &c));)
+        if (j->state == JOB_READY || j->state == JOB_DELAYED || j->state == JOB_RESERVED)
+            bytes += charged(j, account);
+    for (uint32_t i = 1; i < e->client_slots; i++) {
+        if (!client_slot_used(e, i))
+            continue;
+        for (const struct wait *w = e->clients[i]->waits; w; w = w->client_next)
+            bytes += w->job && w->pub.kind == WAITER_PUT ? charged(w->job, account) : 0;
+        waits += e->clients[i]->account == e->accounts[account - 1] ? e->clients[i]->wait_count : 0;
+    }
+    REQUIRE(use.waits == waits, "account %u has %llu waits, not %llu", account, (unsigned long long)use.waits,
+            (unsigned long long)waits);
+    REQUIRE(use.bytes == bytes, "account %u has %llu bytes, not %llu", account, (unsigned long long)use.bytes,
+            (unsigned long long)bytes);
+}
+
 // All that counts against max_bytes, found again.
 static void check_bytes(const struct engine *e)
 {
@@ -172,6 +200,8 @@ void invariants(struct engine *e)
     struct id_cursor c = {0};
     for (struct job *j; (j = id_map_next(&e->jobs, &c));)
         check_job(e, j);
+    for (unsigned a = 1; a <= e->account_count; a++)
+        check_account(e, (uint16_t)a);
     for (struct tree_node *n = tree_first(&e->ordered); n; n = tree_after(&e->ordered, n, queue_compare))
         check_queue(e, queue_of_node(n));
     check_bytes(e);

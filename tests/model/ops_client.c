@@ -1,6 +1,9 @@
 // Confirming, taking back, going away; and the clock.
 #include "tests/model/world.h"
 
+#include "server/engine/account.h"
+#include "server/engine/core.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -68,6 +71,17 @@ void op_confirm(struct world *w)
         world_confirm(w, (unsigned)any(w, w->pending_count));
 }
 
+void world_connect(struct world *w, int client)
+{
+    enum { ACCOUNTS = 2 };
+    w->clients[client] = engine_client_new(w->e, (struct mailbox *)w);
+    while (w->clients[client] && w->e->account_count < ACCOUNTS)
+        REQUIRE(engine_account_new(w->e), "no memory");
+    REQUIRE(w->clients[client], "no memory");
+    unsigned account = (unsigned)client % (ACCOUNTS + 1);
+    engine_client_charge(w->clients[client], account ? w->e->accounts[account - 1] : NULL);
+}
+
 void op_client_close(struct world *w)
 {
     int client = any_client(w);
@@ -75,8 +89,7 @@ void op_client_close(struct world *w)
     while (!engine_client_close(w->e, w->now, w->clients[client]))
         ;
     model_client_gone(w->m, client);
-    w->clients[client] = engine_client_new(w->e, (struct mailbox *)w);
-    REQUIRE(w->clients[client], "no memory");
+    world_connect(w, client);
 }
 
 void op_tick(struct world *w)

@@ -78,7 +78,7 @@ void storage_start(struct world *w)
     promises_init(&w->s->promises);
     w->s->asked_count = 0;
     for (int c = 0; c < CLIENTS; c++)
-        REQUIRE((w->clients[c] = engine_client_new(w->e, (struct mailbox *)w)), "no memory");
+        world_connect(w, c);
     compare(w, true);
 }
 

@@ -301,7 +301,7 @@ void world_run(enum storage_kind kind, uint64_t seed, unsigned steps, bool verbo
         w.e = engine_new(&config);
         REQUIRE(w.e, "no memory");
         for (int c = 0; c < CLIENTS; c++)
-            REQUIRE((w.clients[c] = engine_client_new(w.e, (struct mailbox *)&w)), "no memory");
+            world_connect(&w, c);
     } else {
         storage_new(&w, kind, &config);
     }

@@ -58,6 +58,9 @@ uint64_t any_id(struct world *w);
 int any_client(struct world *w);
 int any_queue(struct world *w);
 
+// A client, charged to one of two accounts or to none: what they have is among the invariants.
+void world_connect(struct world *w, int client);
+
 // After every operation: takes the engine's completions and compares everything.
 void world_settle(struct world *w);
 
