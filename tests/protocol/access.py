@@ -527,24 +527,44 @@ class Secrets(Case):
             yield ('{"jsonrpc":"2.0","id":1,"method":"put","params":{"queue":"q","body":1,"token":%s}}' % quoted).encode()
             yield ("Authorization: Bearer %s" % token).encode()
 
+    def http(self):
+        """Requests of HTTP with a token in them."""
+        for token in (self.GOOD, self.BAD):
+            body = '{"jsonrpc":"2.0","id":1,"method":"auth","params":{"token":"%s"}}' % token
+            for head in ("GET /metrics", "GET /%s" % token, "GET /?token=%s" % token, "GET /metrics\r\nCookie: t=%s" % token,
+                         "BREW /%s" % token, "POST /rpc?%s" % token):
+                line, _, more = head.partition("\r\n")
+                for field in ("Authorization: Bearer %s" % token, "Authorization: Basic %s" % token, "Authorization: %s" % token,
+                              "X-%s: 1" % token):
+                    yield ("%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n%s%s\r\n"
+                           "Content-Length: %d\r\n\r\n%s"
+                           % (line, more and more + "\r\n", field, len(body), body)).encode()
+
     def test_no_token_comes_out_anywhere(self):
         data = os.path.join(self.folder, "data")
-        daemon = self.start("log_level = debug\n" + SUPER, data=data)
+        quotas = SUPER.replace("  grant", "  connections = 200\n  waiting = 1\n  bytes_queued = 1M\n  grant", 1)
+        daemon = self.start("log_level = debug\n" + quotas, data=data, http=("127.0.0.1:0",))
         clients = []
+        for request in self.http():
+            client = daemon.connect(daemon.http[0])
+            client.send(request)
+            clients.append(client)
         for line in self.lines():  # each on a connection of its own, since a wrong one waits for a second
             client = self.connect(daemon)
             client.send_line(line)
             client.half_close()
             clients.append(client)
         for client in clients:
-            for said in iter(client.line, None):
-                self.assertNotIn(self.PART, said.decode())
+            self.assertNotIn(self.PART, client.rest().decode())
+            client.close()
         admin = self.connect(daemon, self.GOOD)
         admin.call("hello", client="admin")
-        for method, params in (("stats", {}), ("who", {}), ("pool", {}), ("queues", {}), ("hello", {})):
+        for method, params in (("stats", {}), ("who", {}), ("pool", {}), ("queues", {}), ("hello", {}), ("history", {})):
             self.assertNotIn(self.PART, str(admin.call(method, **params)))
         self.assertGreater(admin.call("stats")["auth_failures"], 3)
         admin.call("put", queue="q", body=1)
+        admin.ask("get", {"queue": "none"})
+        self.assertNotIn(self.PART, str(admin.error("get", queue="none")))  # one wait too many
         daemon.stop()
         self.assertIn("a token that is nobody's", daemon.text())
         self.assertNotIn(self.PART, daemon.text())

@@ -233,6 +233,18 @@ class Connection:
                 return None
             self._input += data
 
+    def rest(self):
+        """All that is still to come until the daemon closes, lines or not."""
+        said = bytes(self._input)
+        self._input.clear()
+        self.socket.settimeout(PATIENCE)
+        try:
+            while (data := self.socket.recv(1 << 16)):
+                said += data
+        except ConnectionResetError:
+            pass
+        return said
+
     def half_close(self):
         self.socket.shutdown(socket.SHUT_WR)
 
