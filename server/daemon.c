@@ -345,6 +345,8 @@ static bool start_loops(struct daemon *d)
                           .connection_count = count_connections,
                           .roll_call = call_roll,
                           .connection_context = d};
+    struct token_hash first; // takes a millisecond, for which no client should wait
+    (void)!token_hash(SLICE(""), &first);
     strangers_init(&d->strangers, (unsigned)s->max_strangers, random_seed());
     if (!take_access(d, &d->settings->access)) {
         log_event(LOG_OUT_OF_MEMORY);
