@@ -1,13 +1,16 @@
 """taskq.Client and its connection: every method, errors, threads, forks, signals, and connections that break."""
 
 import asyncio
+import gc
 import inspect
 import os
+import pickle
 import re
 import signal
 import socket
 import sys
 import threading
+import time
 import unittest
 
 import support
@@ -176,6 +179,109 @@ class Calls(support.Case):
             self.client.ping()
 
 
+class Queues(support.Case):
+    """What the interpreter's own tests of queues do not ask for."""
+
+    def test_a_held_job_stays_ones_own(self):
+        q = taskq.JoinableQueue(url=self.client, lease=0.3)
+        q.put("slow")
+        q.put("next")
+        self.assertEqual(q.get(), "slow")
+        began = time.monotonic()
+        wait_for(lambda: time.monotonic() - began > 1)  # three leases
+        self.assertEqual(q.get(), "next")
+        with self.assertRaises(taskq.Empty):
+            q.get_nowait()
+        q.task_done()
+        q.task_done()
+        q.join()
+
+    def test_a_job_that_failed_is_tried_again_and_dies(self):
+        q = taskq.JoinableQueue(name="fails", url=self.client, max_attempts=2)
+        self.client.declare("fails", backoff={"base": 0, "cap": 0, "jitter": 0})
+        q.put("x")
+        for _ in range(2):
+            self.assertEqual(q.get(timeout=support.PATIENCE), "x")
+            q.task_failed({"why": "not today"})
+        q.join()
+        job = self.client.job(self.client.jobs("fails", state="dead")["jobs"][0]["id"])
+        self.assertEqual((job["reason"], job["error"]), ("attempts", {"why": "not today"}))
+        with self.assertRaises(TypeError):
+            taskq.Queue(url=self.client).task_failed()
+
+    def test_a_private_queue_goes_with_its_object(self):
+        kept = len(self.client.connection.connected)
+        q = taskq.Queue(url=self.client)
+        name = q.name
+        self.assertTrue(self.client.stats(name))
+        del q
+        gc.collect()
+        self.client.ping()
+        with self.assertRaises(taskq.NotFound):
+            self.client.stats(name)
+        self.assertEqual(len(self.client.connection.connected), kept)
+
+    def test_order_of_priorities(self):
+        q = taskq.PriorityQueue(url=self.client)
+        items = [3, -1, 2.5, True, [0, "b"], [0, "a"], -0.5, 10 ** 20, ["x"], {"any": "thing"}]
+        for item in items:
+            q.put(item)
+        self.assertEqual([q.get() for _ in items], [-1, -0.5, [0, "b"], [0, "a"], ["x"], {"any": "thing"}, True, 2.5, 3, 10 ** 20])
+        q.put_many(items)
+        self.assertEqual(q.get_many(2), [-1, -0.5])
+
+    def test_many_at_once(self):
+        q = taskq.Queue(url=self.client)
+        q.put_many(range(5432))
+        self.assertEqual(q.qsize(), 5432)
+        self.assertEqual(q.get_many(1), [0])
+        self.assertEqual(q.get_many(3000), list(range(1, 3001)))
+        self.assertEqual(q.get_many(10000), list(range(3001, 5432)))
+        with self.assertRaises(taskq.Empty):
+            q.get_many(10, timeout=0.01)
+        with self.assertRaises(ValueError):
+            q.get_many(0)
+        texts = ["x" * 100_000] * 30  # more than one batch by their bytes
+        q.put_many(texts)
+        self.assertEqual(q.get_many(100), texts)
+
+    def test_many_where_one_is_refused(self):
+        q = taskq.Queue(url=self.client)
+        with self.assertRaises(taskq.TooLarge):
+            q.put_many(["fine", "x" * (2 << 20)])
+        q = taskq.Queue(name="shut", url=self.client)
+        q.put_many(range(10))
+        q.shutdown()
+        with self.assertRaises(taskq.ShutDown) as caught:
+            q.put_many(range(10))
+        self.assertEqual(caught.exception.data["put"], 0)
+        self.assertEqual(q.get_many(100), list(range(10)))
+
+    def test_a_pickled_queue_is_the_same_one(self):
+        for kind in (taskq.Queue, taskq.JoinableQueue, taskq.PriorityQueue, taskq.SimpleQueue):
+            q = kind(url=self.client)
+            again = pickle.loads(pickle.dumps(q))
+            self.addCleanup(again.client.close)
+            again.put(5)
+            self.assertEqual((type(again), q.get()), (kind, 5))
+            del again
+            gc.collect()
+            q.put(1)  # its owner is the other
+            self.assertEqual(q.get(), 1)
+
+    def test_items_of_other_kinds(self):
+        q = taskq.Queue(url=self.client, serializer="pickle")
+        q.put((1, {2, 3}))
+        self.assertEqual(q.get(), (1, {2, 3}))
+        q = taskq.Queue(url=self.client)
+        for item in ("plain", None, ',"body":', {"body": '}},"body":7}'}, [1e300, -0.0, "\u2028\U0001f600"], ""):
+            q.put(item)
+            self.assertEqual(q.get(), item)
+        q = taskq.Queue(name=',"body":"}}', url=self.client)
+        q.put([1])
+        self.assertEqual(q.get(), [1])
+
+
 class Crowded(unittest.TestCase):
     """More waits than a connection may have, on one connection."""
 
@@ -332,7 +438,9 @@ class FakeDaemon:
             with sock, sock.makefile("rwb") as file:
                 for line in file:
                     request = _wire.decode(line.decode())
-                    if request["method"] == "hello":
+                    if isinstance(request, dict) and "id" not in request:
+                        continue
+                    if isinstance(request, dict) and request["method"] == "hello":
                         result = self._hello
                     else:
                         self.seen.append(request)
@@ -417,6 +525,65 @@ class Broken(unittest.TestCase):
             _, client = self.talk(lambda _: rubbish)
             with self.assertRaises(taskq.Lost):
                 client.put("q", 1)
+
+    def test_a_batch_of_which_a_part_is_refused(self):
+        def answer(request):
+            if isinstance(request, dict):
+                return {"maxsize": 0}
+            return _wire.encode([{"jsonrpc": "2.0", "id": each["id"], **(
+                {"result": {"id": 1}} if each["params"]["body"] % 3 else
+                {"error": {"code": -32010, "message": "no", "data": {"name": "overloaded"}}})} for each in request])
+
+        _, client = self.talk(answer)
+        q = taskq.Queue(name="q", url=client)
+        with self.assertRaises(taskq.Overloaded) as caught:
+            q.put_many(range(30))
+        self.assertEqual(caught.exception.data["put"], 20)
+
+    def test_a_batch_whose_reply_is_lost(self):
+        _, client = self.talk(lambda request: {"maxsize": 0} if isinstance(request, dict) else None)
+        q = taskq.Queue(name="q", url=client)
+        with self.assertRaises(taskq.Lost) as caught:
+            q.put_many(range(30))
+        self.assertEqual((caught.exception.data["put"], caught.exception.data["unsure"]), (0, 30))
+
+    def test_an_item_that_comes_after_an_interrupt_goes_back(self):
+        interrupted = threading.Event()
+
+        def answer(request):
+            if request["method"] == "get":
+                interrupted.wait(support.PATIENCE)
+                return {"id": 9, "queue": "q", "priority": 2.5, "delivery": 7, "attempt": 1, "body": "late"}
+            return {"id": 10, "maxsize": 0}
+
+        def interrupt(*_):
+            raise KeyboardInterrupt
+
+        fake, client = self.talk(answer)
+        q = taskq.Queue(name="q", url=client)
+        before = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with self.assertRaises(KeyboardInterrupt):
+            q.get()
+        interrupted.set()
+        wait_for(lambda: fake.seen[-1]["method"] == "put")
+        self.assertEqual(fake.seen[-1]["params"], {"queue": "q", "body": "late", "priority": 2.5})
+        wait_for(lambda: q._open == 0)  # it is not counted as got
+
+    def test_a_reply_without_an_end_breaks_the_connection(self):
+        before = taskq._link.LARGEST_REPLY
+        self.addCleanup(setattr, taskq._link, "LARGEST_REPLY", before)
+        taskq._link.LARGEST_REPLY = 1000
+
+        class Endless(bytes):
+            def __add__(self, _):
+                return self  # no line feed
+
+        _, client = self.talk(lambda _: Endless(b"x" * 5000))
+        with self.assertRaises(taskq.Lost) as caught:
+            client.put("q", 1)
+        self.assertIn("more than 1000 bytes", str(caught.exception))
 
     def test_another_protocol_is_refused(self):
         _, client = self.talk(lambda _: {}, hello=dict(FakeDaemon.HELLO, protocol=2))

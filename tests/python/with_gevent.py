@@ -12,6 +12,7 @@ gevent.monkey.patch_all()
 import gevent  # noqa: E402
 import support  # noqa: E402
 import taskq  # noqa: E402
+import work  # noqa: E402
 
 
 class Gevent(support.Case):
@@ -26,6 +27,15 @@ class Gevent(support.Case):
             q.get()
         q.put(9)
         self.assertEqual(q.get(timeout=support.PATIENCE), 9)
+
+    def test_an_executor_and_a_pool(self):
+        with taskq.Executor(2, url=self.client) as executor:
+            futures = [executor.submit(work.double, n) for n in range(200)]
+            results = [gevent.spawn(future.result, support.PATIENCE) for future in futures]
+            gevent.joinall(results, timeout=support.PATIENCE)
+            self.assertEqual([result.value for result in results], [2 * n for n in range(200)])
+        with taskq.ThreadPool(2, url=self.client) as pool:
+            self.assertEqual(list(pool.imap(work.double, range(50), 7)), [2 * n for n in range(50)])
 
 
 if __name__ == "__main__":

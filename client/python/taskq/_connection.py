@@ -72,7 +72,6 @@ class Connection:
         self.connected.clear()
         self.notified.clear()
         self.leftovers.clear()
-        self.generation += 1
         self._start_afresh()
 
     def environment(self) -> Dict[str, str]:
