@@ -47,7 +47,7 @@ class Client:
 
     def __init__(self, ports, pattern, hello=AUTH, reads=True, pace=0, tls=False):
         self.port, self.pattern, self.hello, self.reads, self.pace = ports[tls], pattern, hello, reads, pace
-        self.socket = None
+        self.socket, self.sent = None, 0
         self.open()
 
     def open(self):
@@ -76,6 +76,7 @@ class Client:
                 self.rest = memoryview(self.pattern() if callable(self.pattern) else self.pattern)
             sent = self.socket.send(self.rest[:self.pace] if self.pace else self.rest)
             self.rest = self.rest[sent:]
+            self.sent += sent
             moved = True
         except BlockingIOError:
             pass
@@ -142,27 +143,31 @@ ATTACKS = {
 }
 
 
-def attack(ports, name, begun):
-    """Runs until it is killed."""
+def attack(ports, name, begun, sent):
+    """Runs until it is killed; `sent` is how many bytes it was rid of."""
     os.nice(5)
     count, what = ATTACKS[name]
     clients = [Client(ports, **what) for _ in range(count)]
     begun.set()
     while True:
-        if not any([client.turn() for client in clients]):
+        moved = any([client.turn() for client in clients])
+        sent.value = sum(client.sent for client in clients)
+        if not moved:
             select.select([client.socket for client in clients], [], [], 0.005)
 
 
 class Attack:
     def __init__(self, ports, name):
-        begun = multiprocessing.Event()
-        self.process = multiprocessing.Process(target=attack, args=(ports, name, begun), daemon=True)
+        begun, self.sent = multiprocessing.Event(), multiprocessing.Value("Q", lock=False)
+        self.process = multiprocessing.Process(target=attack, args=(ports, name, begun, self.sent), daemon=True)
         self.process.start()
         begun.wait(lib.PATIENCE)
 
     def end(self):
+        """How many bytes it sent."""
         self.process.kill()
         self.process.join()
+        return self.sent.value
 
 
 # ---- what the other feels
@@ -194,23 +199,25 @@ def median(values):
 
 
 def compare(here, elsewhere, pulse, name):
-    """(median, p99) of the windows under attack, and of those where another daemon is attacked."""
+    """(median, p99, bytes sent) of the windows under attack, and of those where another daemon is attacked."""
     windows = {here: [], elsewhere: []}
     for n in range(2 * WINDOWS):
         target = (here, elsewhere)[n % 2]
         attacked = Attack(target, name)
         pulse.window()  # until all is under way
-        windows[target].append(pulse.window())
-        attacked.end()
+        felt = pulse.window()
+        windows[target].append((*felt, attacked.end()))
     chosen = median if LONG else min
-    return [tuple(chosen([window[i] for window in windows[port]]) for i in range(2)) for port in (here, elsewhere)]
+    return [tuple(chosen([window[i] for window in windows[port]]) for i in range(3)) for port in (here, elsewhere)]
 
 
 def is_held_up(ports, pulse, name):
     under, beside = compare(*ports, pulse, name)
     ratio = under[0] / beside[0]
-    print("%-22s median %6.0f us, else %6.0f us: %.2f times   p99 %7.0f us, else %7.0f us"
-          % (name, under[0], beside[0], ratio, under[1], beside[1]), flush=True)
+    print("%-22s median %6.0f us, else %6.0f us: %.2f times   p99 %7.0f us, else %7.0f us   sent %7.3f MB, else %7.3f MB"
+          % (name, under[0], beside[0], ratio, under[1], beside[1], under[2] / 1e6, beside[2] / 1e6), flush=True)
+    if not under[2]:
+        raise AssertionError("%s has attacked nobody" % name)
     return ratio > BOUND and under[0] > NOISE
 
 
