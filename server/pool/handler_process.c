@@ -282,6 +282,12 @@ static void write_job(struct run *r)
     child_close_end(&p->child.pipes.in);
     if (p->talk.written > 0)
         return; // it does not want to read it all; whether it answers will be seen
+    if (p->answered > 0) {
+        r->begun = false; // nor does it: another child will have the job, see untouched()
+        r->timeout_at = INT64_MAX;
+        child_end_by(&p->child, SIGTERM);
+        return;
+    }
     r->why = "cannot come: it closed its input";
     r->closed_at = clock_now().mono + CLOSED_MS; // it ends now, as a rule
 }
@@ -369,8 +375,8 @@ static void wait_once(struct run *r)
         look_at_clocks(r);
 }
 
-// The child ended without having read anything of the job. It had answered others before: the job has
-// nothing to do with its end.
+// The child ended, or had to be ended since it had closed its input, without having read anything of the job.
+// It had answered others before: the job has nothing to do with its end.
 static bool untouched(const struct run *r)
 {
     return r->cause == CAUSE_NONE && !r->answered && r->p->answered > 0 && r->unread;
