@@ -34,7 +34,9 @@ struct channel {
     int fd;
     pid_t pid;
     uint32_t serial, grace_ms;
-    bool lingering, killed;
+    bool lingering, killed, has_user;
+    uid_t uid; // of the child, with has_user
+    gid_t gid;
     int64_t deadline; // of the lingering; clock_now().mono
     struct spawn_reply exit;
     struct channel *next;        // of all
@@ -89,20 +91,36 @@ static bool signal_group(pid_t group, int signo)
     return true;
 }
 
-// Over what it has used so far. Where the system refuses it (the child has become another user) the old limit
-// stays.
-static void limit_cpu(pid_t pid, uint64_t seconds)
+// Over what it has used so far. False: errno.
+static bool raise_cpu_limit(pid_t pid, uint64_t seconds)
 {
     clockid_t clock;
     struct timespec used;
     struct rlimit limit;
-    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0 ||
-        prlimit(pid, RLIMIT_CPU, NULL, &limit) != 0)
-        return;
+    int error = clock_getcpuclockid(pid, &clock);
+    if (error) {
+        errno = error;
+        return false;
+    }
+    if (clock_gettime(clock, &used) != 0 || prlimit(pid, RLIMIT_CPU, NULL, &limit) != 0)
+        return false;
     limit.rlim_cur = (rlim_t)used.tv_sec + 1 + seconds;
     if (limit.rlim_cur > limit.rlim_max)
         limit.rlim_cur = limit.rlim_max;
-    prlimit(pid, RLIMIT_CPU, &limit, NULL);
+    return prlimit(pid, RLIMIT_CPU, &limit, NULL) == 0;
+}
+
+// For a child that has become another user this takes a privilege that root does not have in every
+// container, while that user may always do it: a process of its own does it as that user, which can do
+// nothing with it and for whom nobody waits. What has changed its user by itself keeps the old limit.
+static void limit_cpu(const struct channel *c, uint64_t seconds)
+{
+    if (raise_cpu_limit(c->pid, seconds) || errno != EPERM || !c->has_user || fork() != 0)
+        return;
+    spawner_close_from(0);
+    if (setresgid(c->gid, c->gid, c->gid) == 0 && setresuid(c->uid, c->uid, c->uid) == 0)
+        raise_cpu_limit(c->pid, seconds);
+    _exit(EXIT_SUCCESS);
 }
 
 static void child_over(struct process *p, struct channel *c)
@@ -259,6 +277,9 @@ static void spawn(struct process *p, struct channel *c, size_t size, const int *
         c->pid = pid;
         c->serial = r->serial;
         c->grace_ms = r->grace_ms;
+        c->has_user = r->has_user;
+        c->uid = r->uid;
+        c->gid = r->gid;
         by_pid_add(p, c);
         answer.type = SPAWN_REPLY_STARTED;
         answer.pid = pid;
@@ -272,7 +293,7 @@ static void spawn(struct process *p, struct channel *c, size_t size, const int *
 static void act_on_child(const struct channel *c, const struct spawn_request *r)
 {
     if (r->type == SPAWN_REQUEST_LIMIT_CPU && !c->lingering) // else the number may be another's
-        limit_cpu(c->pid, r->cpu_seconds);
+        limit_cpu(c, r->cpu_seconds);
     else if (r->type == SPAWN_REQUEST_SIGNAL)
         signal_group(c->pid, r->signo);
 }

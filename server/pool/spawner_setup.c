@@ -10,7 +10,7 @@
 
 #define FIRST_OWN_FD 3
 
-static void close_from(int first)
+void spawner_close_from(int first)
 {
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
@@ -43,7 +43,7 @@ static bool keep_own_descriptors(int *main_fd)
     if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
         dup3(high, FIRST_OWN_FD, O_CLOEXEC) < 0)
         return false;
-    close_from(FIRST_OWN_FD + 1);
+    spawner_close_from(FIRST_OWN_FD + 1);
     *main_fd = FIRST_OWN_FD;
     return true;
 }

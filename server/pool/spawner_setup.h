@@ -10,4 +10,7 @@
 // (`nofile` is what it was); becomes the subreaper of all that it will start. False with errno.
 bool spawner_setup(int *main_fd, struct rlimit *nofile);
 
+// All descriptors from this one on.
+void spawner_close_from(int first);
+
 #endif

@@ -4,10 +4,12 @@
 #include "tests/unit/pool_fixture.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct handler_settings *process_add(const char *name, const char *const *argv)
@@ -399,6 +401,37 @@ START_TEST(processor_time_is_limited_for_each_job)
 }
 END_TEST
 
+static void give_up(int capability)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    ck_assert_int_eq(syscall(SYS_capget, &header, data), 0);
+    data[capability / 32].effective &= ~(1u << capability % 32);
+    data[capability / 32].permitted &= ~(1u << capability % 32);
+    ck_assert_int_eq(syscall(SYS_capset, &header, data), 0);
+}
+
+// Also where root may not change what belongs to others, as in many containers.
+START_TEST(so_it_is_for_a_child_of_another_user)
+{
+    if (geteuid() != 0)
+        return;
+    spawner_stop(spawner);
+    give_up(CAP_SYS_RESOURCE);
+    spawner = spawner_start();
+    ck_assert_ptr_nonnull(spawner);
+    struct handler_settings *s =
+        process_add("q", SH("while read -r line; do id=${line#*:};"
+                            "printf '{\"id\":%s,\"result\":%s}\\n' \"${id%%,*}\" \"$(ulimit -S -t)\"; done"));
+    s->limit_cpu = 1;
+    s->cwd = strdup("/");
+    ck_assert(s->cwd && handler_text_set(&s->user, "nobody"));
+    handlers_start();
+    ck_assert_int_eq(ask("1"), 1);
+    WAIT_UNTIL(ask("1") > 1);
+}
+END_TEST
+
 // ---- the end
 
 START_TEST(a_deleted_job_ends_its_child)
@@ -491,6 +524,7 @@ int main(void)
                                   it_does_not_read_its_input,
                                   it_leaves_somebody_behind_who_keeps_its_pipes,
                                   processor_time_is_limited_for_each_job,
+                                  so_it_is_for_a_child_of_another_user,
                                   a_deleted_job_ends_its_child,
                                   a_drain_waits_for_the_job_and_then_for_the_child,
                                   a_hurry_puts_the_job_back,
