@@ -34,8 +34,6 @@ struct record {
     uint8_t state, from, cause, reason, moved, name_len;
 };
 
-#define LISTENER_BYTES (sizeof(struct listener) + 2 * (uint64_t)EVENTS_ROOM)
-
 static struct listener *listener_of(struct watch *t)
 {
     return (struct listener *)t;

@@ -11,6 +11,9 @@ struct queue;
 struct watch;
 struct wait;
 
+// What a listener counts for in the engine's bytes.
+#define LISTENER_BYTES (2 * (uint64_t)EVENTS_ROOM)
+
 // What has to be known beside the job itself.
 struct event_note {
     unsigned from, state; // as in struct job_event

@@ -4,6 +4,7 @@
 
 #include "server/engine/account.h"
 #include "server/engine/core.h"
+#include "server/engine/event.h"
 #include "server/engine/job.h"
 #include "server/engine/queue.h"
 #include "server/engine/waiter.h"
@@ -130,6 +131,7 @@ static uint64_t check_waits(const struct engine *e)
             waiting += !w->completed;
             subscribed += notify;
             bytes += w->job && w->pub.kind == WAITER_PUT ? job_bytes(w->job) : 0;
+            bytes += w->pub.kind == WAITER_LISTEN && !w->completed ? LISTENER_BYTES : 0;
         }
         for (const struct wait *w = e->clients[c]->subscriptions; w; w = w->client_next, subscribed++)
             REQUIRE(w->client == e->clients[c] && w->pub.kind == WAITER_NOTIFY && !w->completed,

@@ -95,6 +95,8 @@ void world_settle(struct world *w)
 {
     for (struct waiter *c = engine_take_completed(w->e), *next; c; c = next) {
         next = c->next;
+        if (hearing_takes(w, c))
+            continue;
         if (c->kind == WAITER_PROGRESS) {
             news_came(w, c);
             continue;
@@ -302,6 +304,8 @@ void world_run(enum storage_kind kind, uint64_t seed, unsigned steps, bool verbo
         REQUIRE(w.e, "no memory");
         for (int c = 0; c < CLIENTS; c++)
             world_connect(&w, c);
+        if (one_in(&w, 2))
+            hearing_begin(&w);
     } else {
         storage_new(&w, kind, &config);
     }
@@ -316,6 +320,7 @@ void world_run(enum storage_kind kind, uint64_t seed, unsigned steps, bool verbo
             world_drain(&w);
         one_step(&w, weights);
     }
+    hearing_end(&w);
     close_all(&w);
     if (one_in(&w, 2)) // otherwise the engine is freed with all that it has
         end(&w);

@@ -24,9 +24,10 @@ struct world {
     struct engine_client *clients[CLIENTS];
     struct pending pending[MODEL_WAITS];
     unsigned pending_count;
-    uint64_t promise; // of the operation's last call that said yes, where others came after it
-    unsigned busy;    // how many queues are used most
-    unsigned texts;   // the last number given to a text
+    uint64_t promise;        // of the operation's last call that said yes, where others came after it
+    unsigned busy;           // how many queues are used most
+    unsigned texts;          // the last number given to a text
+    struct hearing *hearing; // NULL: nobody listens
 };
 
 // What is being done, for a message and for -v.
@@ -91,6 +92,11 @@ void news_came(struct world *w, struct waiter *c);
 void news_confirm(struct world *w, const struct pending *p);
 void news_are_told(struct world *w); // none is held back for longer than it may be
 void world_drain(struct world *w);
+
+// ---- hearing.c
+void hearing_begin(struct world *w);
+bool hearing_takes(struct world *w, struct waiter *c); // false: it is no news of that kind
+void hearing_end(struct world *w);
 
 // ---- compare.c
 void compare(struct world *w, bool deep);
