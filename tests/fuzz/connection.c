@@ -46,6 +46,11 @@ static const struct slice seeds[] = {
                       CALL("5", "bury", "\"id\":1,\"error\":0") CALL("6", "touch", "\"id\":1,\"lease\":5")
                           CALL("7", "cancel", "\"id\":1")
                               CALL("8", "ack", "\"ids\":[1,2],\"delivery\":4294967297")),
+    SLICE(
+        CALL("1", "events", "\"queues\":[\"q*\"],\"states\":[\"ready\",\"deleted\"]") CALL("2", "events", "")
+            CALL("3", "put", "\"queue\":\"q\",\"body\":1") "\x02\x06\x02" CALL("4", "drop", "\"queue\":\"q\"")
+                CALL("5", "queues", "\"sort\":\"oldest\",\"match\":\"*\",\"counters\":true")
+                    REQUEST("6", "$/cancelRequest", "\"id\":1") "\n\x04\x02\x06\x05\x02\x03"),
     SLICE("GET / HTTP/1.1\r\n\r\n"),
 };
 
@@ -85,6 +90,7 @@ const struct slice *fuzz_tokens(size_t *count)
         SLICE(CALL("2", "put", "\"queue\":\"q\",\"body\":1")),
         SLICE(CALL("3", "ack", "\"id\":1")),
         SLICE(CALL("4", "result", "\"id\":1")),
+        SLICE(CALL("1", "events", "")),
         SLICE("{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":1}}\n"),
     };
     *count = sizeof tokens / sizeof *tokens;
