@@ -227,7 +227,7 @@ static int run_screen(struct top *t)
 {
     int key = 0, code = EXIT_DONE;
     bool on = true;
-    if (!top_screen_enter(t->c->q))
+    if (!top_screen_enter())
         return EXIT_USAGE;
     top_screen_size(&t->view.rows, &t->view.columns);
     while (on) {

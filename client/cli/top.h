@@ -95,14 +95,14 @@ void top_write_json(struct buffer *out, const struct top_data *d, size_t most);
 
 // ---- the terminal
 
-// Takes the terminal, from which signals end what waits on q: a screen of its own, keys as they come. It is
+// Takes the terminal: a screen of its own, keys as they come. It is
 // given back by top_screen_leave(), and also where the program ends by a signal that can be caught, or is
 // stopped. False: it is none; said.
-bool top_screen_enter(struct taskq *q);
+bool top_screen_enter(void);
 void top_screen_leave(void);
 
 // What happened.
-enum top_event { TOP_TICK, TOP_KEY, TOP_RESIZED, TOP_SIGNAL, TOP_GONE /* the terminal is */ };
+enum top_event { TOP_TICK, TOP_KEY, TOP_RESIZED, TOP_GONE /* the terminal is */ };
 
 // Waits for at most `ms`. *key: a byte, or one of these.
 enum {

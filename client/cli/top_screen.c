@@ -12,35 +12,17 @@
 
 // A screen of its own and no cursor; and back.
 #define ENTER "\033[?1049h\033[?25l"
-#define LEAVE "\033[?25h\033[?1049l"
+#define LEAVE "\033[?2026l\033[0m\033[?25h\033[?1049l"
 
-// One terminal. What the handler touches is only read by it, but for `pipe`.
+// One terminal. The handler uses only what may be used in one, so that a signal counts at once, also while a
+// daemon does not answer: nothing is lost but the picture.
 static struct {
     bool entered;
     struct termios before;
-    struct taskq *q;
-    int pipe[2]; // the numbers of signals that came
+    int pipe[2]; // a byte: the picture has to be drawn again
 } screen = {.pipe = {-1, -1}};
 
 static const int signals[] = {SIGWINCH, SIGTSTP, SIGCONT, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-
-static void on_signal(int number)
-{
-    int saved = errno;
-    unsigned char byte = (unsigned char)number;
-    ssize_t n = write(screen.pipe[1], &byte, 1); // full: there is enough to see to
-    (void)n;
-    if (number != SIGWINCH && number != SIGTSTP && number != SIGCONT)
-        taskq_interrupt(screen.q); // a daemon that does not answer
-    errno = saved;
-}
-
-static void catch (bool on)
-{
-    struct sigaction action = {.sa_handler = on ? on_signal : SIG_DFL, .sa_flags = SA_RESTART};
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        sigaction(signals[i], &action, NULL);
-}
 
 static void say(const char *text)
 {
@@ -58,9 +40,39 @@ static bool make_raw(void)
     return tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) == 0;
 }
 
-bool top_screen_enter(struct taskq *q)
+static void give_back(void)
 {
-    screen.q = q;
+    say(LEAVE);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &screen.before);
+}
+
+static void on_signal(int number)
+{
+    int saved = errno;
+    if (number == SIGTSTP) { // the shell gets its terminal as it was
+        give_back();
+        raise(SIGSTOP);
+        make_raw();
+        say(ENTER);
+    } else if (number != SIGWINCH && number != SIGCONT) {
+        give_back();
+        signal(number, SIG_DFL);
+        raise(number); // once this returns
+    }
+    ssize_t n = write(screen.pipe[1], "", 1); // full: there is enough to see to
+    (void)n;
+    errno = saved;
+}
+
+static void hear_signals(bool on)
+{
+    struct sigaction action = {.sa_handler = on ? on_signal : SIG_DFL, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        sigaction(signals[i], &action, NULL);
+}
+
+bool top_screen_enter(void)
+{
     if (tcgetattr(STDIN_FILENO, &screen.before) < 0) {
         fprintf(stderr, "taskq: standard input is no terminal; `taskq top --once` needs none\n");
         return false;
@@ -69,7 +81,7 @@ bool top_screen_enter(struct taskq *q)
         fprintf(stderr, "taskq: %s\n", strerror(errno));
         return false;
     }
-    catch (true);
+    hear_signals(true);
     screen.entered = make_raw();
     if (screen.entered)
         say(ENTER);
@@ -81,40 +93,8 @@ void top_screen_leave(void)
     if (!screen.entered)
         return;
     screen.entered = false;
-    say(LEAVE);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &screen.before);
-    catch (false);
-}
-
-// ^Z: the shell gets its terminal as it was.
-static void stop(void)
-{
-    say(LEAVE);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &screen.before);
-    raise(SIGSTOP);
-    make_raw();
-    say(ENTER);
-}
-
-// The program ends by this signal, with the terminal as it was.
-static void end_by(int number)
-{
-    top_screen_leave();
-    raise(number);
-}
-
-static enum top_event take_signals(void)
-{
-    unsigned char number;
-    enum top_event event = TOP_SIGNAL;
-    while (read(screen.pipe[0], &number, 1) == 1) {
-        event = TOP_RESIZED;
-        if (number == SIGTSTP)
-            stop();
-        else if (number != SIGWINCH && number != SIGCONT)
-            end_by(number);
-    }
-    return event;
+    hear_signals(false);
+    give_back();
 }
 
 // What follows ESC, as far as it is there.
@@ -147,8 +127,11 @@ enum top_event top_screen_wait(int ms, int *key)
     unsigned char byte;
     if (poll(fds, 2, ms) < 0 && errno != EINTR)
         return TOP_GONE;
-    if (fds[0].revents)
-        return take_signals();
+    if (fds[0].revents) {
+        while (read(screen.pipe[0], &byte, 1) == 1)
+            ;
+        return TOP_RESIZED;
+    }
     if (!(fds[1].revents))
         return TOP_TICK;
     ssize_t n = read(STDIN_FILENO, &byte, 1);

@@ -159,6 +159,35 @@ class Top(cli.CliTest):
             self.assertTrue(screen.terminal.text.endswith("\x1b[?25h\x1b[?1049l"))
             os.close(screen.terminal.master)
 
+    def test_a_daemon_that_hangs_is_left_at_once(self):
+        address = "unix:" + self.path("s")
+        with cli.protocol.Daemon(listen=(address,)) as daemon:
+            screen = Screen(self, env=cli.environment(address))
+            screen.shows("there are no queues")
+            os.kill(daemon.pid, signal.SIGSTOP)
+            try:
+                before = screen.terminal.before
+                while screen.terminal._read(time.monotonic() + 0.5):
+                    pass  # until it waits for an answer, and draws no more
+                screen.terminal.process.send_signal(signal.SIGINT)
+                self.assertEqual(screen.terminal.process.wait(cli.PATIENCE), -signal.SIGINT)
+                self.assertEqual(termios.tcgetattr(screen.terminal.master), before)
+            finally:
+                os.kill(daemon.pid, signal.SIGCONT)
+
+    def test_it_is_stopped_and_goes_on(self):
+        self.fill({"q": 1})
+        screen = Screen(self)
+        screen.shows("q ")
+        os.kill(screen.terminal.process.pid, signal.SIGTSTP)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(screen.terminal.process.pid, os.WUNTRACED)[1]))
+        self.assertEqual(termios.tcgetattr(screen.terminal.master), screen.terminal.before)
+        os.kill(screen.terminal.process.pid, signal.SIGCONT)
+        screen.shows("q ")
+        self.assertNotEqual(termios.tcgetattr(screen.terminal.master), screen.terminal.before)
+        screen.terminal.type("q")
+        self.assertEqual(screen.terminal.end().code, DONE)
+
     def test_a_daemon_that_goes_and_comes_back(self):
         address = "unix:" + self.path("s")
         daemon = cli.protocol.Daemon(listen=(address,))
