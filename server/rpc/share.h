@@ -22,12 +22,12 @@ struct session;
 struct task;
 struct waiter;
 
-#define SHARE_SLICE   10000 // ns
+#define SHARE_SLICE   20000 // ns
 #define SHARE_LONG    40000 // ns
 #define SHARE_REST    9
 #define SHARE_LATELY  1000000000            // ns: who did something since then is not to be held up
 #define SHARE_READ    ((size_t)16 * 1024)   // bytes that are read for one slice,
-#define SHARE_ROUND   16                    // requests between two looks at the clock,
+#define SHARE_ROUND   64                    // requests between two looks at the clock,
 #define SHARE_WAITERS 32                    // and completions
 #define SHARE_BYTES   ((uint64_t)64 * 1024) // bodies that one round takes
 

@@ -66,12 +66,67 @@ START_TEST(a_tcp_peer_is_nobody_and_has_an_address)
 }
 END_TEST
 
+// The key of a client that connects from there, and how long it is; 0: this machine has no such address.
+static size_t key_of(const struct sockaddr *from, socklen_t len, char key[PEER_KEY_MAX])
+{
+    struct sockaddr_storage at;
+    socklen_t at_len = sizeof at;
+    int listener = socket(from->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0),
+        client = socket(from->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    size_t found = 0;
+    if (listener >= 0 && client >= 0 && bind(listener, from, len) == 0) {
+        ck_assert_int_eq(listen(listener, 1), 0);
+        ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&at, &at_len), 0);
+        ck_assert_int_eq(bind(client, from, len), 0);
+        ck_assert_int_eq(connect(client, (struct sockaddr *)&at, at_len), 0);
+        int taken = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        ck_assert_int_ge(taken, 0);
+        found = peer_key(taken, key);
+        close(taken);
+    }
+    close(listener);
+    close(client);
+    return found;
+}
+
+static size_t key_of_four(uint32_t address, char key[PEER_KEY_MAX])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(address)}};
+    return key_of((struct sockaddr *)&at, sizeof at, key);
+}
+
+START_TEST(an_address_is_told_from_others_and_its_ports_are_not)
+{
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    char one[PEER_KEY_MAX], again[PEER_KEY_MAX], other[PEER_KEY_MAX], user[PEER_KEY_MAX];
+    size_t len = key_of_four(INADDR_LOOPBACK, one);
+    ck_assert_uint_gt(len, 4);
+    ck_assert_uint_eq(key_of_four(INADDR_LOOPBACK, again), len);
+    ck_assert_mem_eq(one, again, len);
+    ck_assert_uint_eq(key_of_four(INADDR_LOOPBACK + 1, other), len);
+    ck_assert_mem_ne(one, other, len);
+    size_t six_len = key_of((struct sockaddr *)&six, sizeof six, other);
+    if (six_len > 0) { // the network, not the host
+        ck_assert_uint_eq(six_len, 8);
+        ck_assert_mem_eq(other, &six.sin6_addr, 8);
+    }
+    int pair[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    uid_t me = getuid();
+    ck_assert_uint_eq(peer_key(pair[0], user), sizeof me);
+    ck_assert_mem_eq(user, &me, sizeof me);
+    close(pair[0]);
+    close(pair[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net/peer");
     TCase *c = tcase_create("peer");
     tcase_add_test(c, a_unix_peer_is_its_user_or_its_group);
     tcase_add_test(c, a_tcp_peer_is_nobody_and_has_an_address);
+    tcase_add_test(c, an_address_is_told_from_others_and_its_ports_are_not);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
