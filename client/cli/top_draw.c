@@ -95,16 +95,16 @@ static const struct column {
     column_text *text;
 } columns[] = {
     {"READY", 7, 0, TOP_SORT_READY, false, show_ready},
-    {"DELAYED", 7, 8, TOP_SORT_DELAYED, false, show_delayed},
+    {"DELAYED", 7, 9, TOP_SORT_DELAYED, false, show_delayed},
     {"RESERVED", 8, 2, TOP_SORT_RESERVED, false, show_reserved},
     {"DEAD", 7, 3, TOP_SORT_DEAD, true, show_dead},
-    {"PUT/s", 7, 4, TOP_SORT_PUT, false, show_put},
-    {"TAKEN/s", 7, 9, TOP_SORT_TAKEN, false, show_taken},
-    {"DONE/s", 7, 5, TOP_SORT_DONE, false, show_done},
-    {"FAILED/s", 8, 6, TOP_SORT_FAILED, true, show_failed},
+    {"PUT/s", 7, 5, TOP_SORT_PUT, false, show_put},
+    {"TAKEN/s", 7, 10, TOP_SORT_TAKEN, false, show_taken},
+    {"DONE/s", 7, 6, TOP_SORT_DONE, false, show_done},
+    {"FAILED/s", 8, 7, TOP_SORT_FAILED, true, show_failed},
     {"OLDEST", 7, 1, TOP_SORT_OLDEST, false, show_oldest},
-    {"WAITING", 7, 7, TOP_SORT_WAITING, false, show_waiting},
-    {"STATE", 9, 10, TOP_SORT_COUNT, false, show_state},
+    {"WAITING", 7, 8, TOP_SORT_WAITING, false, show_waiting},
+    {"STATE", 9, 4, TOP_SORT_COUNT, false, show_state},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
