@@ -19,6 +19,7 @@ void settings_init(struct settings *s)
     *s = (struct settings){0};
 #define DEFAULT_TEXT(field, value)
 #define DEFAULT_TEXTS(field, value)
+#define DEFAULT_ADDRESSES(field, value)
 #define DEFAULT_FLAG(field, value)                          s->field = (value);
 #define DEFAULT_COUNT(field, value)                         s->field = (value);
 #define DEFAULT_BYTES(field, value)                         s->field = (value);
@@ -52,8 +53,9 @@ static void sections_release(struct settings *s)
 
 void settings_release(struct settings *s)
 {
-#define RELEASE_TEXT(field)  free(s->field);
-#define RELEASE_TEXTS(field) texts_release(&s->field);
+#define RELEASE_TEXT(field)      free(s->field);
+#define RELEASE_TEXTS(field)     texts_release(&s->field);
+#define RELEASE_ADDRESSES(field) texts_release(&s->field);
 #define RELEASE_FLAG(field)
 #define RELEASE_COUNT(field)
 #define RELEASE_BYTES(field)
@@ -117,7 +119,7 @@ static int check_value(const struct setting_row *rows, cfg_t *cfg, cfg_opt_t *op
     bool ok = row->kind->read(row, text, &scratch, why, sizeof why);
     if (row->kind == &setting_kind_text)
         texts = scratch.text;
-    if (row->kind == &setting_kind_texts)
+    if (row->kind->texts)
         texts_release(&scratch.texts);
     free(texts);
     if (!ok && row->kind->secret)
@@ -175,7 +177,7 @@ bool settings_apply(const struct setting_row *rows, cfg_t *cfg, void *into, unsi
     for (unsigned i = 0; rows[i].name; i++) {
         unsigned count = cfg_size(cfg, rows[i].name);
         char *field = (char *)into + rows[i].offset;
-        if (count && rows[i].kind == &setting_kind_texts)
+        if (count && rows[i].kind->texts)
             texts_release((struct handler_texts *)(void *)field);
         for (unsigned v = 0; v < count; v++) {
             char reason[200];
@@ -296,7 +298,41 @@ static int include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
     return cfg_include(cfg, opt, argc, argv);
 }
 
-static bool parse_file(cfg_t *cfg, const char *path, char *why)
+// A file that ends within a section is all right for libConfuse, but it was cut off. With one } more it still
+// is all right then, and else no longer.
+static bool is_whole(cfg_opt_t *options, const char *path, char *why)
+{
+    char ignored[SETTINGS_WHY_MAX], *text = NULL;
+    size_t size = 0;
+    struct stat st;
+    int lines = 0, c;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return true; // nothing that can be read twice
+    FILE *file = fopen(path, "re"), *copy = file ? open_memstream(&text, &size) : NULL;
+    while (copy && (c = getc(file)) != EOF && putc(c, copy) != EOF)
+        lines += c == '\n';
+    bool read = copy && !ferror(file) && fputs("\n}\n", copy) >= 0;
+    if (file)
+        fclose(file);
+    read = copy && fclose(copy) == 0 && read;
+    cfg_t *cfg = read ? cfg_init(options, CFGF_NONE) : NULL;
+    if (!cfg) {
+        snprintf(why, SETTINGS_WHY_MAX, "%s: %s", path, strerror(errno));
+    } else {
+        struct parse p = {.why = ignored}, *outer = parsing;
+        cfg_set_error_function(cfg, on_error);
+        parsing = &p;
+        if (cfg_parse_buf(cfg, text) == CFG_SUCCESS)
+            snprintf(why, SETTINGS_WHY_MAX, "%s:%d: the file ends within a section: a } is missing", path,
+                     lines);
+        parsing = outer;
+        cfg_free(cfg);
+    }
+    free(text);
+    return !why[0];
+}
+
+static bool parse_file(cfg_t *cfg, cfg_opt_t *options, const char *path, char *why)
 {
     set_checks(cfg);
     errno = EISDIR;
@@ -305,7 +341,7 @@ static bool parse_file(cfg_t *cfg, const char *path, char *why)
         snprintf(why, SETTINGS_WHY_MAX, "%s: %s", path, strerror(errno));
     else if (result != CFG_SUCCESS && !why[0])
         snprintf(why, SETTINGS_WHY_MAX, "%s: cannot be read as a configuration", path);
-    return result == CFG_SUCCESS;
+    return result == CFG_SUCCESS && is_whole(options, path, why);
 }
 
 // What is wrong only when a section or the file is seen as a whole has the line where the section ends.
@@ -354,7 +390,7 @@ bool settings_read(struct settings *s, const char *path, char why[SETTINGS_WHY_M
     }
     cfg_set_error_function(cfg, on_error);
     parsing = &p;
-    bool ok = parse_file(cfg, path, why) && apply_all(s, cfg, path, why);
+    bool ok = parse_file(cfg, options, path, why) && apply_all(s, cfg, path, why);
     parsing = NULL;
     make_one_line(why);
     cfg_free(cfg);

@@ -12,12 +12,12 @@
 #include <stdint.h>
 
 // The C type of a row's field: FLAG bool; COUNT and BYTES uint64_t; SECONDS int64_t, ms inside and in the
-// table; MODE uint64_t, permissions; TEXT char *, NULL where it is not given; TEXTS struct handler_texts;
-// CHOICE an index into the row's words. LIVE: a reload of the configuration applies it; START: only a start
-// does.
+// table; MODE uint64_t, permissions; TEXT char *, NULL where it is not given; TEXTS and ADDRESSES struct
+// handler_texts;// CHOICE an index into the row's words. LIVE: a reload of the configuration applies it;
+// START: only a start does.
 #define SETTINGS(X)                                                                                          \
     /* field, type, lowest, highest, default, words of a choice, when a change takes effect, text */         \
-    X(listen, TEXTS, 0, 64, 0, NULL, START,                                                                  \
+    X(listen, ADDRESSES, 0, 64, 0, NULL, START,                                                              \
       "where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH, or with TLS tls:HOST:PORT; none: "                \
       "127.0.0.1:7480. Port 0 takes a free one")                                                             \
     X(tls_certificate, TEXT, 0, 0, 0, NULL, LIVE,                                                            \
@@ -36,7 +36,7 @@
       "TLS handshakes at a time; who comes then waits, and who takes more than a second has to go")          \
     X(tls_handshake_timeout, SECONDS, 100, 600000, 10000, NULL, LIVE,                                        \
       "how long a TLS handshake may take, from the connection on")                                           \
-    X(http, TEXTS, 0, 16, 0, NULL, START,                                                                    \
+    X(http, ADDRESSES, 0, 16, 0, "none", START,                                                              \
       "where to listen for HTTP (metrics, the web page, JSON-RPC by POST), as listen; not given: "           \
       "127.0.0.1:7481; none: nowhere")                                                                       \
     X(http_hosts, TEXTS, 0, 64, 0, NULL, START,                                                              \

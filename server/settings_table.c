@@ -1,5 +1,6 @@
 #include "server/settings_table.h"
 
+#include "server/net/address.h"
 #include "server/setting_value.h"
 #include "server/settings.h"
 
@@ -293,13 +294,24 @@ static void expect_TEXTS(const struct setting_row *row, struct buffer *out)
     print(out, "a list of at most %" PRId64 " texts", row->high);
 }
 
+static bool read_ADDRESSES(const struct setting_row *row, const char *text, void *field, char *why,
+                           size_t size)
+{
+    return ((row->words && strcmp(text, row->words) == 0) || address_check(text, why, size)) &&
+           read_TEXTS(row, text, field, why, size);
+}
+
+static void expect_ADDRESSES(const struct setting_row *row, struct buffer *out)
+{
+    print(out, "a list of at most %" PRId64 " addresses", row->high);
+}
+
 const struct setting_kind setting_kind_text = {.read = read_TEXT, .write = write_TEXT, .expect = expect_TEXT};
-const struct setting_kind setting_kind_texts = {.list = true,
-                                                .read = read_TEXTS,
-                                                .write = write_TEXTS,
-                                                .expect = expect_TEXTS};
-#define kind_TEXT  setting_kind_text
-#define kind_TEXTS setting_kind_texts
+static const struct setting_kind kind_TEXTS = {
+    .list = true, .texts = true, .read = read_TEXTS, .write = write_TEXTS, .expect = expect_TEXTS};
+static const struct setting_kind kind_ADDRESSES = {
+    .list = true, .texts = true, .read = read_ADDRESSES, .write = write_TEXTS, .expect = expect_ADDRESSES};
+#define kind_TEXT setting_kind_text
 
 // ---- the rows
 

@@ -15,6 +15,7 @@ struct setting_row;
 // What a type of setting is to the file and to a person.
 struct setting_kind {
     bool list;   // of texts: each is read by itself
+    bool texts;  // a list whose field is a struct handler_texts
     bool secret; // what was given is not to be repeated in a message
     size_t size; // of a field that may be copied as it is; 0: it points to something
     // Checks the range and writes the field. False: `why` says what is expected.
@@ -24,13 +25,13 @@ struct setting_kind {
     // What is taken, in words: "bytes, 1K to 64M".
     void (*expect)(const struct setting_row *row, struct buffer *out);
 };
-extern const struct setting_kind setting_kind_text, setting_kind_texts;
+extern const struct setting_kind setting_kind_text;
 
 struct setting_row {
     const char *name;
     const struct setting_kind *kind;
     int64_t low, high;
-    const char *words; // of a choice
+    const char *words; // of a choice; of an address what else may stand there
     size_t offset;     // of the field
     bool live;         // a reload applies it; else the next start
     const char *text;

@@ -7,13 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNIX_PREFIX "unix:"
+#define PATH_ROOM   sizeof((struct sockaddr_un *)0)->sun_path
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool check_path(const char *path, char *why, size_t why_size)
+{
+    size_t len = strlen(path);
+    if (len > 0 && len < PATH_ROOM)
+        return true;
+    snprintf(why, why_size, "a socket's path has 1 to %zu bytes", PATH_ROOM - 1);
+    return false;
+}
+
 static bool parse_path(const char *path, struct address *out, char *why, size_t why_size)
 {
     size_t len = strlen(path);
-    if (len == 0 || len >= sizeof out->at.unix_path.sun_path) {
-        snprintf(why, why_size, "a socket's path has 1 to %zu bytes", sizeof out->at.unix_path.sun_path - 1);
+    if (!check_path(path, why, why_size))
         return false;
-    }
     memset(out, 0, sizeof *out);
     out->at.unix_path.sun_family = AF_UNIX;
     memcpy(out->at.unix_path.sun_path, path, len + 1);
@@ -44,16 +59,38 @@ static bool split(const char *text, char host[256], char port[6])
     return true;
 }
 
+#define FORM "an address is written HOST:PORT, [IPV6]:PORT or unix:PATH"
+
+const char *address_without_tls(const char *text, bool *tls)
+{
+    *tls = starts_with(text, ADDRESS_TLS_PREFIX);
+    return *tls ? text + strlen(ADDRESS_TLS_PREFIX) : text;
+}
+
+bool address_check(const char *text, char *why, size_t why_size)
+{
+    char host[256], port[6];
+    bool tls;
+    text = address_without_tls(text, &tls);
+    if (!starts_with(text, UNIX_PREFIX)) {
+        snprintf(why, why_size, FORM);
+        return split(text, host, port);
+    }
+    if (tls)
+        snprintf(why, why_size, "a Unix socket takes no TLS: nothing leaves the machine; leave out tls:");
+    return !tls && check_path(text + strlen(UNIX_PREFIX), why, why_size);
+}
+
 bool address_parse(const char *text, struct address *out, unsigned *count, char *why, size_t why_size)
 {
     char host[256], port[6];
     *count = 0;
-    if (strncmp(text, "unix:", 5) == 0) {
+    if (starts_with(text, UNIX_PREFIX)) {
         *count = 1;
-        return parse_path(text + 5, out, why, why_size);
+        return parse_path(text + strlen(UNIX_PREFIX), out, why, why_size);
     }
     if (!split(text, host, port)) {
-        snprintf(why, why_size, "an address is written HOST:PORT, [IPV6]:PORT or unix:PATH");
+        snprintf(why, why_size, "%.100s: " FORM, text);
         return false;
     }
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;

@@ -7,8 +7,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define ADDRESS_TEXT_MAX 160
-#define ADDRESSES_MAX    16 // that one name may stand for
+#define ADDRESS_TLS_PREFIX "tls:"
+#define ADDRESS_TEXT_MAX   160
+#define ADDRESSES_MAX      16 // that one name may stand for
 
 struct address {
     union {
@@ -18,6 +19,13 @@ struct address {
     } at;
     socklen_t len;
 };
+
+// What follows `tls:`, where a text begins with it.
+const char *address_without_tls(const char *text, bool *tls);
+
+// Whether a text is written as an address, perhaps with `tls:` before it. False: `why` says what is wrong in
+// a sentence. Asks nobody.
+bool address_check(const char *text, char *why, size_t why_size);
 
 // All addresses that `text` stands for. False: `why` says what is wrong in a sentence. May ask the resolver,
 // so it may take long; any thread.

@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TLS_PREFIX     "tls:"
 #define BACKLOG        4096
 #define ACCEPT_AT_ONCE 64    // connections taken in one turn
 #define PAUSE_MS       100   // while there is no descriptor
@@ -258,8 +257,8 @@ static bool keep(struct listeners *l, int fd, const struct address *a, bool tls,
         .all = l, .next = l->first, .address = *a, .fd = fd, .tls = tls, .adopted = adopted};
     l->first = fresh;
     address_print(a, text);
-    char address[sizeof TLS_PREFIX + ADDRESS_TEXT_MAX];
-    snprintf(address, sizeof address, "%s%s", tls ? TLS_PREFIX : "", text);
+    char address[sizeof ADDRESS_TLS_PREFIX + ADDRESS_TEXT_MAX];
+    snprintf(address, sizeof address, "%s%s", tls ? ADDRESS_TLS_PREFIX : "", text);
     log_event(LOG_LISTENING, KV("address", address), KV("for", l->config.purpose));
     return true;
 }
@@ -317,8 +316,8 @@ bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_
 {
     struct address found[ADDRESSES_MAX];
     unsigned count;
-    bool tls = strncmp(text, TLS_PREFIX, strlen(TLS_PREFIX)) == 0;
-    if (!address_parse(tls ? text + strlen(TLS_PREFIX) : text, found, &count, why, why_size))
+    bool tls;
+    if (!address_parse(address_without_tls(text, &tls), found, &count, why, why_size))
         return false;
     bool some = false;
     for (unsigned i = 0; i < count; i++) {

@@ -40,8 +40,11 @@ START_TEST(every_way_to_write_one)
     char why[256] = "", text[ADDRESS_TEXT_MAX];
     bool parsed = address_parse(cases[_i].text, found, &count, why, sizeof why);
     ck_assert_msg(parsed == (cases[_i].printed != NULL), "%s: %s", cases[_i].text, why);
+    char reason[256] = "";
+    ck_assert_int_eq(address_check(cases[_i].text, reason, sizeof reason), parsed);
     if (!parsed) {
         ck_assert_str_ne(why, "");
+        ck_assert_str_ne(reason, "");
         return;
     }
     ck_assert_uint_eq(count, 1);

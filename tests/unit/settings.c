@@ -66,8 +66,12 @@ static void refuses(const char *text, const char *rest)
 #define IS_CHOICE(f, low, high)  ck_assert_uint_eq(f, (uint64_t)(high))
 #define IS_NAME(f, low, high)    ck_assert_str_eq(f, "a name")
 #define IS_TEXT(f, low, high)    ck_assert_str_eq(f, "/some where")
-#define IS_KIND(f, low, high)    ck_assert_int_eq(f, HANDLER_EXEC)
-#define IS_INPUT(f, low, high)   ck_assert_int_eq(f, HANDLER_INPUT_TEXT)
+#define IS_ADDRESSES(f, low, high)                                                                           \
+    ck_assert_uint_eq((f).count, 2);                                                                         \
+    ck_assert_str_eq((f).items[0], "unix:/o ne");                                                            \
+    ck_assert_str_eq((f).items[1], "tls:[::1]:2")
+#define IS_KIND(f, low, high)  ck_assert_int_eq(f, HANDLER_EXEC)
+#define IS_INPUT(f, low, high) ck_assert_int_eq(f, HANDLER_INPUT_TEXT)
 #define IS_TEXTS(f, low, high)                                                                               \
     ck_assert_uint_eq((f).count, 2);                                                                         \
     ck_assert_str_eq((f).items[0], "one");                                                                   \
@@ -87,6 +91,7 @@ enum {
     TYPE_NAME,
     TYPE_TEXT,
     TYPE_TEXTS,
+    TYPE_ADDRESSES,
     TYPE_KIND,
     TYPE_INPUT
 };
@@ -124,6 +129,9 @@ static void text_of(char *out, size_t size, int type, int64_t low, int64_t high,
         break;
     case TYPE_TEXTS:
         snprintf(out, size, "{\"one\", 't w\"o'}");
+        break;
+    case TYPE_ADDRESSES:
+        snprintf(out, size, "{\"unix:/o ne\", \"tls:[::1]:2\"}");
         break;
     case TYPE_KIND:
         snprintf(out, size, "exec");
@@ -231,6 +239,7 @@ static void refuses_number(const char *section, const char *field, const char *n
 #define RANGE_NAME(section, field, low, high)
 #define RANGE_TEXT(section, field, low, high)
 #define RANGE_TEXTS(section, field, low, high)
+#define RANGE_ADDRESSES(section, field, low, high)
 
 START_TEST(a_module_has_its_own_rows)
 {
@@ -257,13 +266,13 @@ END_TEST
 
 START_TEST(a_list_has_its_bound)
 {
-    char text[8192] = "\nlisten = {\"a\"";
+    char text[8192] = "\nlisten = {\"a:1\"";
     for (int i = 1; i < 64; i++)
-        strcat(text, ", \"a\"");
+        strcat(text, ", \"a:1\"");
     strcat(text, "}\n");
     reads(text);
     ck_assert_uint_eq(s.listen.count, 64);
-    strcpy(strstr(text, "}"), ", \"b\"}\n");
+    strcpy(strstr(text, "}"), ", \"b:1\"}\n");
     refuses(text, ":2: listen");
 }
 END_TEST
@@ -310,14 +319,15 @@ START_TEST(an_empty_file_leaves_the_defaults)
     reads(_i ? "# nothing\n\n" : "");
     struct settings fresh;
     settings_init(&fresh);
-#define SAME_TEXT(field)    ck_assert_ptr_null(s.field);
-#define SAME_TEXTS(field)   ck_assert_uint_eq(s.field.count, 0);
-#define SAME_FLAG(field)    ck_assert_int_eq(s.field, fresh.field);
-#define SAME_COUNT(field)   ck_assert_uint_eq(s.field, fresh.field);
-#define SAME_MODE(field)    ck_assert_uint_eq(s.field, fresh.field);
-#define SAME_BYTES(field)   ck_assert_uint_eq(s.field, fresh.field);
-#define SAME_CHOICE(field)  ck_assert_uint_eq(s.field, fresh.field);
-#define SAME_SECONDS(field) ck_assert_int_eq(s.field, fresh.field);
+#define SAME_TEXT(field)      ck_assert_ptr_null(s.field);
+#define SAME_TEXTS(field)     ck_assert_uint_eq(s.field.count, 0);
+#define SAME_ADDRESSES(field) ck_assert_uint_eq(s.field.count, 0);
+#define SAME_FLAG(field)      ck_assert_int_eq(s.field, fresh.field);
+#define SAME_COUNT(field)     ck_assert_uint_eq(s.field, fresh.field);
+#define SAME_MODE(field)      ck_assert_uint_eq(s.field, fresh.field);
+#define SAME_BYTES(field)     ck_assert_uint_eq(s.field, fresh.field);
+#define SAME_CHOICE(field)    ck_assert_uint_eq(s.field, fresh.field);
+#define SAME_SECONDS(field)   ck_assert_int_eq(s.field, fresh.field);
 #define X(field, type, low, high, value, words, when, help)                                                  \
     SAME_##type(field) if (strcmp(#type, "TEXT") != 0 && strcmp(#type, "TEXTS") != 0)                        \
         ck_assert_int_le((low), (value));                                                                    \
@@ -354,14 +364,14 @@ END_TEST
 
 START_TEST(what_is_not_in_a_file_stays_as_it_was)
 {
-    reads("threads = 3\nlisten = {\"a\"}\nqueue \"q\" {}\nhandler \"h\" { kind = echo }\n");
+    reads("threads = 3\nlisten = {\"a:1\"}\nqueue \"q\" {}\nhandler \"h\" { kind = echo }\n");
     reads("max_waits = 7\n");
     ck_assert_uint_eq(s.threads, 3);
     ck_assert_uint_eq(s.max_waits, 7);
-    ck_assert_str_eq(s.listen.items[0], "a");
-    reads("listen = {\"b\", \"c\"}\n");
+    ck_assert_str_eq(s.listen.items[0], "a:1");
+    reads("listen = {\"b:1\", \"c:1\"}\n");
     ck_assert_uint_eq(s.listen.count, 2);
-    ck_assert_str_eq(s.listen.items[0], "b");
+    ck_assert_str_eq(s.listen.items[0], "b:1");
 }
 END_TEST
 
@@ -384,6 +394,25 @@ START_TEST(broken_files_are_refused)
     refuses("data_dir = \"x\n", ": ");
     refuses("threads = \"x\ny\"\n", "threads = \"x?y\": a whole number");
     refuses("\x01\n", ":1: ");
+    refuses("queue \"q\" {\n", ":1: the file ends within a section: a } is missing");
+    refuses("threads = 3\nqueue \"q\" {\n  lease = 3\n",
+            ":3: the file ends within a section: a } is missing");
+    refuses("token \"t\" {\n  grant \"*\" { roles = {put}\n}\n", ": the file ends within a section");
+    refuses("queue \"q\" {\n}\n}\n", ":3: ");
+    reads("queue \"q\" {\n  dead_letter = \"}\"\n} # {\n");
+    reads("queue \"q\" {\n  dead_letter = \"{\"\n}");
+}
+END_TEST
+
+START_TEST(addresses_are_checked_where_they_stand)
+{
+    refuses("threads = 3\nlisten = {\"127.0.0.1\"}\n", ":2: listen = \"127.0.0.1\": ");
+    refuses("listen = {\"127.0.0.1:1\", \"127.0.0.1:65536\"}\n", ":1: listen = \"127.0.0.1:65536\": ");
+    refuses("listen = {\"unix:\"}\n", ":1: listen = \"unix:\": a socket's path has");
+    refuses("listen = {\"tls:unix:/a\"}\n", ":1: listen = \"tls:unix:/a\": a Unix socket takes no TLS");
+    refuses("listen = {\"none\"}\n", ":1: listen = \"none\": ");
+    refuses("\nhttp = {\"7481\"}\n", ":2: http = \"7481\": an address is written HOST:PORT");
+    reads("listen = {\"no-such-host.invalid:1\", \"tls:[::]:2\", \"unix:/a b\"}\nhttp = {\"none\"}\n");
 }
 END_TEST
 
@@ -557,6 +586,7 @@ static void add_cases(Suite *suite)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, unknown_names_are_told_with_their_line);
     tcase_add_test(c, broken_files_are_refused);
+    tcase_add_test(c, addresses_are_checked_where_they_stand);
     tcase_add_test(c, a_section_stands_once);
     tcase_add_test(c, names_of_queues_are_checked);
     tcase_add_test(c, handlers_are_checked_together);

@@ -125,7 +125,7 @@ START_TEST(what_is_expected_is_said_in_words)
     ck_assert_str_eq(expected(row_of(daemon_rows, "interval")), "seconds, 1ms to 1m");
     ck_assert_str_eq(expected(row_of(daemon_rows, "durability")), "always or interval");
     ck_assert_str_eq(expected(row_of(daemon_rows, "log_level")), "debug, info, warning or error");
-    ck_assert_str_eq(expected(row_of(daemon_rows, "listen")), "a list of at most 64 texts");
+    ck_assert_str_eq(expected(row_of(daemon_rows, "listen")), "a list of at most 64 addresses");
     ck_assert_str_eq(expected(row_of(handler_rows, "input")), "json or text");
 }
 END_TEST
