@@ -196,6 +196,19 @@ class Queues(support.Case):
         q.task_done()
         q.join()
 
+    def test_a_join_waits_for_what_was_got_here(self):
+        q = taskq.Queue(url=self.client)
+        q.put(1)
+        q.get()
+        joined = []
+        join = in_thread(lambda: (q.join(), joined.append(True)))
+        wait_for(lambda: q._done._waiters)
+        self.assertFalse(joined)
+        q.task_done()
+        join.outcome()
+        with self.assertRaises(ValueError):
+            q.task_done()
+
     def test_a_job_that_failed_is_tried_again_and_dies(self):
         q = taskq.JoinableQueue(name="fails", url=self.client, max_attempts=2)
         self.client.declare("fails", backoff={"base": 0, "cap": 0, "jitter": 0})
@@ -525,6 +538,16 @@ class Broken(unittest.TestCase):
             _, client = self.talk(lambda _: rubbish)
             with self.assertRaises(taskq.Lost):
                 client.put("q", 1)
+
+    def test_a_submit_whose_reply_was_lost_is_sent_again_under_its_key(self):
+        fake, client = self.talk(lambda _: None, lambda request: {"id": 77})
+        future = taskq.Executor("q", url=client).submit(abs, -1)
+        wait_for(lambda: future.job_id == 77)
+        first, second = fake.seen
+        self.assertTrue(first["params"]["key"])
+        self.assertEqual(first["params"], second["params"])
+        client.connection.notified["finished"]({"id": 77, "state": "done", "result": 1})
+        self.assertEqual(future.result(0), 1)
 
     def test_a_batch_of_which_a_part_is_refused(self):
         def answer(request):

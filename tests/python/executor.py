@@ -2,10 +2,12 @@
 
 import asyncio
 import concurrent.futures
+import functools
 import os
 import signal
 import subprocess
 import sys
+import threading
 import unittest
 
 import support
@@ -61,8 +63,9 @@ class Executors(support.Case):
         self.assertIsInstance(made, taskq.RemoteError)
         self.assertEqual(made.type, "no.such:Thing")
         # Whatever else can be imported is not called.
-        made = taskq._functions.exception_of("attempts", {"type": "os:system", "args": ["false"]}, False)
-        self.assertIsInstance(made, taskq.RemoteError)
+        for name, args in (("os:system", ["false"]), ("subprocess:Popen", [["false"]]), ("work:Trouble.with_traceback", [1])):
+            made = taskq._functions.exception_of("attempts", {"type": name, "args": args}, False)
+            self.assertIsInstance(made, taskq.RemoteError)
 
     def test_map(self):
         self.assertEqual(list(self.executor.map(work.add, range(20), range(20))), [2 * n for n in range(20)])
@@ -115,6 +118,44 @@ class Executors(support.Case):
         with self.assertRaises(taskq.NotFound):
             futures[1].result(support.PATIENCE)
 
+    def test_more_than_the_daemon_takes_at_once(self):
+        self.addCleanup(setattr, taskq._futures, "MOST_OPEN", taskq._futures.MOST_OPEN)
+        taskq._futures.MOST_OPEN = 10
+        with taskq.Client(self.daemon.address) as client:
+            executor = taskq.Executor("little by little", url=client)
+            futures = [executor.submit(work.double, n) for n in range(100)]
+            wait_for(lambda: self.client.stats("little by little")["gauges"]["ready"] >= 10)
+            self.assertTrue(futures[-1].cancel())  # it was not sent yet
+            self.assertEqual(self.client.stats("little by little")["gauges"]["ready"], 10)
+            consumer = taskq.worker.Consumer(self.client, ["little by little"], taskq._functions.Finder(["work"]))
+            thread = support.in_thread(consumer.run)
+            self.assertEqual([future.result(support.PATIENCE) for future in futures[:-1]], [2 * n for n in range(99)])
+            consumer.stop()
+            thread.outcome()
+
+    def test_map_ahead_of_what_is_taken(self):
+        executor = taskq.Executor("ahead", url=self.shared)
+        results = executor.map(work.double, range(10), buffersize=3)
+        wait_for(lambda: self.client.queues()["queues"] and self.client.stats("ahead")["gauges"]["ready"] == 3)
+        results.close()
+        self.assertEqual(self.client.stats("ahead")["gauges"]["ready"], 3)  # nothing was taken: nothing to give up
+        for wrong in (0, -1):
+            with self.assertRaises(ValueError):
+                executor.map(work.double, range(3), buffersize=wrong)
+        for chunksize in (1, 2):  # what was not come to in time is given up
+            with self.assertRaises(concurrent.futures.TimeoutError):
+                next(executor.map(work.double, range(10), timeout=0.05, chunksize=chunksize))
+            self.assertEqual(self.client.stats("ahead")["gauges"]["ready"], 3)
+        self.assertEqual(list(self.executor.map(work.double, range(50), buffersize=4)), [2 * n for n in range(50)])
+        self.assertEqual(list(self.executor.map(work.double, range(50), buffersize=2, chunksize=7)), [2 * n for n in range(50)])
+
+    def test_futures_of_a_closed_client_fail(self):
+        client = self.new_client()
+        futures = [taskq.Executor("closed", url=client).submit(work.add, n) for n in range(3)]
+        client.close()
+        for future in futures:
+            self.assertIsInstance(future.exception(support.PATIENCE), taskq.Closed)
+
     def test_running_is_not_cancelled(self):
         path = self.path()
         future = self.executor.submit(work.wait_for_file, path)
@@ -123,7 +164,18 @@ class Executors(support.Case):
         open(path, "w").close()
         self.assertEqual(future.result(support.PATIENCE), "it is there")
 
+    def test_an_attempt_that_failed_is_made_again(self):
+        executor = taskq.Executor(1, url=self.shared, max_attempts=3)
+        self.addCleanup(executor.shutdown)
+        self.assertEqual(executor.submit(work.fails_twice, self.path()).result(support.PATIENCE), "third")
+
     def test_what_cannot_be_named_or_sent(self):
+        for function in (work.Account(5).balance, functools.partial(work.add, 1), threading.Lock().acquire):
+            with self.assertRaises(TypeError):
+                self.executor.submit(function)
+        with taskq.Executor(1, url=self.shared, serializer="pickle") as executor:
+            self.assertEqual(executor.submit(work.Account(5).balance).result(support.PATIENCE), 5)
+            self.assertEqual(list(executor.map(functools.partial(work.add, 1), range(5), chunksize=2)), [1, 2, 3, 4, 5])
         with self.assertRaises(TypeError):
             self.executor.submit(lambda: 1)
         with self.assertRaises(TypeError):
@@ -149,6 +201,11 @@ class Programs(support.Case):
                 "import taskq\nfrom work import say_after\nif __name__ == '__main__':\n t = taskq.Executor(2)\n"
                 " t.submit(say_after, 0.3, 'apple')\n %s" % how)
             self.assertEqual((code, out, err), (0, "apple\n", ""), how)
+
+    def test_its_end_leaves_to_others_what_is_theirs(self):
+        code, out, err = self.run_program("import taskq, work\nt = taskq.Executor('theirs')\nfor n in range(2000):\n t.submit(work.add, n)\n")
+        self.assertEqual((code, out, err), (0, "", ""))
+        self.assertEqual(self.client.stats("theirs")["gauges"]["ready"], 2000)
 
     def test_nothing_is_submitted_after_its_end(self):
         code, out, _ = self.run_program(
@@ -220,8 +277,11 @@ class Workers(support.Case):
             self.worker("--queue", "mixed", "work")
         executor = taskq.Executor("mixed", url=self.client)
         list(executor.map(work.double, range(300)))  # now they take many at a time
+        self.client.pause("mixed")
         slow = executor.submit(work.wait_for_file, go)
         futures = [executor.submit(work.double, n) for n in range(60)]
+        wait_for(lambda: futures[-1].job_id)
+        self.client.resume("mixed")
         self.assertEqual([future.result(support.PATIENCE) for future in futures], [2 * n for n in range(60)])
         self.assertFalse(slow.done())
         open(go, "w").close()

@@ -6,6 +6,7 @@ import itertools
 import multiprocessing.pool
 import os
 import pickle
+import threading
 import unittest
 import warnings
 
@@ -64,15 +65,20 @@ class Pools:
 
     def test_callbacks_come_before_who_waits(self):
         called = []
+
+        def call(value):
+            threading.Event().wait(0.02)
+            called.append(value)
+
         for function, arguments in ((self.pool.apply_async, (1, 2)), (self.pool.map_async, [1, 2]),
                                     (self.pool.starmap_async, [(1, 2), (2, 3)])):
             target = work.double if function == self.pool.map_async else work.add
-            function(target, arguments, callback=called.append, error_callback=self.fail).get(support.PATIENCE)
+            function(target, arguments, callback=call, error_callback=self.fail).get(support.PATIENCE)
         self.assertEqual(called, [3, [2, 4], [3, 5]])
         for function, arguments in ((self.pool.apply_async, (1,)), (self.pool.map_async, [1]),
                                     (self.pool.starmap_async, [(1,)])):
             called.clear()
-            function(work.raises, arguments, callback=self.fail, error_callback=called.append).wait(support.PATIENCE)
+            function(work.raises, arguments, callback=self.fail, error_callback=call).wait(support.PATIENCE)
             self.assertEqual([type(error) for error in called], [work.Trouble])
 
     def test_maps(self):

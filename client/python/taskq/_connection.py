@@ -182,6 +182,8 @@ class Connection:
         link = self._link
         if link is not None:
             link.die("the client was closed")
+        if self.futures is not None:
+            self.futures.fail(errors.Closed("the client was closed"))
 
     # ---- asking
 

@@ -192,12 +192,17 @@ class Futures:
 
     def _finished(self, outcome: Dict[str, Any]) -> None:
         if not outcome:  # no daemon any more
-            for item in list(self._open):
-                item.fail(errors.NoDaemon("%s: the daemon did not come back" % self.connection.url))
+            self.fail(errors.NoDaemon("%s: the daemon did not come back" % self.connection.url))
             return
         found = self._by_id.get(outcome["id"])
         if found is not None:
             found.end(outcome)
+
+    def fail(self, error: errors.TaskqError) -> None:
+        """None of them will be told of its outcome."""
+        self._backlog.clear()
+        for item in list(self._open):
+            item.fail(error)
 
     def forget(self, item: _Item) -> None:
         """It has ended."""
@@ -248,14 +253,14 @@ class Futures:
 
     def cancel(self, item: _Item) -> bool:
         """Whether nobody had begun it, so that it is taken back."""
-        if not self._known(item):
+        if not self.known(item):
             return item.open and item.link is None  # not sent yet
         try:
             return item.id is not None and bool(self.client.cancel(item.id)["cancelled"])
         except errors.TaskqError:
             return False
 
-    def _known(self, item: _Item) -> bool:
+    def known(self, item: _Item) -> bool:
         """Waits until the daemon has said the job's id; False where it will not, or not soon."""
         deadline = time.monotonic() + PATIENCE
         while item.id is None:
@@ -267,7 +272,7 @@ class Futures:
     def cancel_all(self, items: List[_Item], running: bool = False) -> None:
         """Takes back what nobody has begun, with `running` the rest as well; asks for many at once."""
         for item in items:
-            if not self._known(item) and item.open and item.link is None:
+            if not self.known(item) and item.open and item.link is None:
                 item.cancelled()
         asked = []
         link = self.connection.link()

@@ -40,8 +40,9 @@ class Executor(concurrent.futures.Executor):
     traceback of the worker as its cause. `priority`: a number, lower ones first. `keep_result`: for how many seconds
     outcomes are kept for a program that lost its connection.
 
-    Futures outlive a restart of the daemon (those of a queue of the executor's own do not: they fail with Lost). At the
-    end of the program what was submitted is waited for, as the standard library's executors do.
+    Futures outlive a restart of the daemon (those of a queue of the executor's own do not: they fail with Lost), and fail
+    with Closed when their client is closed. At the end of the program what its own workers have to do is waited for, as
+    the standard library's executors do; what others do is only handed to the daemon.
     """
 
     def __init__(self, queue: Union[str, int, None] = None, max_workers: Optional[int] = None, *,
@@ -184,6 +185,11 @@ class Executor(concurrent.futures.Executor):
         concurrent.futures.wait(mine)
         self._stop(STOP)
 
+    def _sent(self) -> None:
+        """Waits until the daemon has what was submitted."""
+        for future in list(self._mine):
+            future._item.futures.known(future._item)
+
     def _terminate(self) -> None:
         """Ends it all now: what is not done is cancelled, what runs in workers of its own is killed."""
         self._shut = True
@@ -210,14 +216,17 @@ def _emptied(results: List[Any]) -> Iterator[Any]:
 
 
 def _at_exit() -> None:
-    """As the standard library's executors: what was submitted is done before the program ends."""
+    """As the standard library's executors: what was submitted is done before the program ends; or, where others do it, it is
+    the daemon's."""
     global _exiting
     _exiting = True
     for executor in list(_all):
         if executor._ends_with_program:
             executor._terminate()
-        else:
+        elif executor._workers is not None:
             executor.shutdown()
+        else:
+            executor._sent()
 
 
 # Before the end of threads, which comes before atexit's functions; the standard library's executors do the same.
