@@ -95,7 +95,7 @@ static const struct {
      "A file whose first line is the token, where neither --token-file nor TASKQ_TOKEN is given."},
     {"TASKQ_CA", "As --ca, where the address is one with TLS; so are the next three."},
     {"TASKQ_CERT", "As --cert."},
-    {"TASKQ_KEY", "As --key."},
+    {"TASKQ_KEY", "As --cert-key."},
     {"TASKQ_TLS_NAME", "As --tls-name."},
     {"NO_COLOR", "If it is set, there are no colours on a terminal."},
 };
