@@ -526,6 +526,44 @@ static void sends_much_at_once(struct server *s)
     ck_assert(!server_read(s));
 }
 
+// Short records: what TLS reads ahead of the one that is asked for is many of them.
+#define RECORDS    665
+#define RECORD_LEN 100
+
+static void sends_short_records(struct server *s)
+{
+    static char spaces[RECORD_LEN];
+    server_accept(s);
+    unsigned long id = server_expect_method(s, "stats");
+    memset(spaces, ' ', sizeof spaces);
+    for (int i = 0; i < RECORDS; i++)
+        server_send(s, spaces, sizeof spaces);
+    server_result(s, id, "{}");
+    ck_assert_int_eq(write(*(int *)s->arg, "x", 1), 1);
+    ck_assert(!server_read(s));
+}
+
+START_TEST(what_was_read_ahead_is_not_waited_for)
+{
+    int told[2];
+    char byte;
+    ck_assert_int_eq(pipe(told), 0);
+    struct server *s =
+        server_start_as(sends_short_records, &told[1], shows(&(struct tls_wish){AT_HOME}, &authority));
+    struct taskq *q;
+    struct taskq_reply reply;
+    ck_assert_int_eq(taskq_open(&q, s->address, &(struct taskq_options){.ca_file = ca}), TASKQ_OK);
+    ck_assert_int_eq(taskq_send(q, "stats", NULL, 0, NULL), TASKQ_OK);
+    ck_assert_int_eq(taskq_flush(q), TASKQ_OK);
+    ck_assert_int_eq(read(told[0], &byte, 1), 1);
+    ck_assert_int_eq(taskq_receive(q, 20, &reply), TASKQ_OK);
+    taskq_close(q);
+    server_end(s);
+    close(told[0]);
+    close(told[1]);
+}
+END_TEST
+
 // More than is read at once lies decrypted in the handle, where poll() does not see it.
 START_TEST(what_lies_in_tls_is_found_without_poll)
 {
@@ -568,6 +606,7 @@ int main(void)
     tcase_add_test(c, a_client_that_is_not_accepted_is_told_so_and_nothing_was_done);
     tcase_add_test(c, a_client_shows_its_certificate);
     tcase_add_test(c, a_certificate_that_was_renewed_is_shown_from_the_next_connection_on);
+    tcase_add_test(c, what_was_read_ahead_is_not_waited_for);
     tcase_add_test(c, what_lies_in_tls_is_found_without_poll);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
