@@ -48,15 +48,18 @@ size_t peer_key(int fd, char key[PEER_KEY_MAX])
     }
     if (getpeername(fd, &a.at.any, &a.len) != 0)
         return 0;
+    const struct sockaddr_in6 *six = (const void *)&a.at.room;
+    const void *four = &((const struct sockaddr_in *)(const void *)&a.at.room)->sin_addr;
     if (a.at.any.sa_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const void *)&a.at.room;
-        memcpy(key, &six->sin6_addr, NETWORK_BYTES);
-        return NETWORK_BYTES;
+        if (!IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+            memcpy(key, &six->sin6_addr, NETWORK_BYTES);
+            return NETWORK_BYTES;
+        }
+        four = &six->sin6_addr.s6_addr[12]; // by way of a socket for both, which was passed on
     }
-    const struct sockaddr_in *four = (const void *)&a.at.room;
-    memcpy(key, &four->sin_addr, sizeof four->sin_addr);
-    key[sizeof four->sin_addr] = '4'; // and no user's number
-    return sizeof four->sin_addr + 1;
+    memcpy(key, four, sizeof(struct in_addr));
+    key[sizeof(struct in_addr)] = '4'; // and no user's number
+    return sizeof(struct in_addr) + 1;
 }
 
 _Static_assert(sizeof(gid_t) == sizeof(uint32_t) && sizeof(uid_t) == sizeof(uint32_t),

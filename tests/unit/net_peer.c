@@ -120,6 +120,36 @@ START_TEST(an_address_is_told_from_others_and_its_ports_are_not)
 }
 END_TEST
 
+START_TEST(a_socket_for_both_families_tells_addresses_of_ipv4_apart)
+{
+    struct sockaddr_in6 both = {.sin6_family = AF_INET6};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof both;
+    char direct[PEER_KEY_MAX], key[PEER_KEY_MAX];
+    int off = 0, listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0) // a machine without IPv6
+        return;
+    ck_assert_int_eq(setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off), 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&both, len), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&both, &len), 0);
+    to.sin_port = both.sin6_port;
+    for (uint32_t from = INADDR_LOOPBACK; from <= INADDR_LOOPBACK + 1; from++) {
+        struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(from)}};
+        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(bind(client, (struct sockaddr *)&at, sizeof at), 0);
+        ck_assert_int_eq(connect(client, (struct sockaddr *)&to, sizeof to), 0);
+        int taken = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        size_t direct_len = key_of_four(from, direct);
+        ck_assert_uint_eq(peer_key(taken, key), direct_len);
+        ck_assert_mem_eq(key, direct, direct_len);
+        close(taken);
+        close(client);
+    }
+    close(listener);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("net/peer");
@@ -127,6 +157,7 @@ int main(void)
     tcase_add_test(c, a_unix_peer_is_its_user_or_its_group);
     tcase_add_test(c, a_tcp_peer_is_nobody_and_has_an_address);
     tcase_add_test(c, an_address_is_told_from_others_and_its_ports_are_not);
+    tcase_add_test(c, a_socket_for_both_families_tells_addresses_of_ipv4_apart);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
