@@ -6,6 +6,7 @@
 #include "server/admin/post.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
+#include "server/rpc/permit.h"
 #include "server/rpc/throttle.h"
 
 #include <stdio.h>
@@ -176,7 +177,9 @@ static void on_access(struct connection *c)
     const struct identity *was = c->session.who;
     h->peer = access ? connection_peer(c, access) : NULL;
     session_identify(&c->session, access && was ? access_same(access, was) : NULL, true);
-    if (access && !c->session.who && h->state == HTTP_ASKING)
+    if (access && c->session.who)
+        permit_waits(&c->session);
+    else if (access && h->state == HTTP_ASKING)
         connection_die(c);
 }
 

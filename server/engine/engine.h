@@ -175,6 +175,13 @@ void engine_confirm(struct engine *e, struct moment now, struct waiter *w);
 // already and its completion is on the way, as if this had not been called.
 bool engine_wait_cancel(struct engine *e, struct waiter *w) MUST_CHECK;
 
+// The queues on which a wait depends that has not completed, one after the other; *at begins with 0, and the
+// name is valid until the lock is released. False: there are no more.
+bool engine_wait_queue(const struct waiter *w, unsigned *at, struct slice *name) MUST_CHECK;
+
+// Ends a wait with an error, which its completion says, as if its time were over. It may have completed.
+void engine_wait_end(struct engine *e, struct waiter *w, enum error error);
+
 // The newest progress of a WAITER_PROGRESS, with a reference for the caller; what is newer by then comes in
 // another. NULL: that was taken already. Its receiver only; without the lock.
 struct blob *waiter_take_progress(struct waiter *w);

@@ -264,6 +264,29 @@ bool engine_wait_cancel(struct engine *e, struct waiter *pub)
     return true;
 }
 
+bool engine_wait_queue(const struct waiter *pub, unsigned *at, struct slice *name)
+{
+    const struct wait *w = (const struct wait *)pub;
+    while (!w->completed && *at < w->link_count) {
+        const struct queue *q = w->links[(*at)++].queue;
+        if (!q) // dropped
+            continue;
+        *name = queue_name(q);
+        return true;
+    }
+    return false;
+}
+
+void engine_wait_end(struct engine *e, struct waiter *pub, enum error error)
+{
+    struct wait *w = (struct wait *)pub;
+    if (w->completed)
+        return;
+    e->promise = 0;
+    wait_complete(e, w, error);
+    engine_settle(e);
+}
+
 void wait_timed_out(struct engine *e, struct wait *w)
 {
     static const enum error errors[] = {[WAITER_GET] = ERROR_EMPTY,

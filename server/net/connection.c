@@ -10,6 +10,7 @@
 #include "server/net/peer.h"
 #include "server/net/secure.h"
 #include "server/net/stream.h"
+#include "server/rpc/permit.h"
 #include "server/rpc/reply.h"
 #include "server/rpc/share.h"
 #include "server/rpc/throttle.h"
@@ -555,6 +556,7 @@ void connection_access(struct connection *c)
         now = connection_peer(c, access);
     session_identify(&c->session, now, true);
     if (now) {
+        permit_waits(&c->session);
         stop_patience(c);
         return;
     }

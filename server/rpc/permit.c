@@ -1,9 +1,11 @@
 #include "server/rpc/permit.h"
 
 #include "server/access/identity.h"
+#include "server/hub.h"
 #include "server/rpc/arena.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
+#include "server/rpc/session.h"
 
 #include <string.h>
 
@@ -127,4 +129,34 @@ bool permit_job(const struct session *s, const struct engine *e, struct arena *a
         memcpy(&r->in, &nobodys, sizeof nobodys);
         return true;
     }
+}
+
+#define WAITS_AT_ONCE 64 // under one lock
+
+static bool may_wait(const struct identity *who, const struct wait *w)
+{
+    struct slice queue;
+    unsigned at = 0, roles = method_at(w->number)->roles;
+    while (engine_wait_queue(w->waiter, &at, &queue))
+        if (!(identity_roles(who, queue) & roles))
+            return false;
+    return true;
+}
+
+void permit_waits(struct session *s)
+{
+    struct hub *hub = s->dispatch->rpc->hub;
+    unsigned seen = 0;
+    if (!s->waits)
+        return;
+    hub_lock(hub);
+    for (const struct wait *w = s->waits; w; w = w->next) {
+        if (!may_wait(s->who, w))
+            engine_wait_end(hub_engine(hub), w->waiter, ERROR_FORBIDDEN);
+        if (++seen % WAITS_AT_ONCE == 0) { // the list is this thread's alone
+            hub_unlock(hub);
+            hub_lock(hub);
+        }
+    }
+    hub_unlock(hub);
 }

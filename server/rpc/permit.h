@@ -30,4 +30,8 @@ bool permit_job(const struct session *s, const struct engine *e, struct arena *a
 enum error permit_job_id(const struct session *s, const struct engine *e, const struct request *r,
                          uint64_t id);
 
+// The grants were read again: what the session waits for on queues where the method's role is missing now
+// ends with `forbidden`. In its thread, without the lock; it is somebody.
+void permit_waits(struct session *s);
+
 #endif

@@ -490,6 +490,36 @@ class Reload(Case):
         client.expect_end()
         self.connect(daemon, "new").call("put", queue="b", body=1)
 
+    def test_what_waits_for_what_may_not_be_asked_for_any_more_ends(self):
+        both = ["put", "take"]
+        daemon = self.start(SUPER + token_section("t", "t", grant("a", both), grant("b", both), grant("keep", both)),
+                            http=("127.0.0.1:0",))
+        admin, client = self.connect(daemon, SECRET), self.connect(daemon, "t")
+        web = http_client.Client(daemon.http[0], "t")
+        self.addCleanup(web.close)
+        admin.call("declare", queue="b", maxsize=1)
+        job = admin.call("put", queue="b", body=1)["id"]
+        waits = [("get", {"queue": "a"}), ("get", {"queues": ["keep", "a"], "max": 2}), ("put", {"queue": "b", "body": 2}),
+                 ("call", {"queue": "b", "body": 3}), ("result", {"id": job}), ("join", {"queue": "b"})]
+        ids = [client.ask(method, params) for method, params in waits]
+        stays = client.ask("get", {"queue": "keep"})
+        web.send("get", queue="a")
+        admin.until(lambda r: sum(row["waits"] for row in r["connections"]) == len(waits) + 2, "who")
+        self.reload(daemon, SUPER + token_section("t", "t", grant("a", ["put"]), grant("b", ["take"]), grant("keep", both)),
+                    "event=access_changed .*identities=2")
+        names = {}
+        while len(names) < len(ids):
+            reply = client.reply()
+            names[reply["id"]] = reply["error"]["data"]["name"]
+        self.assertEqual(names, {id: "forbidden" for id in ids})
+        self.assertEqual(web.answer().json["error"]["data"]["name"], "forbidden")
+        admin.call("put", queue="a", body=4)
+        admin.call("put", queue="keep", body=5)
+        self.assertEqual(client.answer(stays)["body"], 5)
+        gauges = admin.call("stats")["gauges"]
+        self.assertEqual([gauges[name] for name in ("ready", "waiting_gets", "waiting_puts", "waiting_joins")], [2, 0, 0, 0])
+        self.assertEqual(client.error("result", id=job, timeout=0).name, "not_found")
+
     def test_the_first_identities_close_the_daemon_and_the_last_do_not_open_it(self):
         daemon = self.start("")
         client, unix = self.connect(daemon), self.connect(daemon, unix=True)
