@@ -228,6 +228,8 @@ START_TEST(any_other_is_not_and_it_is_said_why)
               "issued by /CN=alone, and not by");
     distrusts(shows(&(struct tls_wish){.name = "d", AT_HOME}, &authority), NULL,
               "issued by /CN=test authority, which this system does not trust");
+    o.tls_name = "q.example"; // nor is it looked at for a name
+    distrusts(shows(&(struct tls_wish){.name = "q.example"}, &authority), &o, "names no host");
     o.tls_name = "a.b.q.example";
     distrusts(shows(&(struct tls_wish){.names = "DNS:*.q.example"}, &authority), &o,
               "and not for a.b.q.example");
