@@ -80,7 +80,7 @@ static bool take_seat(struct module *m)
     }
     m->fd = ends[0];
     line_reader_clear(&m->talk.in);
-    module_keeper_sit(m->keeper, &m->seat, ends[1]);
+    module_keeper_sit(m->keeper, &m->seat, ends[1], m->fd);
     return true;
 }
 

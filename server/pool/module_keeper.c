@@ -34,7 +34,8 @@ struct module_keeper {
     pthread_mutex_t lock;
     // Under the lock:
     struct module_seat *waiting;
-    uint64_t host; // the number of the host that is there, or of the next
+    struct module_seat *taken; // in the host that is there
+    uint64_t host;             // the number of the host that is there, or of the next
     bool kill, stop, hurry;
     bool answered; // the host that is there did, at least once
     int64_t not_before;
@@ -103,6 +104,17 @@ static void pass_seats(struct module_keeper *k)
         s->state = SEAT_TAKEN;
         s->host = k->host;
         close(s->fd);
+        s->next = k->taken;
+        k->taken = s;
+    }
+}
+
+// The host is over. What a function forked off may have the streams' other ends still.
+static void end_seats(struct module_keeper *k)
+{
+    for (struct module_seat *s; (s = k->taken);) {
+        k->taken = s->next;
+        shutdown(s->own_fd, SHUT_RDWR);
     }
 }
 
@@ -184,6 +196,7 @@ static void host_over(struct module_keeper *k)
     k->kill = false;
     k->answered = false;
     k->host++;
+    end_seats(k);
     if (useful)
         k->pause = 0;
     else if (!killed && (!k->ready || atomic_load(&k->running) == 0)) // else it is the jobs' doing
@@ -366,9 +379,10 @@ void module_keeper_drop(struct module_keeper *k, struct worker *w)
 
 // ---- for the workers
 
-void module_keeper_sit(struct module_keeper *k, struct module_seat *seat, int fd_take)
+void module_keeper_sit(struct module_keeper *k, struct module_seat *seat, int fd_take, int own_fd)
 {
     seat->fd = fd_take;
+    seat->own_fd = own_fd;
     seat->state = SEAT_WAITS;
     pthread_mutex_lock(&k->lock);
     seat->next = k->waiting;
@@ -380,13 +394,13 @@ void module_keeper_sit(struct module_keeper *k, struct module_seat *seat, int fd
 void module_keeper_rise(struct module_keeper *k, struct module_seat *seat)
 {
     pthread_mutex_lock(&k->lock);
-    if (seat->state == SEAT_WAITS) {
-        struct module_seat **at = &k->waiting;
-        while (*at != seat)
-            at = &(*at)->next;
-        *at = seat->next;
+    struct module_seat **at = seat->state == SEAT_WAITS ? &k->waiting : &k->taken;
+    while (*at && *at != seat)
+        at = &(*at)->next;
+    if (*at)
+        *at = seat->next; // else its host is over
+    if (seat->state == SEAT_WAITS)
         close(seat->fd);
-    }
     seat->state = SEAT_NONE;
     pthread_mutex_unlock(&k->lock);
 }

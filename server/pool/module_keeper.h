@@ -26,7 +26,8 @@ enum module_seat_state {
 struct module_seat {
     struct module_seat *next;
     enum module_seat_state state;
-    int fd;
+    int fd;        // the host's end, until it is passed on
+    int own_fd;    // the worker's
     uint64_t host; // which one it was passed to
 };
 
@@ -37,10 +38,11 @@ struct module_keeper *module_keeper_hold(struct handler *h, struct crew *c);
 // has no seat.
 void module_keeper_drop(struct module_keeper *k, struct worker *w);
 
-// Wants a seat for a stream; `fd_take` is the host's end.
-void module_keeper_sit(struct module_keeper *k, struct module_seat *seat, int fd_take);
+// Wants a seat for a stream; `fd_take` is the host's end. Whatever the function left behind that has a copy
+// of it, the stream is at its end when the host is over.
+void module_keeper_sit(struct module_keeper *k, struct module_seat *seat, int fd_take, int own_fd);
 
-// The seat is wanted no more; the worker's own end is closed by itself.
+// The seat is wanted no more; after it the worker closes its own end.
 void module_keeper_rise(struct module_keeper *k, struct module_seat *seat);
 
 enum module_seat_state module_keeper_state(struct module_keeper *k, const struct module_seat *seat);

@@ -259,6 +259,21 @@ static bool stopped(int pid)
     return all;
 }
 
+START_TEST(its_end_is_seen_whoever_it_leaves_behind)
+{
+    function_add("fly")->workers = 2;
+    handlers_start();
+    uint64_t hangs = put("q", "\"hang\"");
+    struct job_view v;
+    wait_running("q", 1);
+    expect_result(put("q", "\"fly\""), "\"fly\"");
+    kill(host(), SIGKILL);
+    WAIT_UNTIL(look(hangs, &v) && v.lost >= 1);
+    remove_job(hangs);
+    wait_running("q", 0);
+}
+END_TEST
+
 START_TEST(a_job_that_the_host_has_not_read_is_not_lost)
 {
     function_start("echo");
@@ -429,6 +444,7 @@ int main(int argc, char **argv)
                                   a_crash_costs_each_job_of_the_host_one_loss,
                                   exit_is_the_same,
                                   a_host_that_is_killed_between_jobs_costs_nothing,
+                                  its_end_is_seen_whoever_it_leaves_behind,
                                   a_job_that_the_host_has_not_read_is_not_lost,
                                   one_that_hangs_is_killed,
                                   one_that_listens_lives_on,

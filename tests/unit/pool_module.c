@@ -21,7 +21,7 @@ TASKQ_MODULE
 #endif
 
 taskq_function echo, info, nothing, error, error_text, bury, again, not_json, many_lines, crash, leave, hang,
-    wait_for_it, burn, progress, meet, say, long_result;
+    fly, wait_for_it, burn, progress, meet, say, long_result;
 
 int echo(struct taskq_task *task)
 {
@@ -102,6 +102,17 @@ int hang(struct taskq_task *task)
         for (;;)
             pause();
     return echo(task);
+}
+
+// Leaves somebody behind who has all that the host has, and is not of its group.
+int fly(struct taskq_task *task)
+{
+    if (strcmp(task->body, "\"fly\"") == 0 && fork() == 0) {
+        setsid();
+        for (;;)
+            pause();
+    }
+    return hang(task);
 }
 
 // Until it is told to stop; then it makes a file of the body's name.
