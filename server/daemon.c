@@ -426,6 +426,17 @@ unsigned connections_most(const struct daemon *d)
     return (unsigned)(most < 1000000 ? most : 1000000);
 }
 
+bool daemon_addresses_check(const struct settings *s, char why[SETTINGS_WHY_MAX])
+{
+    const struct handler_texts *lists[] = {&s->listen, &s->http};
+    struct listener_config config = {.insecure = s->insecure, .known = s->access.count > 0};
+    for (unsigned l = 0; l < 2; l++)
+        for (size_t i = 0; i < lists[l]->count; i++)
+            if (!listeners_check(&config, lists[l]->items[i], why, SETTINGS_WHY_MAX))
+                return false;
+    return true;
+}
+
 static bool listen_to(struct listeners *l, const struct handler_texts *addresses)
 {
     char why[512];

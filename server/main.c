@@ -229,7 +229,8 @@ static int serve(struct arguments *a)
     char why[SETTINGS_WHY_MAX];
     int status = EXIT_FAILURE;
     settings_init(&s);
-    bool ok = read_settings(a, &s, why) && (!a->test || daemon_tls_check(&s, why));
+    bool ok = read_settings(a, &s, why) &&
+              (!a->test || (daemon_tls_check(&s, why) && daemon_addresses_check(&s, why)));
     if (!ok)
         fprintf(stderr, "taskqd: %s\n", why);
     else if (a->test)

@@ -211,22 +211,33 @@ static int open_socket(const struct listeners *l, const struct address *a)
 }
 
 // Why an address that others can reach is not listened on.
-static const char *danger(const struct listeners *l, bool tls)
+static const char *danger(const struct listener_config *c, bool tls)
 {
     if (tls)
         return "nobody has to say who he is there, and everybody could do everything: configure tokens or "
                "certificates (taskqd --new-token NAME)";
-    if (l->config.known)
+    if (c->known)
         return "jobs and tokens would travel in clear text: listen with TLS (tls:HOST:PORT)";
     return "jobs would travel in clear text, and everybody could do everything: listen with TLS "
            "(tls:HOST:PORT) "
            "and configure tokens or certificates (taskqd --new-token NAME)";
 }
 
+static bool may_be_reached(const struct listener_config *c, const struct address *a, bool tls, char *why,
+                           size_t why_size)
+{
+    char text[ADDRESS_TEXT_MAX];
+    if (address_is_local(a) || c->insecure || (tls && c->known))
+        return true;
+    address_print(a, text);
+    snprintf(why, why_size, "others can reach %s, and %s; or listen on 127.0.0.1, or set insecure = true",
+             text, danger(c, tls));
+    return false;
+}
+
 static bool may_listen(const struct listeners *l, const struct address *a, bool tls, char *why,
                        size_t why_size)
 {
-    char text[ADDRESS_TEXT_MAX];
     errno = EACCES;
     if (tls && !l->config.handshakes) {
         snprintf(
@@ -238,12 +249,7 @@ static bool may_listen(const struct listeners *l, const struct address *a, bool 
         snprintf(why, why_size, "a Unix socket takes no TLS: nothing leaves the machine; leave out tls:");
         return false;
     }
-    if (address_is_local(a) || l->config.insecure || (tls && l->config.known))
-        return true;
-    address_print(a, text);
-    snprintf(why, why_size, "others can reach %s, and %s; or listen on 127.0.0.1, or set insecure = true",
-             text, danger(l, tls));
-    return false;
+    return may_be_reached(&l->config, a, tls, why, why_size);
 }
 
 // False: no memory.
@@ -310,6 +316,19 @@ bool listeners_adopt(struct listeners *l, int fd, bool tls, char *why, size_t wh
         return true;
     snprintf(why, why_size, "out of memory");
     return false;
+}
+
+bool listeners_check(const struct listener_config *c, const char *text, char *why, size_t why_size)
+{
+    struct address found[ADDRESSES_MAX];
+    unsigned count;
+    bool tls;
+    if (!address_parse(address_without_tls(text, &tls), found, &count, why, why_size))
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        if (!may_be_reached(c, &found[i], tls, why, why_size))
+            return false;
+    return true;
 }
 
 bool listeners_add(struct listeners *l, const char *text, char *why, size_t why_size)

@@ -24,6 +24,10 @@ struct listener_config {
     mode_t unix_mode;              // of Unix sockets
 };
 
+// Whether what `text` stands for may be listened on as far as others can reach it: insecure and known of the
+// config say so. False: `why`, as listeners_add says it. Opens nothing; any thread.
+bool listeners_check(const struct listener_config *config, const char *text, char *why, size_t why_size);
+
 // NULL: no memory. All calls are the thread's that runs `base`.
 struct listeners *listeners_new(struct event_base *base, const struct listener_config *config);
 

@@ -113,6 +113,10 @@ class Addresses(Case):
 
     def test_what_others_can_reach_is_refused_without_insecure(self):
         self.assertRefused(run("-m", "-l", "0.0.0.0:0"), "0.0.0.0:0", "insecure")
+        for setting in ("listen", "http"):
+            config = self.path("t", '%s = {"0.0.0.0:7"}\n' % setting)
+            self.assertRefused(run("-t", "-c", config), "0.0.0.0:7", "insecure")
+            self.assertEqual(run("-t", "-c", self.path("t", '%s = {"0.0.0.0:7"}\ninsecure = true\n' % setting))[0], 0)
         self.start("-c", self.path("c", "insecure = true\n"), listen=("0.0.0.0:0",))
 
 
