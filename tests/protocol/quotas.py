@@ -133,8 +133,8 @@ class Bytes(QuotaCase):
         self.assertEqual(used()["used"], 4 * cost)  # what is there is not taken away
         admin.call("delete", id=ids[1])
         client.call("cancel", id=ids[2])
-        admin.call("shutdown", queue="q", immediate=True)
-        self.assertEqual(used()["used"], 0)
+        admin.call("shutdown", queue="q", immediate=True)  # which goes on after the answer
+        admin.until(lambda r: r["quotas"][0]["bytes_queued"]["used"] == 0, "who")
         admin.call("drop", queue="q")
         self.assertEqual(used()["used"], 0)
 
