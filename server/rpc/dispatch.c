@@ -182,7 +182,7 @@ static void finish_task(struct dispatch *d, struct task *t)
 {
     struct session *s = t->session;
     if (t->request.method && (t->request.method->flags & METHOD_TRAIL))
-        trail_note(s, &t->request);
+        trail_note_task(t);
     if (t->request.method)
         timing_took(&d->timing, t->request.number, clock_ns() - t->began_ns);
     if (s) {
@@ -279,6 +279,8 @@ static void begin_task(struct dispatch *d, struct session *s, const char *text, 
         finish_task(d, t);
         return;
     }
+    if (t->request.method->flags & METHOD_TRAIL)
+        trail_keep(t);
     queue_task(d, t);
 }
 

@@ -12,12 +12,15 @@
 
 struct session;
 struct batch;
+struct identity;
 
 struct task {
     struct task *next; // of the dispatcher's
     const struct rpc *rpc;
     struct session *session; // NULL: closed, the work is finished all the same
     struct batch *batch;
+    const struct identity *who; // kept for the trail of what is not done at once: at its end the session may
+    const char *peer;           // be closed; in `arena`. NULL: nothing is kept
     struct request request;
     struct arena arena;
     struct buffer out; // the result object

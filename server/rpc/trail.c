@@ -6,8 +6,10 @@
 #include "server/access/strangers.h"
 #include "server/rpc/dispatch.h"
 #include "server/rpc/method.h"
+#include "server/rpc/task.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define FIELDS_MAX (32 + 5) // params of a method, and what is beside them
 
@@ -40,15 +42,17 @@ static void note_params(struct trail *t, const struct request *r)
     }
 }
 
-void trail_note(const struct session *s, const struct request *r)
+static const char *peer_of(const struct session *s, char text[DISPATCH_PEER_MAX])
 {
-    if (r->error || !r->seen)
-        return;
-    char peer[DISPATCH_PEER_MAX] = "gone";
-    const struct identity *who = s ? s->who : NULL;
+    strcpy(text, "unknown");
+    if (s->dispatch->ops->peer)
+        s->dispatch->ops->peer(s, text);
+    return text;
+}
+
+static void write_line(const struct identity *who, const char *peer, const struct request *r)
+{
     struct trail t = {.count = 0};
-    if (s && s->dispatch->ops->peer)
-        s->dispatch->ops->peer(s, peer);
     note(&t, KV("action", r->method->name));
     if (who) {
         note(&t, KV("kind", identity_kind_name(who->kind)));
@@ -61,12 +65,37 @@ void trail_note(const struct session *s, const struct request *r)
     log_write(LOG_ADMIN, 0, t.fields, t.count);
 }
 
+void trail_note(const struct session *s, const struct request *r)
+{
+    char peer[DISPATCH_PEER_MAX];
+    if (!r->error && r->seen)
+        write_line(s->who, peer_of(s, peer), r);
+}
+
+void trail_keep(struct task *t)
+{
+    char peer[DISPATCH_PEER_MAX];
+    t->who = t->session->who;
+    t->peer = arena_printf(&t->arena, "%s", peer_of(t->session, peer));
+}
+
+void trail_note_task(const struct task *t)
+{
+    const struct request *r = &t->request;
+    char peer[DISPATCH_PEER_MAX] = "unknown"; // if memory was short
+    if (r->error || !r->seen)
+        return;
+    if (t->peer || !t->session)
+        write_line(t->who, t->peer ? t->peer : peer, r);
+    else
+        write_line(t->session->who, peer_of(t->session, peer), r);
+}
+
 void trail_wrong_token(struct session *s)
 {
-    char peer[DISPATCH_PEER_MAX] = "unknown";
+    char peer[DISPATCH_PEER_MAX];
     const struct rpc *rpc = s->dispatch->rpc;
-    if (s->dispatch->ops->peer)
-        s->dispatch->ops->peer(s, peer);
+    peer_of(s, peer);
     s->failures++;
     if (rpc->auth_failures)
         atomic_fetch_add_explicit(rpc->auth_failures, 1, memory_order_relaxed);
