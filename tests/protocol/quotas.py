@@ -206,9 +206,9 @@ class Rate(QuotaCase):
         took = time.monotonic() - begin
         self.assertGreater(took, (4 * count - rate) / rate * 0.9)
         quotas = self.quotas(admin)
-        self.assertGreater(quotas["slowed"], 3)
+        self.assertGreater(quotas["slowed"], 0)
         self.assertEqual((quotas["refused"], quotas["requests_per_second"]["limit"]), (0, rate))
-        self.assertGreater(quotas["requests_per_second"]["used"], 0)
+        self.assertLessEqual(quotas["requests_per_second"]["used"], rate)
 
     def test_others_are_not_held_up(self):
         daemon = self.start("threads = 1\n" + SUPER + section("t", ("requests_per_second", 1)) + section("u"))
@@ -268,19 +268,20 @@ class Changes(QuotaCase):
 
     def test_the_metrics_have_them(self):
         daemon = self.start(SUPER + section("t", ("connections", 1), ("waiting", 1), ("bytes_queued", 1000)) +
-                            section("u", ("requests_per_second", 1)))
+                            section("u", ("requests_per_second", 10)))
         admin, client, slow = self.connect(daemon, SECRET), self.connect(daemon, "t"), self.connect(daemon, "u")
         client.call("put", queue="q", body=1)
         client.ask("get", {"queue": "none"})
         self.refused(self.connect(daemon), "connections", "auth", token="t")
         self.refused(client, "waiting", "get", queue="none")
-        slow.call("ping")
-        slow.call("ping")
+        slow.send("".join(lib.request_text(n, "ping") + "\n" for n in range(15)))
+        for n in range(15):
+            slow.answer(n)
         metrics = admin.call("stats")["metrics"]
         self.assertEqual(metrics["taskq_quota_used"]["token t"],
                          {"connections": 1, "requests_per_second": 0, "waiting": 1, "bytes_queued": 1 + JOB_BYTES})
         self.assertEqual(metrics["taskq_quota_limit"], {"token t": {"connections": 1, "waiting": 1, "bytes_queued": 1000},
-                                                        "token u": {"requests_per_second": 1}})
+                                                        "token u": {"requests_per_second": 10}})
         self.assertEqual(metrics["taskq_quota_refused_total"], {"token t": 2, "token u": 0})
         self.assertEqual(metrics["taskq_quota_slowed_total"]["token t"], 0)
         self.assertGreater(metrics["taskq_quota_slowed_total"]["token u"], 0)
