@@ -192,6 +192,7 @@ class Tls(cli.CliTest):
     def test_a_worker_goes_on_when_the_daemon_comes_back(self):
         data, env = self.path("data"), dict(self.env, TASKQ_CA=self.ca.certificate)
         daemon = protocol.Daemon(*self.configure(self.server), listen=("tls:127.0.0.1:0",), data=data)
+        self.addCleanup(daemon.kill)
         env["TASKQ_ADDR"] = self.url_of(daemon)
         worker = self.start("work", self.queue, "--once", "--", "cat", env=env)
         with daemon.connect(tls=self.context()) as connection:
