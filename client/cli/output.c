@@ -3,6 +3,7 @@
 #include "common/utf8.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,17 +21,34 @@ bool output_colours(void)
     return output_terminal() && (no == NULL || no[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0;
 }
 
-// DEL, and U+0080 … U+009F, which JSON lets stand and terminals obey.
-static bool obeyed(const char *at, size_t len, unsigned *code)
+// The code point of a character of 1 to 3 bytes, as utf8_length found it; UINT_MAX for others.
+static unsigned code_point(const char *at, size_t len)
 {
-    unsigned char c = (unsigned char)at[0];
-    *code = c;
-    if (len == 1)
-        return c < 0x20 || c == 0x7f;
-    if (len != 2 || c != 0xc2 || (unsigned char)at[1] >= 0xa0)
-        return false;
-    *code = (unsigned char)at[1];
-    return true;
+    const unsigned char *c = (const unsigned char *)at;
+    switch (len) {
+    case 1:
+        return c[0];
+    case 2:
+        return (c[0] & 0x1fu) << 6 | (c[1] & 0x3fu);
+    case 3:
+        return (c[0] & 0xfu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu);
+    default:
+        return UINT_MAX;
+    }
+}
+
+// Controls that JSON lets stand and terminals obey, and what cannot be seen: it would move what stands around
+// it, or make two names look the same.
+static bool obeyed(unsigned code)
+{
+    static const struct {
+        unsigned low, high;
+    } ranges[] = {{0x7f, 0x9f},     {0x61c, 0x61c},   {0x200b, 0x200b}, {0x200e, 0x200f},
+                  {0x2028, 0x202e}, {0x2060, 0x2069}, {0xfeff, 0xfeff}};
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (code >= ranges[i].low && code <= ranges[i].high)
+            return true;
+    return false;
 }
 
 void output_json_to(FILE *f, struct slice json)
@@ -42,9 +60,9 @@ void output_json_to(FILE *f, struct slice json)
     const char *end = json.data + json.len;
     for (const char *at = json.data; at < end;) {
         size_t n = utf8_length(at, end);
-        unsigned code;
+        unsigned code = code_point(at, n);
         n = n == 0 ? 1 : n;
-        if (n <= 2 && obeyed(at, n, &code) && code >= 0x20)
+        if (obeyed(code))
             fprintf(f, "\\u%04x", code);
         else
             fwrite(at, 1, n, f);
@@ -82,8 +100,8 @@ size_t output_text_to(FILE *f, struct slice text, size_t columns)
     size_t count = 0;
     for (const char *at = text.data; at < end && count < columns; count++) {
         size_t n = utf8_length(at, end);
-        unsigned code;
-        if (n == 0 || (n <= 2 && obeyed(at, n, &code)))
+        unsigned code = code_point(at, n);
+        if (n == 0 || code < 0x20 || obeyed(code))
             fputc('?', f);
         else
             fwrite(at, 1, n, f);

@@ -24,7 +24,8 @@ bool output_json_take(struct buffer *b);
 // JSON text without a line end, to any stream.
 void output_json_to(FILE *f, struct slice json);
 
-// A text of any origin: on a terminal control characters become `?`. Other bytes, and elsewhere, pass.
+// A text of any origin: on a terminal control characters and what cannot be seen become `?`. Other bytes, and
+// elsewhere, pass.
 void output_text(struct slice text);
 
 // The same to any stream, on a terminal or not: so it is one line. Not more than `columns` characters; how

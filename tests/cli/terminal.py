@@ -29,6 +29,16 @@ class OnATerminal(cli.CliTest):
         self.put('"\\u009b31m"'.replace("\\u009b", "\u009b"))
         ran = self.terminal("get", self.queue, "--auto-ack").end()
         self.assertIn("\\u009b31m", ran.out)
+        for character in "\u007f\u061c\u200b\u200f\u2028\u202e\u2066\ufeff":
+            self.put('"a%sb"' % character)
+            self.assertIn('"a\\u%04xb"' % ord(character), self.terminal("get", self.queue, "--auto-ack").end().out)
+        for character in "\u00a0\u0430\u200d\u20ac\U0001f600":  # what people write stands
+            self.put('"a%sb"' % character)
+            self.assertIn('"a%sb"' % character, self.terminal("get", self.queue, "--auto-ack").end().out)
+        name = self.queue + "-\u202eelif"
+        self.taskq("put", name, "1")
+        self.addCleanup(self.taskq, "drop", "--yes", name)
+        self.assertIn(self.queue + "-?elif", self.terminal("queues").end().out)
         self.put('"\u007f\u009b"')
         self.assertEqual(self.taskq("get", self.queue, "--auto-ack").out, '"\u007f\u009b"\n')  # a pipe gets the bytes
 
