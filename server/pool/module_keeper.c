@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOAD_MS (5 * 60 * 1000) // how long a module may take to load
-#define LOOK_MS 100             // a worker that leaves is not woken when the daemon begins to hurry
+#define LOAD_MS    (5 * 60 * 1000) // how long a module may take to load
+#define LAST_READS 64              // of what the host said, at a job's end
+#define LOOK_MS    100             // a worker that leaves is not woken when the daemon begins to hurry
 
 struct module_keeper {
     struct handler *handler;
@@ -40,6 +42,9 @@ struct module_keeper {
     bool answered; // the host that is there did, at least once
     int64_t not_before;
     char why[MODULE_HOST_WHY_MAX + 128];
+
+    // What the host says, and where: the descriptor changes under this lock, and the thread alone changes it.
+    pthread_mutex_t saying;
 
     // The thread's own:
     struct child child;
@@ -142,7 +147,10 @@ static void start(struct module_keeper *k)
     struct spawn_error error;
     k->ready = k->deaf = false;
     k->said[0] = '\0';
-    if (child_start(&k->child, &spec, &error)) {
+    pthread_mutex_lock(&k->saying);
+    bool started = child_start(&k->child, &spec, &error);
+    pthread_mutex_unlock(&k->saying);
+    if (started) {
         child_close_end(&k->child.pipes.out); // it prints on standard error
         k->load_by = clock_now().mono + LOAD_MS;
         log_event(LOG_HOST_STARTED, KV("handler", s->name), KV("pid", (int)k->child.pipes.pid));
@@ -190,7 +198,9 @@ static void host_over(struct module_keeper *k)
     const char *name = k->handler->settings.name;
     char how[64];
     describe_end(k, how, sizeof how);
+    pthread_mutex_lock(&k->saying);
     child_bury(&k->child);
+    pthread_mutex_unlock(&k->saying);
     pthread_mutex_lock(&k->lock);
     bool killed = k->kill, useful = k->answered;
     k->kill = false;
@@ -272,11 +282,14 @@ static void wait_for_something(struct module_keeper *k, int64_t until, bool crow
     uint64_t count;
     if (fds[WAKE].revents)
         (void)!read(k->wake_fd, &count, sizeof count);
+    pthread_mutex_lock(&k->saying);
     if (fds[CHILD_ERR].revents)
         child_read_err(c, only_job(k));
+    bool over = fds[CHILD_CHANNEL].revents && child_read_exit(c, only_job(k));
+    pthread_mutex_unlock(&k->saying);
     if (fds[CONTROL].revents & ~POLLOUT)
         listen_to_host(k);
-    if (fds[CHILD_CHANNEL].revents && child_read_exit(c, only_job(k)))
+    if (over)
         host_over(k);
 }
 
@@ -302,6 +315,7 @@ static void keeper_free(struct module_keeper *k)
     if (k->done_fd >= 0)
         close(k->done_fd);
     pthread_mutex_destroy(&k->lock);
+    pthread_mutex_destroy(&k->saying);
     free(k);
 }
 
@@ -323,6 +337,7 @@ static struct module_keeper *keeper_new(struct handler *h, struct crew *c)
         return NULL;
     k->handler = h;
     pthread_mutex_init(&k->lock, NULL);
+    pthread_mutex_init(&k->saying, NULL);
     k->done_fd = -1;
     k->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (k->wake_fd >= 0)
@@ -443,8 +458,21 @@ void module_keeper_begin(struct module_keeper *k, uint64_t job)
     atomic_fetch_add(&k->running, 1);
 }
 
+// Reads what the host has said so far, before the next job is taken for the one that said it.
+static void hear_out(struct module_keeper *k)
+{
+    int there = 0;
+    pthread_mutex_lock(&k->saying);
+    for (int i = 0; i < LAST_READS && k->child.pipes.err >= 0 &&
+                    ioctl(k->child.pipes.err, FIONREAD, &there) == 0 && there > 0;
+         i++)
+        child_read_err(&k->child, only_job(k));
+    pthread_mutex_unlock(&k->saying);
+}
+
 void module_keeper_end(struct module_keeper *k, uint64_t job, bool answered)
 {
+    hear_out(k);
     atomic_fetch_sub(&k->running, 1);
     atomic_fetch_xor(&k->running_mix, job);
     if (!answered)

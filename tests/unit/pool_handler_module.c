@@ -168,6 +168,32 @@ START_TEST(what_it_prints_is_logged_with_the_job)
 }
 END_TEST
 
+START_TEST(no_line_is_logged_with_another_job)
+{
+    enum { JOBS = 90 }; // fewer lines than the log takes at once
+    int log = open(scratch("log"), O_CREAT | O_RDWR, 0600), before = dup(STDERR_FILENO);
+    dup2(log, STDERR_FILENO);
+    function_start("say_id");
+    uint64_t ids[JOBS];
+    for (int i = 0; i < JOBS; i++)
+        ids[i] = put("q", "1");
+    for (int i = 0; i < JOBS; i++)
+        expect_result(ids[i], "1");
+    pool_end();
+    dup2(before, STDERR_FILENO);
+    static char text[50000];
+    ck_assert_int_gt(pread(log, text, sizeof text - 1, 0), 0);
+    for (int i = 0; i < JOBS; i++) {
+        char line[100];
+        snprintf(line, sizeof line, "job=%llu handler=q text=%llu\n", (unsigned long long)ids[i],
+                 (unsigned long long)ids[i]);
+        ck_assert_msg(strstr(text, line), "no %s", line);
+    }
+    close(before);
+    close(log);
+}
+END_TEST
+
 START_TEST(the_example_counts_primes)
 {
     module_add("primes", PRIMES_MODULE, "primes");
@@ -440,6 +466,7 @@ int main(int argc, char **argv)
                                   progress_is_no_answer,
                                   workers_are_threads_of_one_host,
                                   what_it_prints_is_logged_with_the_job,
+                                  no_line_is_logged_with_another_job,
                                   the_example_counts_primes,
                                   a_crash_costs_each_job_of_the_host_one_loss,
                                   exit_is_the_same,

@@ -21,7 +21,7 @@ TASKQ_MODULE
 #endif
 
 taskq_function echo, info, nothing, error, error_text, bury, again, not_json, many_lines, crash, leave, hang,
-    fly, wait_for_it, burn, progress, meet, say, long_result;
+    fly, wait_for_it, burn, progress, meet, say, say_id, long_result;
 
 int echo(struct taskq_task *task)
 {
@@ -169,6 +169,12 @@ int say(struct taskq_task *task)
 {
     printf("this is printed\n");
     fprintf(stderr, "and this said\n");
+    return echo(task);
+}
+
+int say_id(struct taskq_task *task)
+{
+    fprintf(stderr, "%llu\n", (unsigned long long)task->id);
     return echo(task);
 }
 
