@@ -225,6 +225,11 @@ static void confirm_get(struct engine *e, struct wait *w)
         job_finish(e, j, job_cancelling(j) ? JOB_CANCELLED : JOB_DONE, NULL);
 }
 
+static bool is_outcome(enum error error)
+{
+    return error == ERROR_NONE || error == ERROR_FAILED || error == ERROR_CANCELLED;
+}
+
 // The outcome was given out: it may be forgotten now, and not before, lest a connection that closes on the
 // way takes it along.
 static void confirm_result(struct engine *e, struct wait *w)
@@ -245,7 +250,7 @@ void engine_confirm(struct engine *e, struct moment now, struct waiter *pub)
     assert(w->completed);
     if (pub->kind == WAITER_GET && pub->error == ERROR_NONE && !pub->orphan)
         confirm_get(e, w);
-    else if (pub->kind == WAITER_RESULT && pub->error != ERROR_TIMEOUT && !pub->orphan)
+    else if (pub->kind == WAITER_RESULT && is_outcome(pub->error) && !pub->orphan)
         confirm_result(e, w);
     else if (pub->kind == WAITER_PUT)
         wait_confirm_put(e, w);

@@ -272,6 +272,62 @@ START_TEST(concurrency_and_pause_hold_waiters_back)
 }
 END_TEST
 
+// The queues that a wait depends on, with a comma behind each.
+static void expect_queues(const struct waiter *w, const char *expected)
+{
+    char text[100] = "";
+    struct slice name;
+    unsigned at = 0;
+    while (engine_wait_queue(w, &at, &name)) {
+        strncat(text, name.data, name.len);
+        strcat(text, ",");
+    }
+    ck_assert_str_eq(text, expected);
+}
+
+START_TEST(a_wait_names_its_queues_and_can_be_ended_with_an_error)
+{
+    struct waiter *w = get_waits("q");
+    expect_queues(w, "q,");
+    engine_wait_end(e, w, ERROR_FORBIDDEN);
+    expect_queues(w, "");
+    engine_wait_end(e, w, ERROR_TIMEOUT); // too late
+    put("q", 0);
+    ck_assert_ptr_eq(completed(), w);
+    ck_assert_int_eq(w->error, ERROR_FORBIDDEN);
+    confirm(w);
+    ck_assert_uint_eq(queue_of("q").gauges.ready, 1);
+    SET("q", maxsize, 1);
+    w = put_waits("q", (struct put_options){0});
+    expect_queues(w, "q,");
+    engine_wait_end(e, w, ERROR_FORBIDDEN);
+    ck_assert_ptr_eq(completed(), w);
+    confirm(w);
+    get_id("q");
+    ck_assert_uint_eq(queue_of("q").gauges.ready, 0);
+}
+END_TEST
+
+START_TEST(an_outcome_that_was_not_given_out_is_not_forgotten)
+{
+    static const enum error ends[] = {ERROR_FORBIDDEN, ERROR_TIMEOUT, ERROR_DRAINING};
+    for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) {
+        uint64_t id = put_with("q", (struct put_options){.submit = true, .keep_result = -1}, "1");
+        struct outcome outcome;
+        struct waiter *w;
+        ck_assert_int_eq(engine_result(e, now, id, OUTCOME_FORGET, client, FOREVER, NULL, &outcome, &w),
+                         ERROR_NONE);
+        expect_queues(w, "q,");
+        engine_wait_end(e, w, ends[i]);
+        ck_assert_uint_eq(get_id("q"), id);
+        ck_assert_int_eq(engine_ack(e, now, client, id, 0, NULL), ERROR_NONE);
+        ck_assert_ptr_eq(completed(), w);
+        confirm(w);
+        ck_assert_int_eq(state_of(id), JOB_DONE);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("engine/waiter");
@@ -291,6 +347,8 @@ int main(void)
     tcase_add_test(c, waiting_puts_are_let_in_in_their_order_and_a_join_waits_for_them);
     tcase_add_test(c, concurrency_and_pause_hold_waiters_back);
     tcase_set_timeout(c, 60);
+    tcase_add_test(c, a_wait_names_its_queues_and_can_be_ended_with_an_error);
+    tcase_add_test(c, an_outcome_that_was_not_given_out_is_not_forgotten);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
