@@ -549,6 +549,7 @@ static bool open_ports(struct daemon *d, const struct privileges *p)
 static bool start(struct daemon *d, const struct privileges *p, bool recover)
 {
     service_open(&d->service);
+    (void)unsetenv("TASKQ_TOKEN"); // of whoever started it: no handler is to have what he may do
     // Before all else: the process that starts commands is forked while this one is small and has no thread.
     // Whom this process is now it stays for good.
     if (needs_spawner(d) && !(d->spawner = spawner_start())) {

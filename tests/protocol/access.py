@@ -541,6 +541,11 @@ class Secrets(Case):
     GOOD, BAD = SECRET, "taskq_bad5ec12e7"
     PART = "5ec12e7"
 
+    def test_the_token_of_who_starts_the_daemon_is_not_its_handlers(self):
+        command = 'handler "h" { kind = exec command = {"/bin/sh", "-c", "printenv TASKQ_TOKEN || echo none; echo $TASKQ_TOKEN_FILE"} }\n'
+        daemon = self.start(command, env=dict(os.environ, TASKQ_TOKEN=self.GOOD, TASKQ_TOKEN_FILE="there"))
+        self.assertEqual(self.connect(daemon).call("call", queue="h", body=1)["result"].split(), ["none", "there"])
+
     def lines(self):
         """Requests with a token in them, right ones and wrong ones."""
         for token in (self.GOOD, self.BAD):
