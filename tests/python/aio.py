@@ -41,6 +41,68 @@ class Aio(support.Case):
 
         self.run_with(test)
 
+    def test_a_join_waits_and_can_be_cancelled(self):
+        async def test(client):
+            q = taskq.aio.Queue(url=client)
+            await q.put(1)
+            name = (await q._declared()).name
+            join = asyncio.ensure_future(q.join())
+            while not (await client.stats(name))["gauges"]["waiting_joins"]:
+                pass  # what is asked for gives the others their turn
+            join.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await join
+            while (await client.stats(name))["gauges"]["waiting_joins"]:
+                pass  # what is asked for gives the others their turn
+            self.assertEqual(await q.get(), 1)
+            join = asyncio.ensure_future(q.join())
+            while not q._joins:
+                await client.ping()
+            self.assertFalse(join.done())
+            await q.task_done()
+            await join
+            with self.assertRaises(ValueError):
+                await q.task_done()
+
+        self.run_with(test)
+
+    def test_what_asks_for_the_state(self):
+        async def test(client):
+            q = taskq.aio.Queue(2, url=client)
+            self.assertEqual((await q.qsize(), await q.empty(), await q.full()), (0, True, False))
+            await q.put_nowait(1)
+            await q.put_nowait(2)
+            self.assertEqual((await q.qsize(), await q.empty(), await q.full()), (2, False, True))
+            with self.assertRaises(taskq.Full):
+                await q.put_nowait(3)
+            blocked = asyncio.ensure_future(q.put(3))
+            self.assertEqual(await q.get_nowait(), 1)
+            await blocked
+            await q.shutdown()
+            with self.assertRaises(taskq.ShutDown):
+                await q.put(4)
+            self.assertEqual([await q.get(), await q.get()], [2, 3])
+            with self.assertRaises(taskq.ShutDown):
+                await q.get()
+            name = (await q._declared()).name
+            await q.close()
+            with self.assertRaises(taskq.NotFound):
+                await client.stats(name)
+
+        self.run_with(test)
+
+    def test_two_that_need_it_declare_a_queue_once(self):
+        async def test(client):
+            q = taskq.aio.Queue(url=client)
+            first, second = await asyncio.gather(q._declared(), q._declared())
+            self.assertIs(first, second)
+            wrong = taskq.aio.Queue(url=client, serializer="xml")
+            for _ in range(2):
+                with self.assertRaises(ValueError):
+                    await wrong.get()
+
+        self.run_with(test)
+
     def test_queues(self):
         async def test(client):
             q = taskq.aio.Queue(2, url=client)

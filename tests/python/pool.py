@@ -252,6 +252,18 @@ class OwnWorkers(Pools, unittest.TestCase):
         for pid in pids:
             wait_for(lambda pid=pid: not support.alive(pid), "the end of a worker")
 
+    def test_imap_is_not_endlessly_ahead(self):
+        self.addCleanup(setattr, taskq.pools, "_AHEAD", taskq.pools._AHEAD)
+        taskq.pools._AHEAD = 50
+        path, read = self.path(), []
+        with self.make(1) as pool:
+            results = pool.imap(work.wait_or_double, (read.append(n) or (path if n == 0 else n) for n in itertools.count()))
+            wait_for(lambda: len(read) >= 50)
+            self.assertEqual(pool.apply_async(work.nothing).ready(), False)
+            self.assertLessEqual(len(read), 51)
+            open(path, "w").close()
+            self.assertEqual([next(results) for _ in range(200)][1:], [2 * n for n in range(1, 200)])
+
     def test_what_cannot_be_sent_is_the_results_error(self):
         for result in (self.pool.apply_async(work.double, ({1},)), self.pool.map_async(work.double, [1, {1}], 1),
                        self.pool.apply_async(lambda: 1)):

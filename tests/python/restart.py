@@ -1,9 +1,11 @@
 """The daemon restarted under a running program: what waits comes back."""
 
+import asyncio
 import unittest
 
 import support
 import taskq
+import taskq.aio
 import work
 from support import in_thread, wait_for
 
@@ -72,6 +74,26 @@ class Restarts(support.Restarting):
             consumer.client.close()
 
         self.both(check)
+
+    def test_awaits(self):
+        async def run(name, kill):
+            client = taskq.aio.Client(self.client)
+            full, empty = (taskq.aio.Queue(most, name=name + str(most), url=client) for most in (1, 2))
+            await full.put(1)
+            tasks = [asyncio.ensure_future(each) for each in (full.put(2), empty.get(), full.join())]
+            loop = asyncio.get_running_loop()
+            for queue, gauge in ((name + "1", "waiting_puts"), (name + "2", "waiting_gets"), (name + "1", "waiting_joins")):
+                await loop.run_in_executor(None, self.waiting, queue, gauge, 1)
+            await loop.run_in_executor(None, self.restart, kill)
+            await empty.put(7)
+            self.assertEqual(await full.get(), 1)
+            await tasks[0]
+            self.assertEqual([await tasks[1], await full.get()], [7, 2])
+            await full.task_done()
+            await full.task_done()
+            await tasks[2]
+
+        self.both(lambda name, kill: asyncio.run(asyncio.wait_for(run(name, kill), support.PATIENCE)))
 
     def test_a_private_queue_is_empty_then(self):
         q = taskq.Queue(url=self.client)

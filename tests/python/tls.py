@@ -122,6 +122,11 @@ class Verified(Secure):
         # What the common name says does not count.
         self.refused(url, "not for elsewhere", ca_file=self.ca.certificate, tls_name="elsewhere")
 
+    def test_a_name_that_is_only_the_subjects(self):
+        with support.TlsServer(support.server_context(self.ca.issue("localhost", names=()))) as address:
+            url = "taskqs://localhost:" + address.rpartition(":")[2]
+            self.refused(url, "not for localhost", ca_file=self.ca.certificate)
+
     def test_dates(self):
         for begins, ends, saying in ((-9, -2, "has expired"), (2, 9, "not valid yet")):
             pair = self.ca.issue("localhost", begins=begins, ends=ends)
