@@ -1,10 +1,12 @@
 """taskq.Client and its connection: every method, errors, threads, forks, signals, and connections that break."""
 
 import asyncio
+import concurrent.futures
 import gc
 import inspect
 import os
 import pickle
+import queue
 import re
 import signal
 import socket
@@ -34,6 +36,19 @@ class Drift(unittest.TestCase):
         for name, kind in errors.BY_NAME.items():
             self.assertIs(getattr(taskq, kind.__name__), kind)
             self.assertEqual(kind.name, name)
+
+    def test_what_the_standard_library_has_a_word_for(self):
+        for ours, theirs in ((taskq.Full, queue.Full), (taskq.Empty, queue.Empty), (taskq.Timeout, TimeoutError),
+                             (taskq.Timeout, concurrent.futures.TimeoutError), (taskq.NotFound, LookupError),
+                             (taskq.Cancelled, concurrent.futures.CancelledError), (taskq.NoDaemon, ConnectionError),
+                             (taskq.Lost, ConnectionError), (taskq.Closed, ConnectionError), (taskq.TlsFailed, ConnectionError),
+                             (taskq.Unauthorized, PermissionError), (taskq.Forbidden, PermissionError),
+                             (taskq.InvalidParams, ValueError), (taskq.TooLarge, ValueError),
+                             (taskq.WorkerDied, concurrent.futures.BrokenExecutor), (taskq.WorkerDied, taskq.Failed),
+                             (taskq.ShutDown, getattr(queue, "ShutDown", Exception))):
+            self.assertTrue(issubclass(ours, theirs), (ours, theirs))
+        again = pickle.loads(pickle.dumps(taskq.Failed("so", {"reason": "lost"})))
+        self.assertEqual((str(again), again.data, type(again)), ("so", {"reason": "lost"}, taskq.Failed))
 
     def test_methods_and_their_params_are_the_protocols(self):
         document = lib.Document.get()

@@ -278,12 +278,14 @@ class Workers(support.Case):
         executor = taskq.Executor("mixed", url=self.client)
         list(executor.map(work.double, range(300)))  # now they take many at a time
         self.client.pause("mixed")
+        first = [executor.submit(work.double, n) for n in range(2)]  # who waits is given one; after it many are taken
         slow = executor.submit(work.wait_for_file, go)
         futures = [executor.submit(work.double, n) for n in range(60)]
         wait_for(lambda: futures[-1].job_id)
         self.client.resume("mixed")
         self.assertEqual([future.result(support.PATIENCE) for future in futures], [2 * n for n in range(60)])
         self.assertFalse(slow.done())
+        self.assertEqual([future.result(support.PATIENCE) for future in first], [0, 2])
         open(go, "w").close()
         slow.result(support.PATIENCE)
 
