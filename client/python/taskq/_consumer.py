@@ -36,6 +36,7 @@ class Consumer:
         self._said = ""
         self._each = AHEAD_SECONDS  # how long a job takes, about
         self._ahead: Deque[Dict[str, Any]] = collections.deque()  # taken and not begun
+        self._outcomes: Deque[bytes] = collections.deque()  # of those that are done, to be sent
         self._done = 0
         self._watching = False
         self._head = b'{"queues":%b,"lease":%.3f,"timeout":%.3f,"max":' % (_wire.encode(queues), lease, STOP_LOOKS)
@@ -46,12 +47,9 @@ class Consumer:
 
     def run(self) -> None:
         """Until it is stopped. Raises what the daemon will say again next time: Unauthorized, Forbidden."""
-        acks: List[bytes] = []
         while not self._stopping and (not self._parent or os.getppid() == self._parent):
-            jobs = self._exchange(acks, True)
-            acks = self._work(jobs)
-        if acks:
-            self._exchange(acks, False)
+            self._work(self._exchange(True))
+        self._exchange(False)
 
     def _pause(self, why: Exception) -> None:
         """There is nothing to do until something changes."""
@@ -60,7 +58,16 @@ class Consumer:
             log.warning("%s", why)
         time.sleep(STOP_LOOKS)
 
-    def _exchange(self, acks: List[bytes], more: bool) -> List[Dict[str, Any]]:
+    def _exchange(self, more: bool) -> List[Dict[str, Any]]:
+        """Says what was done, and takes more."""
+        acks: List[bytes] = []
+        try:
+            while True:
+                acks.append(self._outcomes.popleft())
+        except IndexError:
+            pass
+        if not acks and not more:
+            return []
         connection = self.client.connection
         try:
             link = connection.link()
@@ -107,8 +114,7 @@ class Consumer:
             self._pause(error)
         return []
 
-    def _work(self, jobs: List[Dict[str, Any]]) -> List[bytes]:
-        acks: List[bytes] = []
+    def _work(self, jobs: List[Dict[str, Any]]) -> None:
         ahead = self._ahead
         ahead.extend(jobs)
         if len(jobs) > 1 and not self._watching:
@@ -118,29 +124,31 @@ class Consumer:
             try:
                 job = ahead.popleft()
             except IndexError:
-                return acks
+                return
             began = time.monotonic()
             well, value = self._run(job)
             self.client.connection.leases.drop(job["id"])
             took = time.monotonic() - began
             self._each = max(1e-6, 0.8 * self._each + 0.2 * took if took < self._each else took)
             self._done += 1
-            acks.append(_wire.request("ack" if well else "nack", b'{"id":%d,"delivery":%d,"%b":%b}' % (
+            self._outcomes.append(_wire.request("ack" if well else "nack", b'{"id":%d,"delivery":%d,"%b":%b}' % (
                 job["id"], job["delivery"], b"result" if well else b"error", value)))
             if self._stopping:
                 self._give_back()
 
     def _watch(self) -> None:
-        """Gives back what was taken with a job that takes longer than those before it, so that others can do it."""
+        """Where a job takes longer than those before it, gives back what was taken with it, so that others can do it, and says
+        what was done before it."""
         done, idle = -1, 0
         while idle < 50:
             time.sleep(HOLDS_UP)
-            if not self._ahead:
+            if not self._ahead and not self._outcomes:
                 idle += 1
                 continue
             idle = 0
             if self._done == done:
                 self._give_back()
+                self._exchange(False)
             done = self._done
         self._watching = False
 
