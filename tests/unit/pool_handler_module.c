@@ -289,13 +289,15 @@ START_TEST(its_end_is_seen_whoever_it_leaves_behind)
 {
     function_add("fly")->workers = 2;
     handlers_start();
-    uint64_t hangs = put("q", "\"hang\"");
+    char body[300];
+    snprintf(body, sizeof body, "\"%s\"", scratch("waits"));
+    uint64_t waits = put("q", body);
     struct job_view v;
-    wait_running("q", 1);
+    wait_pid_file(scratch("waits.begun"));
     expect_result(put("q", "\"fly\""), "\"fly\"");
     kill(host(), SIGKILL);
-    WAIT_UNTIL(look(hangs, &v) && v.lost >= 1);
-    remove_job(hangs);
+    WAIT_UNTIL(look(waits, &v) && v.lost >= 1);
+    remove_job(waits);
     wait_running("q", 0);
 }
 END_TEST
@@ -334,7 +336,9 @@ END_TEST
 
 START_TEST(one_that_listens_lives_on)
 {
-    function_add("wait_for_it")->timeout = 100;
+    struct handler_settings *s = function_add("wait_for_it");
+    s->timeout = 100;
+    s->grace = 60000;
     handlers_start();
     char body[300];
     snprintf(body, sizeof body, "\"%s\"", scratch("stopped"));
@@ -343,7 +347,7 @@ START_TEST(one_that_listens_lives_on)
     ck_assert(alive(pid));
     snprintf(body, sizeof body, "\"%s\"", scratch("stopped again"));
     uint64_t id = put("q", body);
-    wait_running("q", 1);
+    wait_pid_file(scratch("stopped again.begun"));
     remove_job(id);
     ck_assert_int_eq(wait_pid_file(scratch("stopped again")), pid);
 }

@@ -104,30 +104,38 @@ int hang(struct taskq_task *task)
     return echo(task);
 }
 
-// Leaves somebody behind who has all that the host has, and is not of its group.
-int fly(struct taskq_task *task)
-{
-    if (strcmp(task->body, "\"fly\"") == 0 && fork() == 0) {
-        setsid();
-        for (;;)
-            pause();
-    }
-    return hang(task);
-}
-
-// Until it is told to stop; then it makes a file of the body's name.
-int wait_for_it(struct taskq_task *task)
+static void make_file(const struct taskq_task *task, const char *suffix)
 {
     char path[300];
-    while (!taskq_task_cancelled(task))
-        sched_yield();
-    snprintf(path, sizeof path, "%.*s", (int)task->body_len - 2, task->body + 1);
+    snprintf(path, sizeof path, "%.*s%s", (int)task->body_len - 2, task->body + 1, suffix);
     FILE *f = fopen(path, "w");
     if (f) {
         fprintf(f, "%d\n", (int)getpid());
         fclose(f);
     }
+}
+
+// Until it is told to stop. It makes a file when it begins, and one of the body's name when it ends.
+int wait_for_it(struct taskq_task *task)
+{
+    make_file(task, ".begun");
+    while (!taskq_task_cancelled(task))
+        sched_yield();
+    make_file(task, "");
     return 0;
+}
+
+// Leaves somebody behind who has all that the host has, and is not of its group; or waits.
+int fly(struct taskq_task *task)
+{
+    if (strcmp(task->body, "\"fly\"") != 0)
+        return wait_for_it(task);
+    if (fork() == 0) {
+        setsid();
+        for (;;)
+            pause();
+    }
+    return echo(task);
 }
 
 int burn(struct taskq_task *task)
