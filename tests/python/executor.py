@@ -240,7 +240,7 @@ class Programs(support.Case):
         self.addCleanup(folder.cleanup)
         path = os.path.join(folder.name, "pid")
         process = subprocess.Popen(
-            [sys.executable, "-c", "import taskq, work, sys\nt = taskq.Executor(1, url=%r)\nt.submit(work.say_pid, %r).result()\n"
+            [sys.executable, "-c", "import taskq, work, sys\nt = taskq.Executor(1, url=%r)\nt.submit(work.say_pid_and_wait, %r)\n"
              "sys.stdin.read()" % (self.daemon.address, path)], env=support.ENVIRONMENT, stdin=subprocess.PIPE)
         self.addCleanup(process.stdin.close)
         self.addCleanup(process.wait)

@@ -11,6 +11,7 @@ import traceback
 from typing import Any, Callable, Dict, List, Optional
 
 LOOKS = 1.0  # seconds between looks at whether the owner is still there
+GRACE = 3.0  # seconds for which what runs may go on when the owner is gone
 PAUSE = 1.0  # seconds until a process that lived less than this is replaced
 FAILED = 3  # the exit status of one that could not begin
 
@@ -60,6 +61,7 @@ class Crew:
         self.begun = Begun(count + 64)
         self._children: Dict[int, List[float]] = {}  # by process: its slot, and when it began
         self._stopping = False
+        self._alone_since = 0.0  # 0: the owner is there
         self._status = 0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -125,8 +127,17 @@ class Crew:
             os.close(self._control)
             self._control = None
             self._stop(signal.SIGKILL if said else signal.SIGTERM)
-        if self._owner and os.getppid() != self._owner and not self._stopping:
+        if self._owner and os.getppid() != self._owner:
+            self._without_owner()
+
+    def _without_owner(self) -> None:
+        """Nobody wants what runs any more."""
+        now = time.monotonic()
+        if not self._alone_since:
+            self._alone_since = now
             self._stop(signal.SIGTERM)
+        elif now - self._alone_since > GRACE:
+            self._stop(signal.SIGKILL)
 
     def _stop(self, number: int) -> None:
         self._stopping = True
