@@ -1,19 +1,14 @@
 #include "server/net/connection.h"
 
-#include "common/clock.h"
-#include "common/log.h"
 #include "common/slab.h"
-#include "server/access/identity.h"
 #include "server/access/strangers.h"
 #include "server/hub.h"
 #include "server/net/loop.h"
 #include "server/net/peer.h"
 #include "server/net/secure.h"
 #include "server/net/stream.h"
-#include "server/rpc/permit.h"
-#include "server/rpc/reply.h"
+#include "server/net/welcome.h"
 #include "server/rpc/share.h"
-#include "server/rpc/throttle.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -31,7 +26,6 @@
 #define FLUSH_SECONDS   30 // to take its last output has a client that sends no more, some of it one of a wire
 #define DISCARD_SECONDS 1
 #define DISCARDS_MAX    64
-#define CROWD_HURRY     5 // so many times less time has a stranger among many
 
 struct leftover {
     size_t len, cap;
@@ -69,11 +63,6 @@ static const struct wire *wire_of(const struct connection *c)
     return connection_loop(c)->wire;
 }
 
-static struct strangers *strangers_of(const struct connection *c)
-{
-    return loop_strangers(connection_loop(c));
-}
-
 // ---- the read event
 
 static void want_read(struct connection *c, bool want)
@@ -88,8 +77,6 @@ static void want_read(struct connection *c, bool want)
 // ---- output
 
 static void on_writable(evutil_socket_t fd, short what, void *context);
-static void leave_strangers(struct connection *c);
-static void stop_patience(struct connection *c);
 
 static void stop_writing(struct connection *c)
 {
@@ -247,9 +234,9 @@ static void settle(struct connection *c)
         return;
     }
     if (c->stranger && s->who && wire_of(c))
-        leave_strangers(c); // its time is for something else
+        welcome_leave(c); // its time is for something else
     else if (c->stranger && s->who)
-        stop_patience(c);
+        welcome_end(c);
     if (s->refused)
         c->ended = true;
     if (s->yielded)
@@ -426,163 +413,6 @@ void connection_finish(struct connection *c)
 
 // ---- its beginning and end
 
-// Somebody who has not said who it is has had the time to do so.
-static void on_patience(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct connection *c = context;
-    char peer[PEER_TEXT_MAX];
-    if (c->dead)
-        return;
-    if (wire_of(c)) {
-        wire_of(c)->expired(c);
-        return;
-    }
-    event_free(c->patience);
-    c->patience = NULL;
-    if (c->session.who)
-        return;
-    struct strangers *all = strangers_of(c);
-    if (all)
-        atomic_fetch_add_explicit(&all->expired, 1, memory_order_relaxed);
-    if (strangers_may_log(all, clock_ns())) {
-        peer_print(c->fd, peer);
-        log_event(LOG_CLIENT_MUTE, KV("peer", peer));
-    }
-    die(c);
-}
-
-// False: no memory.
-static bool be_patient(struct connection *c, int64_t ms)
-{
-    struct timeval patience = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    if (!c->patience)
-        c->patience = event_new(connection_loop(c)->base, -1, 0, on_patience, c);
-    return c->patience && event_add(c->patience, &patience) == 0;
-}
-
-void connection_patience(struct connection *c, int64_t ms)
-{
-    if (ms < 0 && c->patience)
-        event_del(c->patience);
-    if (ms >= 0 && !be_patient(c, ms))
-        die(c);
-}
-
-// It is told why, and closed at the end of the turn.
-static void turn_away(struct connection *c, const char *text)
-{
-    struct buffer b = BUFFER_INIT;
-    reply_error(&b, (struct slice){0},
-                &(struct reply_error){.error = ERROR_OVERLOADED, .text = text, .offset = REQUEST_NO_OFFSET});
-    buffer_append_byte(&b, '\n');
-    if (!b.failed)
-        c->session.dispatch->ops->send(&c->session, b.data, b.len, NULL, 0);
-    buffer_release(&b);
-    c->session.refused = true;
-    make_pending(c);
-}
-
-const struct identity *connection_peer(const struct connection *c, const struct access *access)
-{
-    if (!c->secure)
-        return peer_identity(c->fd, access);
-    return secure_name(c->secure) ? access_of_certificate(access, secure_name(c->secure)) : NULL;
-}
-
-bool connection_be_stranger(struct connection *c)
-{
-    struct strangers *all = strangers_of(c);
-    char key[PEER_KEY_MAX], peer[PEER_TEXT_MAX];
-    int place = all ? strangers_enter(all, key, peer_key(c->fd, key)) : -1;
-    if (place < 0 && all && strangers_may_log(all, clock_ns())) {
-        peer_print(c->fd, peer);
-        log_event(LOG_STRANGER_TURNED_AWAY, KV("peer", peer));
-    }
-    c->stranger = (uint16_t)(place + 1);
-    return place >= 0 || !all;
-}
-
-// False: no memory.
-static bool receive_stranger(struct connection *c)
-{
-    struct strangers *all = strangers_of(c);
-    int64_t ms = connection_loop(c)->patience_ms;
-    if (connection_be_stranger(c))
-        return be_patient(c, all && strangers_crowd(all) ? ms / CROWD_HURRY : ms);
-    turn_away(c, "too many connections have not said who they are: try again in a while");
-    return true;
-}
-
-static void leave_strangers(struct connection *c)
-{
-    if (c->stranger)
-        strangers_leave(strangers_of(c), c->stranger - 1);
-    c->stranger = 0;
-}
-
-static void stop_patience(struct connection *c)
-{
-    if (c->patience)
-        event_free(c->patience);
-    c->patience = NULL;
-    leave_strangers(c);
-}
-
-// False: no memory.
-static bool identify(struct connection *c, const struct access *access)
-{
-    const struct identity *who = access ? connection_peer(c, access) : NULL;
-    if (who && !session_identify(&c->session, who, false))
-        turn_away(c, THROTTLE_CONNECTIONS);
-    return who || !access || receive_stranger(c);
-}
-
-void connection_access(struct connection *c)
-{
-    const struct access *access = c->session.dispatch->access;
-    const struct identity *was = c->session.who;
-    char peer[PEER_TEXT_MAX];
-    if (wire_of(c)) {
-        if (!c->dead)
-            wire_of(c)->access(c);
-        return;
-    }
-    if (c->dead || !access)
-        return;
-    const struct identity *now = was ? access_same(access, was) : NULL;
-    if (!now && (!was || was->kind != IDENTITY_TOKEN))
-        now = connection_peer(c, access);
-    session_identify(&c->session, now, true);
-    if (now) {
-        permit_waits(&c->session);
-        stop_patience(c);
-        return;
-    }
-    if (was) {
-        peer_print(c->fd, peer);
-        log_event(LOG_CLIENT_NOBODY, KV("kind", identity_kind_name(was->kind)), KV("who", was->name),
-                  KV("peer", peer));
-        die(c);
-    } else if (!c->patience && !be_patient(c, connection_loop(c)->patience_ms)) {
-        die(c);
-    }
-}
-
-bool connection_recheck(struct connection *c)
-{
-    char peer[PEER_TEXT_MAX];
-    if (!c->secure || c->dead || secure_is_current(c->secure))
-        return false;
-    if (secure_still_trusted(c->secure))
-        return true;
-    peer_print(c->fd, peer);
-    log_event(LOG_CLIENT_UNTRUSTED, KV("who", secure_name(c->secure)), KV("peer", peer));
-    die(c);
-    return true;
-}
-
 // Its socket goes with TLS, where there is that.
 static void close_socket(const struct connection *c)
 {
@@ -605,8 +435,8 @@ bool connection_open(struct loop *l, int fd_take, struct secure *take)
     c->secure = take;
     c->session.dispatch = &l->dispatch;
     if (event_assign(&c->read_event, l->base, c->fd, EV_READ | EV_PERSIST, on_readable, c) ||
-        event_add(&c->read_event, NULL) || (!l->wire && !identify(c, l->dispatch.access))) {
-        stop_patience(c);
+        event_add(&c->read_event, NULL) || (!l->wire && !welcome_begin(c, l->dispatch.access))) {
+        welcome_end(c);
         event_del(&c->read_event);
         close_socket(c);
         slab_free(c);
@@ -629,7 +459,7 @@ void connection_close(struct connection *c)
     if (c->reading)
         event_del(&c->read_event);
     stop_writing(c);
-    stop_patience(c);
+    welcome_end(c);
     if (wire_of(c))
         wire_of(c)->close(c);
     loop_unlink(connection_loop(c), c); // from here on no other thread looks at it
