@@ -127,8 +127,9 @@ static bool may_end(struct model *m, const struct mwait *w, enum error error)
 
 void model_completed(struct model *m, const struct waiter *c)
 {
-    if (c->kind == WAITER_PUT && c->error == ERROR_NONE && !c->existing)
-        model_calls_let_in(m, c->id - 1);
+    // Calls that were let in before it have no completion of their own; one of them may bear the key.
+    if (c->kind == WAITER_PUT && c->error == ERROR_NONE)
+        model_calls_let_in(m, c->existing ? c->id : c->id - 1);
     else if (c->kind == WAITER_GET && c->error == ERROR_NONE && !model_job(m, c->taken.id))
         model_calls_let_in(m, c->taken.id);
     struct mwait *w = model_wait(m, c);
