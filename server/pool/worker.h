@@ -36,7 +36,7 @@ enum verdict_kind {
     VERDICT_DONE,   // acknowledged, `text` is the result
     VERDICT_FAILED, // counted as an attempt, `text` is the error
     VERDICT_BACK,   // it could not be run: back to its place, uncounted
-    VERDICT_BURIED, // counted as an attempt and the last one, `text` is the error
+    VERDICT_BURIED, // dead at once, without another attempt, `text` is the error
     VERDICT_LOST,   // what ran it is gone, and it may have done nothing wrong: counted as lost
     VERDICT_GONE,   // it is not ours any more, or cancelled: nothing to say
 };
