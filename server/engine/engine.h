@@ -141,6 +141,12 @@ struct outcome {
     struct blob *error;  // NULL: none was given
 };
 
+// Whether what a wait or a look for an outcome came to is one: the job is done, dead or cancelled.
+static inline bool is_outcome(enum error error)
+{
+    return error == ERROR_NONE || error == ERROR_FAILED || error == ERROR_CANCELLED;
+}
+
 // A request that waits, and then its completion. Made by the engine; from engine_take_completed on it is the
 // receiver's, who gives it to engine_confirm (lock held) once the reply is on its way.
 struct waiter {

@@ -225,11 +225,6 @@ static void confirm_get(struct engine *e, struct wait *w)
         job_finish(e, j, job_cancelling(j) ? JOB_CANCELLED : JOB_DONE, NULL);
 }
 
-static bool is_outcome(enum error error)
-{
-    return error == ERROR_NONE || error == ERROR_FAILED || error == ERROR_CANCELLED;
-}
-
 // The outcome was given out: it may be forgotten now, and not before, lest a connection that closes on the
 // way takes it along.
 static void confirm_result(struct engine *e, struct wait *w)

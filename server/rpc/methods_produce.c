@@ -200,7 +200,7 @@ static void put_release(struct request *r)
 
 static void outcome_release(struct request *r)
 {
-    if (r->waits || (r->error && r->error != ERROR_FAILED && r->error != ERROR_CANCELLED))
+    if (r->waits || !is_outcome(r->error))
         return;
     blob_unref(r->out.outcome.result);
     blob_unref(r->out.outcome.error);
@@ -241,7 +241,7 @@ static void result_exec(struct call *call, struct request *r)
                              &r->out.outcome, &waiting);
     if (waiting)
         begin_wait(call, r, waiting);
-    else if (!r->error || r->error == ERROR_FAILED || r->error == ERROR_CANCELLED)
+    else if (is_outcome(r->error))
         r->job = in->id;
 }
 

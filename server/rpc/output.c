@@ -160,7 +160,7 @@ void output_request(struct dispatch *d, struct session *s, struct batch *batch, 
         return;
     struct buffer *b = open_reply(d, s, batch, r->promise);
     bool outcome = r->method && (r->method->flags & METHOD_OUTCOME);
-    if (outcome && (!r->error || r->error == ERROR_FAILED || r->error == ERROR_CANCELLED)) {
+    if (outcome && is_outcome(r->error)) {
         reply_outcome(b, r->id, r->job, &r->out.outcome);
     } else if (r->error) {
         write_error(b, r);
@@ -193,8 +193,7 @@ void output_task(struct dispatch *d, struct session *s, struct task *t)
 static void write_completion(struct buffer *b, const struct wait *w, const struct waiter *done)
 {
     struct slice id = wait_id(w);
-    if (done->kind == WAITER_RESULT &&
-        (!done->error || done->error == ERROR_FAILED || done->error == ERROR_CANCELLED)) {
+    if (done->kind == WAITER_RESULT && is_outcome(done->error)) {
         reply_outcome(b, id, done->id, &done->outcome);
         return;
     }

@@ -119,7 +119,7 @@ void reply_outcome(struct buffer *b, struct slice id, uint64_t job, const struct
 void write_finished(struct buffer *b, uint64_t job, enum error error, const struct outcome *outcome)
 {
     LITERAL(b, "{\"jsonrpc\":\"2.0\",\"method\":\"finished\",\"params\":{");
-    if (error == ERROR_NONE || error == ERROR_FAILED || error == ERROR_CANCELLED) {
+    if (is_outcome(error)) {
         write_outcome(b, job, outcome);
     } else {
         LITERAL(b, "\"id\":");

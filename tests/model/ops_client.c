@@ -51,8 +51,7 @@ void world_confirm(struct world *w, unsigned pending)
             if (p.auto_ack)
                 model_finish(m, j, j->cancelling ? JOB_CANCELLED : JOB_DONE, 0);
         }
-    } else if (c->kind == WAITER_RESULT && !c->orphan && p.forget &&
-               (c->error == ERROR_NONE || c->error == ERROR_FAILED || c->error == ERROR_CANCELLED)) {
+    } else if (c->kind == WAITER_RESULT && !c->orphan && p.forget && is_outcome(c->error)) {
         j = model_job(m, id);
         if (j && (j->state == JOB_DONE || j->state == JOB_CANCELLED))
             model_remove(m, j);

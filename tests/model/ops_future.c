@@ -64,7 +64,7 @@ void op_result(struct world *w)
                                        .watch = watch,
                                        .forget = forget},
                        waiting);
-    } else if (got == ERROR_NONE || got == ERROR_FAILED || got == ERROR_CANCELLED) {
+    } else if (is_outcome(got)) {
         REQUIRE(!waiting, "a result waits");
         check_outcome(j, &out, got);
         storage_tell(w, id, engine_promise(w->e));

@@ -96,7 +96,7 @@ static void result_told(const struct mwait *w, const struct waiter *c)
     const struct outcome *o = &c->outcome;
     const struct mjob *j = &w->end;
     REQUIRE(c->id == w->id, "a result is of job %" PRIu64 ", not %" PRIu64, c->id, w->id);
-    if (c->error != ERROR_NONE && c->error != ERROR_FAILED && c->error != ERROR_CANCELLED)
+    if (!is_outcome(c->error))
         return;
     enum job_state state = c->error == ERROR_FAILED ? JOB_DEAD : j->state;
     REQUIRE(o->state == state, "an outcome's state is %d, not %d", o->state, state);
