@@ -527,16 +527,26 @@ static bool take_signals(struct daemon *d)
     return true;
 }
 
-// What only root can do is done by it, before anybody is listened to.
+// What only root can do, and nothing besides.
+static bool as_root(struct daemon *d, const struct privileges *p, bool (*work)(struct daemon *))
+{
+    if (privileges_raise(p)) {
+        if (!work(d))
+            return false;
+        if (privileges_lower(p))
+            return true;
+    }
+    log_event(LOG_START_FAILED, KV("why", "root cannot be had again, or not be left"),
+              KV("error", strerror(errno)));
+    return false;
+}
+
 static bool open_ports(struct daemon *d, const struct privileges *p)
 {
     static const struct handler_texts none;
-    char why[SETTINGS_WHY_MAX] = "root cannot be had again";
-    if (!privileges_raise(p)) {
-        log_event(LOG_START_FAILED, KV("why", why), KV("error", strerror(errno)));
-        return false;
-    }
-    if (!daemon_tls_start(d) || !start_loops(d) || !start_pool(d) || !listen_to_all(d))
+    char why[SETTINGS_WHY_MAX];
+    if (!as_root(d, p, daemon_tls_start) || !start_loops(d) || !start_pool(d) ||
+        !as_root(d, p, listen_to_all))
         return false;
     if (privileges_drop(p, d->service.sockets ? &none : &d->settings->listen, why)) {
         daemon_tls_dropped(d);

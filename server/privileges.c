@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define UNIX_PREFIX "unix:"
@@ -72,9 +73,24 @@ bool privileges_begin(struct privileges *p, const struct settings *s, char why[S
     return true;
 }
 
+// libc changes the user of all threads, the kernel that of the one that asks.
+static bool become(uid_t effective)
+{
+#ifdef SYS_setresuid32 // where the other takes 16 bits
+    return syscall(SYS_setresuid32, (uid_t)-1, effective, (uid_t)-1) == 0;
+#else
+    return syscall(SYS_setresuid, (uid_t)-1, effective, (uid_t)-1) == 0;
+#endif
+}
+
 bool privileges_raise(const struct privileges *p)
 {
-    return !p->other || seteuid(0) == 0;
+    return !p->other || become(0);
+}
+
+bool privileges_lower(const struct privileges *p)
+{
+    return !p->other || become(p->user.uid);
 }
 
 bool privileges_drop(const struct privileges *p, const struct handler_texts *addresses,
@@ -82,6 +98,10 @@ bool privileges_drop(const struct privileges *p, const struct handler_texts *add
 {
     if (!p->other)
         return true;
+    if (!become(0)) {
+        snprintf(why, SETTINGS_WHY_MAX, "root cannot be had again: %s", strerror(errno));
+        return false;
+    }
     for (size_t i = 0; i < addresses->count; i++) {
         const char *address = addresses->items[i];
         if (strncmp(address, UNIX_PREFIX, sizeof UNIX_PREFIX - 1) == 0 &&

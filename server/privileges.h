@@ -21,8 +21,10 @@ struct privileges {
 bool privileges_begin(struct privileges *p, const struct settings *s, char why[SETTINGS_WHY_MAX])
     __attribute__((warn_unused_result));
 
-// Is root again for a moment; false: errno.
+// This thread, and no other, is root again for a moment: what another one makes meanwhile, as the store does
+// its files, is the user's. A thread started in that moment is root too. False: errno.
 bool privileges_raise(const struct privileges *p) __attribute__((warn_unused_result));
+bool privileges_lower(const struct privileges *p) __attribute__((warn_unused_result));
 
 // Gives the Unix sockets among these addresses to the user, and becomes it for good, with all threads. False:
 // `why`.

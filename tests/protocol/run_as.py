@@ -5,6 +5,7 @@ import os
 import pwd
 import random
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -141,6 +142,14 @@ class AsRoot(Case):
         daemon = self.start()
         self.assertEqual(self.connect(daemon).call("get", queue="q", auto_ack=True)["body"], "kept")
         daemon.stop()
+
+    def test_what_other_threads_make_while_root_binds_is_the_user_s(self):
+        listen = ["unix:%s" % os.path.join(self.folder, str(n)) for n in range(100)]
+        for _ in range(5):
+            daemon = self.start(listen=listen)
+            daemon.stop()
+            self.assertEqual({os.stat(path).st_uid for path in glob.glob(os.path.join(self.data, "*"))}, {self.user.pw_uid})
+            shutil.rmtree(self.data)
 
     def test_what_is_another_s_is_not_given_away(self):
         os.mkdir(self.data)
