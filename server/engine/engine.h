@@ -341,6 +341,9 @@ enum error engine_get(struct engine *e, struct moment now, struct engine_client 
 // be waited for by itself. Changes nothing. Ids that are not there are fine; worth it for two and more.
 void engine_prefetch(const struct engine *e, const uint64_t *ids, unsigned count);
 
+// The same for calls about queues of these names.
+void engine_prefetch_queues(const struct engine *e, const struct slice *names, unsigned count);
+
 // For all of these: delivery 0 = only if `who` holds the job. ERROR_NOT_FOUND: no such job;
 // ERROR_NOT_RESERVED. `who` may be NULL with a delivery. result and error are blobs that the engine takes a
 // reference of; NULL: none. ERROR_CANCELLED: the job was cancelled while it was held; touch and progress

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define SEGMENT 512
+#define SPARSE  2 // buckets an item: with one, every second search would wait for an item that is not meant
 
 bool table_init(struct table *t, table_hash *hash)
 {
@@ -97,7 +98,8 @@ static void shrink(struct table *t)
 
 void table_insert(struct table *t, struct table_node *n)
 {
-    if (++t->count > t->buckets)
+    t->count++;
+    for (int i = 0; i < SPARSE && t->count > t->buckets / SPARSE; i++)
         grow(t);
     struct table_node **head = bucket(t, index_of(t, t->hash(n)));
     n->next = *head;
@@ -116,7 +118,7 @@ void table_remove(struct table *t, struct table_node *n)
     // Shrinking lags behind growing for the same reason, and then goes twice as fast, to be done when all is
     // gone.
     t->count--;
-    for (int i = 0; i < 2 && t->count < t->buckets / 2 && t->buckets > 1; i++)
+    for (int i = 0; i < 2 * SPARSE && t->count < t->buckets / (2 * SPARSE) && t->buckets > 1; i++)
         shrink(t);
 }
 

@@ -1,5 +1,5 @@
 // An intrusive hash table that grows and shrinks by one bucket at a time, so that no insert ever pays for
-// rehashing millions (linear hashing: Litwin 1980). Chains through the items; about one item a bucket: 8
+// rehashing millions (linear hashing: Litwin 1980). Chains through the items; about two buckets an item: 16
 // bytes an item.
 #ifndef ENGINE_TABLE_H
 #define ENGINE_TABLE_H

@@ -127,19 +127,28 @@ static void carry_out(struct dispatch *d, struct session *s, struct call *call, 
 static_assert(offsetof(struct held_params, id) == 0 && offsetof(struct result_params, id) == 0 &&
                   offsetof(struct queue_params, id) == 0,
               "METHOD_BY_ID and SCOPE_JOB say so");
+static_assert(offsetof(struct put_params, queue) == 0 && offsetof(struct get_params, queue) == 0,
+              "METHOD_BY_QUEUE says so");
 
-// The jobs that the round names by their ids may be anywhere in memory.
+// The jobs and queues that the round names may be anywhere in memory.
 static void prefetch(const struct dispatch *d, const struct engine *e)
 {
     uint64_t ids[DISPATCH_ROUND];
-    unsigned n = 0;
+    struct slice names[DISPATCH_ROUND];
+    unsigned id_count = 0, name_count = 0;
     for (unsigned i = 0; i < d->count; i++) {
         const struct request *r = &d->requests[i];
-        if (!r->error && (r->method->flags & METHOD_BY_ID))
-            memcpy(&ids[n++], &r->in, sizeof *ids);
+        if (r->error)
+            continue;
+        if (r->method->flags & METHOD_BY_ID)
+            memcpy(&ids[id_count++], &r->in, sizeof *ids);
+        else if (r->method->flags & METHOD_BY_QUEUE)
+            memcpy(&names[name_count++], &r->in, sizeof *names);
     }
-    if (n > 1)
-        engine_prefetch(e, ids, n);
+    if (id_count > 1)
+        engine_prefetch(e, ids, id_count);
+    if (name_count > 1)
+        engine_prefetch_queues(e, names, name_count);
 }
 
 // Carries the round out, in order, and stops early where replies would be too large to hold. Returns how many

@@ -47,6 +47,7 @@ enum method_flag {
     METHOD_TRAIL = 64,      // an admin action: the log has a line about it
     METHOD_COUNTS = 128,    // of these: request.out.count is how many
     METHOD_BY_ID = 32,      // its params begin with the id of a job, 0 where none was given
+    METHOD_BY_QUEUE = 256,  // its params begin with the name of a queue, empty where none was given
 };
 
 // What a method's roles have to be held on.
@@ -67,8 +68,8 @@ struct method {
     uint8_t scope;         // enum method_scope
     uint8_t roles;         // of which one is needed; server/rpc/permit.h
     uint8_t roles_to_tell; // instead of them where a param is given; 0: no others
-    uint8_t flags;
     uint8_t param_count;
+    uint16_t flags;
     uint32_t required; // bits of `seen` that must be set
     size_t in_size;    // of its member of request.in, which is zeroed before the params are read
     const struct param *params;

@@ -399,8 +399,9 @@ static void progress_exec(struct call *call, struct request *r)
 }
 
 const struct method methods_consume[] = {
-    {METHOD("get", QUEUE, ROLE_TAKE), METHOD_PARAMS(get_rows, get), .flags = METHOD_CLIENT | METHOD_SILENT,
-     .check = get_check, .exec = get_exec, .reply = get_reply, .release = get_release},
+    {METHOD("get", QUEUE, ROLE_TAKE), METHOD_PARAMS(get_rows, get),
+     .flags = METHOD_CLIENT | METHOD_BY_QUEUE | METHOD_SILENT, .check = get_check, .exec = get_exec,
+     .reply = get_reply, .release = get_release},
     {METHOD("ack", JOB, ROLE_TAKE), METHOD_PARAMS(ack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,
      .check = ack_check, .exec = ack_exec, .reply = ack_reply, .release = held_release},
     {METHOD("nack", JOB, ROLE_TAKE), METHOD_PARAMS(nack_rows, held), .flags = METHOD_CLIENT | METHOD_BY_ID,

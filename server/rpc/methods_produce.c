@@ -268,14 +268,14 @@ static void cancel_reply(struct buffer *b, const struct request *r)
 }
 
 const struct method methods_produce[] = {
-    {METHOD("put", QUEUE, ROLE_PUT), METHOD_PARAMS(put_rows, put), .flags = METHOD_CLIENT,
+    {METHOD("put", QUEUE, ROLE_PUT), METHOD_PARAMS(put_rows, put), .flags = METHOD_CLIENT | METHOD_BY_QUEUE,
      .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = put_check, .exec = put_exec,
      .reply = put_reply, .release = put_release},
-    {METHOD("submit", QUEUE, ROLE_PUT), METHOD_PARAMS(submit_rows, put), .flags = METHOD_CLIENT,
-     .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = submit_check, .exec = submit_exec,
-     .reply = put_reply, .release = put_release},
+    {METHOD("submit", QUEUE, ROLE_PUT), METHOD_PARAMS(submit_rows, put),
+     .flags = METHOD_CLIENT | METHOD_BY_QUEUE, .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY),
+     .check = submit_check, .exec = submit_exec, .reply = put_reply, .release = put_release},
     {METHOD("call", QUEUE, ROLE_PUT), METHOD_PARAMS(call_rows, put),
-     .flags = METHOD_CLIENT | METHOD_OUTCOME | METHOD_SILENT,
+     .flags = METHOD_CLIENT | METHOD_BY_QUEUE | METHOD_OUTCOME | METHOD_SILENT,
      .required = PARAM_BIT(PUT_QUEUE) | PARAM_BIT(PUT_BODY), .check = call_check, .exec = call_exec,
      .release = call_release},
     {METHOD("result", JOB, ROLE_PUT | ROLE_READ), METHOD_PARAMS(result_rows, result),

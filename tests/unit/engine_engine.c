@@ -1,5 +1,7 @@
 #include "tests/unit/engine_fixture.h"
 
+#include <stdio.h>
+
 START_TEST(it_says_when_it_wants_to_be_called)
 {
     ck_assert_int_eq(engine_next_due(e, now), INT64_MAX);
@@ -125,6 +127,33 @@ START_TEST(a_look_ahead_changes_nothing)
 }
 END_TEST
 
+// By names of queues that are there, and of others that are not, where few are and where many.
+START_TEST(a_look_ahead_at_queues_makes_none)
+{
+    enum { QUEUES = 6000, NAMED = 200 };
+    static char texts[NAMED][16];
+    static struct slice names[NAMED];
+    engine_prefetch_queues(e, &SLICE("none"), 1);
+    for (unsigned i = 0; i < QUEUES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "q%u", i);
+        put(name, i % 3);
+        if (i % 1000 > 1)
+            continue;
+        for (unsigned n = 0; n < NAMED; n++) {
+            int len = snprintf(texts[n], sizeof texts[n], "q%u", n * 61);
+            names[n] = (struct slice){texts[n], (size_t)len};
+        }
+        names[7].len = 0;
+        engine_prefetch_queues(e, names, NAMED);
+        ck_assert_uint_eq(totals().queues, i + 1);
+    }
+    struct taken t = get("q4999");
+    ck_assert(slice_equal(t.body, "1"));
+    engine_prefetch_queues(e, names, 0);
+}
+END_TEST
+
 START_TEST(limits_may_change_and_what_is_over_them_stays)
 {
     struct engine_config c = engine_config_usual;
@@ -160,6 +189,7 @@ int main(void)
     tcase_add_test(c, chance_is_even_and_told_by_the_seed);
     tcase_add_test(c, a_drain_ends_all_waits_and_takes_acks);
     tcase_add_test(c, a_look_ahead_changes_nothing);
+    tcase_add_test(c, a_look_ahead_at_queues_makes_none);
     tcase_add_test(c, removed_jobs_are_the_callers_to_free);
     tcase_add_test(c, limits_may_change_and_what_is_over_them_stays);
     tcase_set_timeout(c, 60);
