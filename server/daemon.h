@@ -17,11 +17,6 @@ struct daemon_source {
     void *context;
 };
 
-// Whether addresses of complete settings may be listened on as far as others can reach them, for a check of
-// them. False: `why`. Opens nothing; may ask the resolver.
-bool daemon_addresses_check(const struct settings *s, char why[SETTINGS_WHY_MAX])
-    __attribute__((warn_unused_result));
-
 // Runs with complete settings, which a reload changes, until SIGTERM or SIGINT, and returns the exit status:
 // 0 after a clean stop, 1 where it could not start (logged). Main thread, before any other was started.
 // `privileges`: begun. `recover`: damaged parts of the log are left out.

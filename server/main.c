@@ -7,6 +7,7 @@
 #include "server/new_certificate.h"
 #include "server/new_token.h"
 #include "server/pool/module_host.h"
+#include "server/ports.h"
 #include "server/privileges.h"
 #include "server/settings.h"
 #include "server/settings_table.h"
@@ -229,8 +230,7 @@ static int serve(struct arguments *a)
     char why[SETTINGS_WHY_MAX];
     int status = EXIT_FAILURE;
     settings_init(&s);
-    bool ok = read_settings(a, &s, why) &&
-              (!a->test || (daemon_tls_check(&s, why) && daemon_addresses_check(&s, why)));
+    bool ok = read_settings(a, &s, why) && (!a->test || (daemon_tls_check(&s, why) && ports_check(&s, why)));
     if (!ok)
         fprintf(stderr, "taskqd: %s\n", why);
     else if (a->test)

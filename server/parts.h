@@ -1,5 +1,16 @@
-// What the daemon is made of. For those that join the parts (daemon.c), change them (reload.c) and take them
-// apart (stop.c) only.
+// What the daemon is made of. For those that join the parts only:
+//
+//     daemon.c     the order in which they start
+//     state.c      engine, store and queues
+//     wiring.c     network threads and what they can ask of the parts
+//     ports.c      addresses
+//     main_loop.c  what the main thread waits for
+//     reload.c     changes while they run
+//     stop.c       the order in which they are taken apart
+//     daemon_tls.c, figures.c
+//
+// Main thread, but for what is atomic or says otherwise. What the network threads read of it (wiring.c,
+// figures.c) stays as it is while they run.
 #ifndef SERVER_PARTS_H
 #define SERVER_PARTS_H
 
@@ -12,6 +23,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+// At the end the log gets this long to be written.
+#define LOG_FLUSH_MS 2000
 
 // Who may do what, as it was read once.
 struct access_set {
@@ -55,14 +69,5 @@ struct daemon {
     bool mailbox_made, committing, handshaking, stopping, failed;
     int64_t stop_by; // clock_ns
 };
-
-// How many connections there may be at a time.
-unsigned connections_most(const struct daemon *d);
-
-// Takes over who may do what, which is empty then. False: no memory, and all stays as it was.
-bool take_access(struct daemon *d, struct access *take);
-
-// Declares the queues of the settings. False: one could not be, which is logged; the others are.
-bool declare_queues(struct daemon *d);
 
 #endif

@@ -8,7 +8,10 @@
 #include "server/net/listener.h"
 #include "server/parts.h"
 #include "server/pool/pool.h"
+#include "server/ports.h"
 #include "server/settings_table.h"
+#include "server/state.h"
+#include "server/wiring.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -84,7 +87,7 @@ static void apply_limits(struct daemon *d)
     engine_set_limits(hub_engine(d->hub), s->memory, s->max_queues, (uint32_t)s->max_waits,
                       (uint32_t)s->max_subscriptions);
     hub_unlock(d->hub);
-    listeners_limit(d->listeners, connections_most(d));
+    listeners_limit(d->listeners, ports_connections_most(d));
     http_server_limit(&d->http, (unsigned)d->settings->http_connections);
     if (d->http_listeners)
         listeners_limit(d->http_listeners, (unsigned)d->settings->http_connections);
@@ -108,7 +111,7 @@ static void apply_access(struct daemon *d, struct access *next)
         return;
     if (next->count == 0)
         log_event(LOG_ACCESS_WAITS);
-    else if (take_access(d, next))
+    else if (wiring_take_access(d, next))
         log_event(LOG_ACCESS_CHANGED, KV("identities", d->access->access.count));
     else
         log_event(LOG_ACCESS_REFUSED, KV("why", "out of memory"));
@@ -129,7 +132,7 @@ static void apply(struct daemon *d, struct settings *next)
     daemon_tls_reload(d);
     exchange_sections(d->settings, next);
     apply_limits(d);
-    declare_queues(d); // before a handler takes from them
+    state_declare_queues(d); // before a handler takes from them
     apply_handlers(d, d->settings);
 }
 

@@ -6,6 +6,7 @@
 #include "server/daemon_tls.h"
 #include "server/engine/journal.h"
 #include "server/hub.h"
+#include "server/main_loop.h"
 #include "server/metrics/history.h"
 #include "server/metrics/metrics.h"
 #include "server/net/listener.h"
@@ -19,7 +20,6 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 // When all that runs is done, replies get this long to leave.
 #define FLUSH_MS 2000
@@ -70,12 +70,6 @@ void stop_hurry(struct daemon *d)
 
 // ---- taking apart
 
-static void free_event(struct event *e)
-{
-    if (e)
-        event_free(e);
-}
-
 static void stop_loops(struct daemon *d)
 {
     for (unsigned i = 0; i < d->loop_count; i++)
@@ -97,22 +91,6 @@ static void stop_store(struct daemon *d)
         committer_stop(d->committer);
 }
 
-static void free_events(struct daemon *d)
-{
-    free_event(d->timer);
-    free_event(d->look);
-    free_event(d->record);
-    free_event(d->mail);
-    free_event(d->spawner_gone);
-    free_event(d->signals);
-    if (d->signal_fd)
-        close(d->signal_fd);
-    if (d->mailbox_made)
-        mailbox_release(&d->mailbox);
-    if (d->base)
-        event_base_free(d->base);
-}
-
 void stop_all(struct daemon *d)
 {
     listeners_free(d->listeners);
@@ -129,7 +107,7 @@ void stop_all(struct daemon *d)
     daemon_tls_free(d);
     committer_free(d->committer);
     store_close(d->store);
-    free_events(d);
+    main_loop_free(d);
     free(d->loops);
     http_server_release(&d->http);
     for (struct access_set *set; (set = d->access);) {

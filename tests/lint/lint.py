@@ -30,7 +30,7 @@ MAY_INCLUDE = {
                "server/tls", "server/admin"],
 }
 # Of the files right in server/ those that join the parts; the others are what the parts stand on.
-JOINS = {"main", "settings", "config", "options"}
+JOINS = {"main", "daemon", "parts", "state", "wiring", "ports", "main_loop", "reload", "stop", "settings"}
 
 TOP = {"server", "client", "common", "tests", "conf", "meson.build", "meson_options.txt", "README.md", "LICENSE"}
 
