@@ -20,11 +20,17 @@
 // While space is low it is looked for again this often.
 #define SPACE_RETRY_MS 1000
 
+// There is space again once it has not been low for so long: a disk on which a segment is written and another
+// one given back from moment to moment is full.
+#define SPACE_QUIET_MS 1000
+#define MS_NS          1000000
+
 struct committer {
     struct committer_options options;
     pthread_t thread;
     bool stop; // with the hub's lock
     bool space_low;
+    int64_t low_seen, looked_for; // clock_ns() when space was last seen to be low, and last looked for
     uint64_t durable, last_count; // marks on disk, and how many of them came with the last batch
     int64_t commit_ns;            // what a commit takes, about
     pthread_mutex_t store_lock;   // around the store: the thread and those who take snapshots
@@ -100,7 +106,9 @@ static void kept(struct committer *c, uint64_t marks)
 static void look_at_space(struct committer *c)
 {
     bool low = store_space(c->options.store, NULL) == STORE_SPACE_LOW;
-    if (low == c->space_low)
+    if (low)
+        c->low_seen = clock_ns();
+    if (low == c->space_low || (!low && clock_ns() - c->low_seen < (int64_t)SPACE_QUIET_MS * MS_NS))
         return;
     c->space_low = low;
     if (low)
@@ -110,6 +118,18 @@ static void look_at_space(struct committer *c)
     hub_lock(c->options.hub);
     engine_set_store_full(hub_engine(c->options.hub), low);
     hub_unlock(c->options.hub);
+}
+
+// However many batches are committed meanwhile: each try writes a file, and mostly in vain.
+static void look_for_space(struct committer *c)
+{
+    int64_t now = clock_ns();
+    if (!c->space_low || now - c->looked_for < (int64_t)SPACE_RETRY_MS * MS_NS)
+        return;
+    c->looked_for = now;
+    pthread_mutex_lock(&c->store_lock);
+    store_prepare(c->options.store);
+    pthread_mutex_unlock(&c->store_lock);
 }
 
 static void save_stats(struct committer *c)
@@ -232,11 +252,7 @@ static void *run(void *arg)
             return NULL;
         if (why == HUB_WAIT_MARKED && !c->options.interval_ms && c->last_count > 1)
             gather(c);
-        if (c->space_low) {
-            pthread_mutex_lock(&c->store_lock);
-            store_prepare(c->options.store);
-            pthread_mutex_unlock(&c->store_lock);
-        }
+        look_for_space(c);
         bool full;
         if (!commit_and_clean(c, &full))
             c->options.fatal(c->options.arg);

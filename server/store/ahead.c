@@ -26,6 +26,7 @@ struct ahead {
     bool busy;      // a step is under way outside the mutex
     bool no_spare;  // making one failed for want of space, until it is tried again or a file is retired
     bool no_ready;  // the same of turning a spare into the next segment
+    bool low;       // either came true, until there are both: to try again is not to have
     uint32_t want;  // the number of the next segment, while it is not ready; else 0
     uint32_t named; // the highest number that a spare's name bears
     bool has_ready;
@@ -146,7 +147,7 @@ static void relock_after_step(struct ahead *a, enum store_error e, bool *passed)
     pthread_mutex_lock(&a->mutex);
     a->busy = false;
     if (e && passed && passing(e)) {
-        *passed = true;
+        *passed = a->low = true;
     } else if (e) {
         a->failed = e;
         memcpy(a->message, a->step_message, sizeof a->message);
@@ -218,6 +219,8 @@ static bool step(struct ahead *a)
         step_make_spare(a);
         break;
     }
+    if (a->has_ready && a->spare_count > 0)
+        a->low = false;
     return true;
 }
 
@@ -320,7 +323,7 @@ struct ahead_state ahead_state(struct ahead *a)
     struct ahead_state s = {
         .ready = a->has_ready,
         .reserve = a->spare_count > 0,
-        .low = (a->no_spare || a->no_ready) && !(a->has_ready && a->spare_count > 0),
+        .low = a->low,
         .bytes = ((a->has_ready ? 1u : 0u) + a->spare_count) * (uint64_t)a->segment_size,
     };
     for (size_t i = 0; i < a->retired_count; i++)

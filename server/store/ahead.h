@@ -47,7 +47,7 @@ void ahead_retire(struct ahead *a, const struct segment *segment);
 void ahead_run(struct ahead *a, bool again);
 
 // Where it stands. `ready`, `reserve`: whether each exists; `low`: making one of them failed for want of
-// space.
+// space, and they have not both been there since.
 struct ahead_state {
     bool ready, reserve, low;
     uint64_t bytes; // of the files that are no segments in use

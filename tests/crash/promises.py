@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "protocol"))
@@ -188,6 +189,40 @@ class Space(PromiseTest):
             daemon.kill()
             self.tool("--check", data)
             self.assertEqual(sorted(self.dump(data)), ids[100:] + [last])
+
+    def test_a_disk_at_its_brink_does_not_flicker(self):
+        with Mounted(self, self.path("small"), "size=4m") as there:
+            data = os.path.join(there.path, "data")
+            daemon = self.start(data)
+            c = self.connect(daemon)
+            began = time.monotonic()
+            kept, refused = [], 0
+            self.fill(c, kept)
+            most = len(kept)
+            # What is finished makes room for a segment, which is filled at once.
+            while time.monotonic() - began < 4:
+                if len(kept) > most // 2:
+                    for job in c.call("get", queue="q", max=20, timeout=0)["jobs"]:
+                        c.call("ack", id=job["id"])
+                        kept.remove(job["id"])
+                for _ in range(20):
+                    try:
+                        kept.append(c.call("put", queue="q", body="x" * 3000)["id"])
+                    except lib.RpcError as error:
+                        self.assertEqual(error.name, "store_failed", error)
+                        refused += 1
+            took = time.monotonic() - began
+            self.assertGreater(refused, 0)
+            text = daemon.text()
+            for event in ("disk_full", "disk_space"):
+                lines = [line for line in text.splitlines() if "event=%s " % event in line]
+                left_out = sum(int(n) for line in lines for n in re.findall(r"left_out=(\d+)", line))
+                self.assertLessEqual(len(lines) + left_out, took + 2, lines)
+            there.remount("size=16m")
+            kept.append(c.until(lambda result: isinstance(result, dict), "put", queue="q", body="there is space")["id"])
+            daemon.kill()
+            self.tool("--check", data)
+            self.assertEqual(sorted(self.dump(data)), sorted(kept))
 
     def test_a_stop_with_a_full_disk(self):
         with Mounted(self, self.path("small"), "size=4m") as there:

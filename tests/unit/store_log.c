@@ -6,6 +6,8 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,6 +349,78 @@ START_TEST(lack_of_space_is_known_while_a_reserve_is_left)
 }
 END_TEST
 
+// Allocating fails while the disk is full, and takes as long as we like.
+static struct doubt {
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    bool full, held, met;
+} doubt = {.lock = PTHREAD_MUTEX_INITIALIZER, .moved = PTHREAD_COND_INITIALIZER};
+
+static int doubtful_allocate(void *context, int fd, uint64_t size)
+{
+    pthread_mutex_lock(&doubt.lock);
+    doubt.met = doubt.held;
+    while (doubt.held)
+        pthread_cond_wait(&doubt.moved, &doubt.lock);
+    bool full = doubt.full;
+    pthread_mutex_unlock(&doubt.lock);
+    if (!full)
+        return io_system.allocate(context, fd, size);
+    errno = ENOSPC;
+    return -1;
+}
+
+static void doubt_set(bool full, bool held)
+{
+    pthread_mutex_lock(&doubt.lock);
+    doubt.full = full;
+    doubt.held = held;
+    pthread_cond_broadcast(&doubt.moved);
+    pthread_mutex_unlock(&doubt.lock);
+}
+
+static bool doubt_met(void)
+{
+    pthread_mutex_lock(&doubt.lock);
+    bool met = doubt.met;
+    pthread_mutex_unlock(&doubt.lock);
+    sched_yield();
+    return met;
+}
+
+START_TEST(to_look_for_space_is_not_to_have_it)
+{
+    struct store_io io = io_system;
+    io.allocate = doubtful_allocate;
+    struct store_options o = in_folder(STORE_WRITE);
+    o.helper = true;
+    o.io = &io;
+    ck_assert_int_eq(store_open_log(&o, &store, message), STORE_OK);
+    ck_assert_msg(owner_load(&owner, store) == STORE_OK, "%s", store_message(store));
+    doubt_set(true, false);
+    for (uint32_t id = 0; store_space(store, NULL) == STORE_SPACE_OK; id++) {
+        ck_assert_uint_lt(id, RECORDS);
+        owner_put(&owner, id, 500);
+        ck_assert_int_eq(owner_commit(&owner, false), STORE_OK);
+    }
+    doubt_set(true, true);
+    store_prepare(store);
+    ck_assert_int_eq(store_space(store, NULL), STORE_SPACE_LOW);
+    while (!doubt_met()) // what failed last may be ending only now
+        store_prepare(store);
+    ck_assert_int_eq(store_space(store, NULL), STORE_SPACE_LOW); // nobody knows yet
+    doubt_set(false, false);
+    while (store_space(store, NULL) == STORE_SPACE_LOW) {
+        store_prepare(store);
+        sched_yield();
+    }
+    uint64_t left;
+    ck_assert_int_eq(store_space(store, &left), STORE_SPACE_OK);
+    ck_assert_uint_gt(left, STORE_SEGMENT_MIN); // a segment, and the reserve
+    store_close(store);
+}
+END_TEST
+
 START_TEST(a_full_disk_refuses_the_batch_and_takes_it_when_there_is_space)
 {
     disk = disk_new(1);
@@ -428,6 +502,7 @@ int main(void)
     tcase_add_test(c, commits_are_counted);
     tcase_add_test(c, with_a_helper_segments_come_as_fast_as_they_are_filled);
     tcase_add_test(c, lack_of_space_is_known_while_a_reserve_is_left);
+    tcase_add_test(c, to_look_for_space_is_not_to_have_it);
     tcase_add_test(c, a_full_disk_refuses_the_batch_and_takes_it_when_there_is_space);
     tcase_add_test(c, a_store_whose_disk_filled_up_opens_again);
     suite_add_tcase(s, c);
