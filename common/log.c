@@ -1,10 +1,11 @@
 #include "common/log.h"
 
+#include "common/clock.h"
 #include "common/log_line.h"
 #include "common/log_writer.h"
+#include "common/pace.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +24,9 @@ static const char *const journal_prefixes[] = {"<7>", "<6>", "<4>", "<3>"}; // s
 static atomic_int threshold = LOG_LEVEL_INFO, format = LOG_LOGFMT;
 static atomic_bool journal, to_file;
 
-// What is left of the burst of each limited event.
-static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct limit {
-    int64_t credit_ms, counted; // one line costs LOG_EVERY_MS; monotonic until which credit was given
-    uint64_t left_out;
-} limits[LOG_EVENT_COUNT];
+static struct flood floods[LOG_EVENT_COUNT]; // of limited events
+static const struct pace_rate rate = {.each = LOG_EVERY_MS * INT64_C(1000000),
+                                      .ahead = LOG_BURST * LOG_EVERY_MS * INT64_C(1000000)};
 
 const struct log_event_row *log_event_row(enum log_event event)
 {
@@ -55,45 +53,14 @@ static bool wanted(enum log_level level)
     return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
-// ---- the limits
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-// limits_lock is held.
-static bool has_credit(struct limit *l)
-{
-    int64_t now = monotonic_ms();
-    l->credit_ms += l->counted ? now - l->counted : LOG_BURST * LOG_EVERY_MS;
-    l->counted = now;
-    if (l->credit_ms > LOG_BURST * LOG_EVERY_MS)
-        l->credit_ms = LOG_BURST * LOG_EVERY_MS;
-    if (l->credit_ms < LOG_EVERY_MS)
-        return false;
-    l->credit_ms -= LOG_EVERY_MS;
-    return true;
-}
-
 // Whether the event may be written now; *left_out: how many of it were not before.
 static bool may_say(enum log_event event, uint64_t *left_out)
 {
-    struct limit *l = &limits[event];
     *left_out = 0;
-    if (!(rows[event].kind & LOG_KIND_LIMITED))
+    if (!(rows[event].kind & LOG_KIND_LIMITED) || flood_pass(&floods[event], &rate, clock_ns(), left_out))
         return true;
-    pthread_mutex_lock(&limits_lock);
-    bool may = has_credit(l);
-    if (may)
-        *left_out = l->left_out;
-    l->left_out = may ? 0 : l->left_out + 1;
-    pthread_mutex_unlock(&limits_lock);
-    if (!may)
-        log_writer_look();
-    return may;
+    log_writer_look();
+    return false;
 }
 
 // ---- lines
@@ -155,16 +122,10 @@ static void catch_up(uint64_t dropped)
     if (dropped > 0)
         log_event(LOG_LOG_DROPPED, KV("lines", dropped));
     for (unsigned i = 0; i < LOG_EVENT_COUNT; i++) {
-        uint64_t left_out = 0;
-        pthread_mutex_lock(&limits_lock);
-        if (limits[i].left_out > 0 && has_credit(&limits[i])) {
-            left_out = limits[i].left_out;
-            limits[i].left_out = 0;
-        }
-        more = more || limits[i].left_out > 0;
-        pthread_mutex_unlock(&limits_lock);
-        if (left_out > 0 && wanted(rows[i].level))
+        uint64_t left_out;
+        if (flood_settle(&floods[i], &rate, clock_ns(), &left_out) && wanted(rows[i].level))
             write_line((enum log_event)i, rows[i].level, 0, left_out, NULL, 0);
+        more = more || atomic_load(&floods[i].left_out) > 0;
     }
     if (more)
         log_writer_look();

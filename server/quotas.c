@@ -48,7 +48,7 @@ static void limit(struct quota_slot *s, const struct quotas *q, struct hub *h)
     engine_account_limit(s->use.account, &limits);
     hub_unlock(h);
     if (s->rate != q->requests_per_second)
-        atomic_store(&s->use.due, 0); // what was counted at another rate is no measure
+        atomic_store(&s->use.pace.due, 0); // what was counted at another rate is no measure
     s->rate = q->requests_per_second;
 }
 

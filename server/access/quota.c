@@ -32,51 +32,37 @@ void quota_disconnect(struct quota_use *u)
     atomic_fetch_sub(&u->connections, 1);
 }
 
-// ---- the rate
-//
-// Each request moves `due` by its share of a second. It may be ahead of the clock by a second: that is what
-// may come at once. What has to wait moves it too, and has its turn when the clock has followed.
+// ---- the rate: what has to wait is counted too, and has its turn when the clock has followed
 
-static int64_t share(const struct quotas *q)
+static struct pace_rate rate_of(const struct quotas *q)
 {
-    return NS_A_SECOND / (int64_t)q->requests_per_second;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
+    return (struct pace_rate){.each = NS_A_SECOND / (int64_t)q->requests_per_second, .ahead = NS_A_SECOND};
 }
 
 unsigned quota_allow(struct quota_use *u, const struct quotas *q, unsigned most, int64_t now, int64_t *until)
 {
     if (!q->requests_per_second)
         return most;
-    int64_t each = share(q), due = atomic_load(&u->due), from;
-    do {
-        from = later(due, now);
-        int64_t room = (now + NS_A_SECOND - from) / each;
-        if (now + NS_A_SECOND > from && room > 0)
-            return room < most ? (unsigned)room : most;
-    } while (!atomic_compare_exchange_weak(&u->due, &due, from + each));
-    *until = from + each - NS_A_SECOND;
-    atomic_fetch_add_explicit(&u->slowed, 1, memory_order_relaxed);
-    return 0;
+    struct pace_rate rate = rate_of(q);
+    int64_t room = pace_room_or_turn(&u->pace, &rate, now, until);
+    if (room == 0)
+        atomic_fetch_add_explicit(&u->slowed, 1, memory_order_relaxed);
+    return room < most ? (unsigned)room : most;
 }
 
 void quota_take(struct quota_use *u, const struct quotas *q, int64_t count, int64_t now)
 {
     if (!q->requests_per_second || count == 0)
         return;
-    int64_t due = atomic_load(&u->due);
-    while (!atomic_compare_exchange_weak(&u->due, &due, later(due, now) + count * share(q)))
-        ;
+    struct pace_rate rate = rate_of(q);
+    pace_move(&u->pace, &rate, count, now);
 }
 
 uint64_t quota_rate_used(const struct quota_use *u, const struct quotas *q, int64_t now)
 {
     if (!q->requests_per_second)
         return 0;
-    int64_t ahead = atomic_load(&u->due) - now;
-    int64_t used = ahead > 0 ? (ahead + share(q) - 1) / share(q) : 0;
-    return (uint64_t)used < q->requests_per_second ? (uint64_t)used : q->requests_per_second;
+    struct pace_rate rate = rate_of(q);
+    uint64_t used = (uint64_t)pace_used(&u->pace, &rate, now);
+    return used < q->requests_per_second ? used : q->requests_per_second;
 }

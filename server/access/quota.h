@@ -6,6 +6,8 @@
 #ifndef ACCESS_QUOTA_H
 #define ACCESS_QUOTA_H
 
+#include "common/pace.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,7 +38,7 @@ struct engine_account; // the engine's count of waits and bytes
 // Any thread.
 struct quota_use {
     atomic_uint connections;
-    _Atomic int64_t due; // clock_ns(): when all that was taken would have been taken at the rate
+    struct pace pace; // of requests
     struct engine_account *account;
     _Atomic uint64_t refused; // connections
     _Atomic uint64_t slowed;  // times that a connection was not read from for a while

@@ -46,20 +46,12 @@ bool strangers_crowd(const struct strangers *s)
     return atomic_load(&s->count) > atomic_load(&s->most) / 2;
 }
 
-// As with an identity's rate (quota.c): what is due may be ahead of the clock by what may come at once.
 bool strangers_may_log(struct strangers *s, int64_t now)
 {
-    if (!s)
-        return true;
-    int64_t due = atomic_load(&s->lines_due), from;
-    do {
-        from = due > now ? due : now;
-        if (from + LINE_NS > now + STRANGERS_LINES * LINE_NS) {
-            atomic_fetch_add(&s->lines_left_out, 1);
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak(&s->lines_due, &due, from + LINE_NS));
-    uint64_t left_out = atomic_exchange(&s->lines_left_out, 0);
+    static const struct pace_rate rate = {.each = LINE_NS, .ahead = STRANGERS_LINES * LINE_NS};
+    uint64_t left_out = 0;
+    if (s && !flood_pass(&s->lines, &rate, now, &left_out))
+        return false;
     if (left_out > 0)
         log_event(LOG_STRANGERS_SILENCED, KV("left_out", left_out));
     return true;

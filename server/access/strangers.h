@@ -6,6 +6,8 @@
 #ifndef ACCESS_STRANGERS_H
 #define ACCESS_STRANGERS_H
 
+#include "common/pace.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,9 +25,8 @@ struct strangers {
     atomic_uint count;
     _Atomic uint64_t refused; // one too many
     _Atomic uint64_t expired; // had their time
-    _Atomic int64_t lines_due;
-    _Atomic uint64_t lines_left_out;
-    uint64_t seed; // of the hash, so that nobody can choose whose place it shares
+    struct flood lines;       // in the log
+    uint64_t seed;            // of the hash, so that nobody can choose whose place it shares
     atomic_uint places[STRANGERS_PLACES];
 };
 

@@ -116,7 +116,7 @@ START_TEST(threads_lose_nothing)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     ck_assert_uint_eq(u.connections, 0);
-    ck_assert_int_eq(u.due, S + THREADS * EACH * (S / 1000));
+    ck_assert_int_eq(u.pace.due, S + THREADS * EACH * (S / 1000));
     ck_assert_uint_eq(quota_rate_used(&u, &q, S), 1000);
 }
 END_TEST

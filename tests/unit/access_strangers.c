@@ -67,10 +67,10 @@ START_TEST(the_log_has_so_many_lines_and_says_what_it_lacks)
         ck_assert(strangers_may_log(&s, now));
     for (int i = 0; i < 1000; i++)
         ck_assert(!strangers_may_log(&s, now));
-    ck_assert_uint_eq(s.lines_left_out, 1000);
+    ck_assert_uint_eq(s.lines.left_out, 1000);
     now += (int64_t)STRANGERS_LINES_MS * 1000000;
     ck_assert(strangers_may_log(&s, now));
-    ck_assert_uint_eq(s.lines_left_out, 0);
+    ck_assert_uint_eq(s.lines.left_out, 0);
     ck_assert(!strangers_may_log(&s, now));
     ck_assert(strangers_may_log(NULL, now));
 }

@@ -124,9 +124,9 @@ START_TEST(a_turn_that_was_not_used_is_given_back)
     peer_give(&p, many, sizeof many - 1);
     dispatch_flush(&w.dispatch);
     ck_assert(throttle_paused(p.session.throttle));
-    int64_t due = uses[0].due;
+    int64_t due = uses[0].pace.due;
     peer_close(&p);
-    ck_assert_int_eq(uses[0].due, due - 500000000);
+    ck_assert_int_eq(uses[0].pace.due, due - 500000000);
     ck_assert_uint_eq(w.dispatch.paused_count, 0);
 }
 END_TEST
