@@ -6,6 +6,7 @@
 #include "common/pace.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,15 +66,17 @@ static bool may_say(enum log_event event, uint64_t *left_out)
 
 // ---- lines
 
-static void write_line(enum log_event event, enum log_level level, uint64_t job, uint64_t left_out,
-                       const struct log_field *fields, unsigned count)
+#define LINE_MAX_PREFIXED (3 + LOG_LINE_MAX)
+
+// Returns the line's length.
+static size_t make_line(char line[LINE_MAX_PREFIXED], bool for_file, enum log_event event,
+                        enum log_level level, uint64_t job, uint64_t left_out, const struct log_field *fields,
+                        unsigned count)
 {
-    char line[3 + LOG_LINE_MAX];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     struct log_time time = {now.tv_sec, (unsigned)(now.tv_nsec / 1000000)};
-    bool to_journal = atomic_load_explicit(&journal, memory_order_relaxed) &&
-                      !atomic_load_explicit(&to_file, memory_order_relaxed);
+    bool to_journal = atomic_load_explicit(&journal, memory_order_relaxed) && !for_file;
     struct log_head head = {.format = (enum log_format)atomic_load_explicit(&format, memory_order_relaxed),
                             .time = &time,
                             .level = level,
@@ -85,7 +88,15 @@ static void write_line(enum log_event event, enum log_level level, uint64_t job,
         head.time = NULL;
     size_t prefix = to_journal ? 3 : 0;
     memcpy(line, journal_prefixes[level], prefix);
-    log_writer_add(line, prefix + log_line_write(line + prefix, &head, fields, count));
+    return prefix + log_line_write(line + prefix, &head, fields, count);
+}
+
+static void write_line(enum log_event event, enum log_level level, uint64_t job, uint64_t left_out,
+                       const struct log_field *fields, unsigned count)
+{
+    char line[LINE_MAX_PREFIXED];
+    bool for_file = atomic_load_explicit(&to_file, memory_order_relaxed);
+    log_writer_add(line, make_line(line, for_file, event, level, job, left_out, fields, count));
 }
 
 void log_write(enum log_event event, uint64_t job, const struct log_field *fields, unsigned count)
@@ -94,6 +105,18 @@ void log_write(enum log_event event, uint64_t job, const struct log_field *field
     assert(job == 0 || (rows[event].kind & LOG_KIND_JOB));
     if (wanted(rows[event].level) && may_say(event, &left_out))
         write_line(event, rows[event].level, job, left_out, fields, count);
+}
+
+void log_write_aloud(enum log_event event, const struct log_field *fields, unsigned count)
+{
+    char line[LINE_MAX_PREFIXED];
+    log_write(event, 0, fields, count);
+    if (!atomic_load(&to_file) || !wanted(rows[event].level))
+        return;
+    // Where there is room a pipe takes a whole line.
+    if (poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, 0) == 1)
+        (void)!write(STDERR_FILENO, line,
+                     make_line(line, false, event, rows[event].level, 0, 0, fields, count));
 }
 
 // ---- where to

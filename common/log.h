@@ -109,11 +109,20 @@ void log_write(enum log_event event, uint64_t job, const struct log_field *field
     log_write((event), (job), LOG_FIELDS(__VA_ARGS__) + 1,                                                   \
               sizeof LOG_FIELDS(__VA_ARGS__) / sizeof(struct log_field) - 1)
 
+// The same, and on standard error as well where lines go to a file: for what is wrong with that file. Nobody
+// waits for whoever reads standard error: if it has no room now the line is only in the file.
+void log_write_aloud(enum log_event event, const struct log_field *fields, unsigned count);
+
 // Writes a line about no job: the event, then pairs made with KV.
 #define log_event(event, ...) LOG_WRITE(event, 0, ##__VA_ARGS__)
 
 // Writes a line about a job, whose id it bears. 0: about none, for what mostly is about one.
 #define log_job(event, job, ...) LOG_WRITE(event, job, ##__VA_ARGS__)
+
+// Writes a line with log_write_aloud.
+#define log_aloud(event, ...)                                                                                \
+    log_write_aloud((event), LOG_FIELDS(__VA_ARGS__) + 1,                                                    \
+                    sizeof LOG_FIELDS(__VA_ARGS__) / sizeof(struct log_field) - 1)
 
 // ---- settings
 

@@ -55,7 +55,9 @@
       "CA and send SIGHUP")                                                                                  \
     /* the log itself */                                                                                     \
     X(LOG_OPENED, "log_opened", INFO, PLAIN, "the log goes on in a file")                                    \
-    X(LOG_REFUSED, "log_refused", ERROR, PLAIN, "the log stays where it was")                                \
+    X(LOG_REFUSED, "log_refused", ERROR, PLAIN,                                                              \
+      "the log stays where it was, also if that was moved away: let the daemon's user write the file and "   \
+      "send SIGHUP again")                                                                                   \
     X(LOG_DROPPED, "log_dropped", WARNING, PLAIN, "lines of the log were lost: nobody took them in time")    \
     /* the disk */                                                                                           \
     X(DISK_FULL, "disk_full", ERROR, LIMITED,                                                                \

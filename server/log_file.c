@@ -48,7 +48,7 @@ void log_file_reopen(const char *path)
 {
     char why[LOG_FILE_WHY_MAX];
     if (!log_file_open(path, why))
-        log_event(LOG_LOG_REFUSED, KV("why", why));
+        log_aloud(LOG_LOG_REFUSED, KV("why", why));
     else if (path && *path)
         log_event(LOG_LOG_OPENED, KV("file", path));
 }

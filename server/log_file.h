@@ -12,7 +12,8 @@
 // where it was; `why` is one line.
 bool log_file_open(const char *path, char why[LOG_FILE_WHY_MAX]) __attribute__((warn_unused_result));
 
-// The same for a daemon that runs: what went wrong is in the log. What is waiting is still written to the
+// The same for a daemon that runs: what went wrong is in the log, which may have been moved to where nobody
+// looks any more, and so on standard error as well. What is waiting is still written to the
 // file that was there before.
 void log_file_reopen(const char *path);
 

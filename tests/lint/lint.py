@@ -143,7 +143,7 @@ def log_events():
     used = {}
     for path in tracked("server/*.c", "common/*.c"):
         for number, line in lines_of(path):
-            for call, constant in re.findall(r"(log_event|log_job|log_write)\(LOG_([A-Z_]+)", line):
+            for call, constant in re.findall(r"(log_event|log_aloud|log_job|log_write)\(LOG_([A-Z_]+)", line):
                 used.setdefault(constant, []).append((call, "%s:%d" % (path, number)))
     for constant, _, kind in rows:
         if constant not in used:

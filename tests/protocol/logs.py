@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -127,6 +128,43 @@ class Logs(Case):
         process.terminate()
         self.assertEqual(process.wait(lib.PATIENCE), 0)
         self.assertIn(b"event=stopped", process.stderr.read())
+
+    def test_a_file_that_cannot_be_opened_anew_is_named_on_standard_error(self):
+        folder = self.path("logs")
+        os.mkdir(folder)
+        log = os.path.join(folder, "log")
+        read, write = os.pipe()
+        for end in (read, write):
+            self.addCleanup(os.close, end)
+        process = subprocess.Popen([lib.binary(), "-m", "-H", "none", "-l", "unix:" + self.path("socket"),
+                                    "-c", self.path("config", 'log_file = "%s"\n' % log)], stdin=subprocess.DEVNULL, stderr=write)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        connection = self.reach(process)
+        os.rename(folder, folder + ".old")  # a file cannot be made there any more, whoever the daemon is
+        os.kill(process.pid, signal.SIGHUP)
+        moved = os.path.join(folder + ".old", "log")
+        self.until(connection, moved, "event=reloaded")
+        self.assertTrue(select.select([read], [], [], lib.PATIENCE)[0], "nothing is said")
+        line = os.read(read, 4096).decode()
+        self.assertEqual(line.count("\n"), 1, line)
+        for part in ("level=error", "event=log_refused", log, "No such file", "send SIGHUP"):
+            self.assertIn(part, line)
+        self.until(connection, moved, "event=log_refused")
+
+        # Nobody waits for a standard error that is full.
+        os.set_blocking(write, False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(write, b"x" * 4096)
+        os.set_blocking(write, True)
+        os.kill(process.pid, signal.SIGHUP)
+        self.until(connection, moved, "(?s)event=reloaded.*event=reloaded")
+
+        # What was said helps.
+        os.mkdir(folder)
+        os.kill(process.pid, signal.SIGHUP)
+        self.until(connection, log, "event=reloaded")
 
     def reach(self, process):
         """A connection to the daemon, as soon as it listens on its socket: no line says where."""
