@@ -54,40 +54,45 @@ static bool read_members(struct members *m, struct slice line, const char **why)
     return known || fail(why, "has a member that is unknown or stands there twice");
 }
 
-static bool read_amount(const struct json_value *v, double *out)
+static bool read_amount(const struct json_value *v, bool *there, double *out)
 {
+    *there = true;
     return json_value_double(v, out) && *out >= 0;
+}
+
+static bool read_message(const struct json_value *v, struct progress_report *p)
+{
+    struct slice *message = &p->text.message;
+    p->text.has_message = json_value_string(v, p->message, sizeof p->message, message, NULL);
+    if (p->text.has_message && message->data != p->message) {
+        memcpy(p->message, message->data, message->len); // the line goes before it
+        message->data = p->message;
+    }
+    return p->text.has_message;
 }
 
 static bool read_progress(const struct json_value *v, struct progress_report *p, const char **why)
 {
+    struct progress_text *t = &p->text;
     struct json_reader r;
     struct json_value key, value;
-    struct slice message;
+    const char *member;
     bool fine = true;
-    p->done = p->total = -1;
-    p->message_len = 0;
-    p->has_message = false;
+    *t = (struct progress_text){0};
     json_reader_init(&r, v->raw.data, v->raw.len);
     if (!json_reader_object_begin(&r))
         return fail(why, "has a progress that is not an object");
     while (json_reader_member(&r, &key, &value)) {
-        if (json_string_is(&key, "done")) {
-            fine = read_amount(&value, &p->done) && fine;
-        } else if (json_string_is(&key, "total")) {
-            fine = read_amount(&value, &p->total) && fine;
-        } else if (json_string_is(&key, "message")) {
-            p->has_message = json_value_string(&value, p->message, sizeof p->message, &message, NULL) &&
-                             message.len <= sizeof p->message;
-            fine = p->has_message && fine;
-            p->message_len = p->has_message ? message.len : 0;
-            if (p->has_message && message.data != p->message)
-                memcpy(p->message, message.data, message.len);
-        } else {
+        if (json_string_is(&key, "done"))
+            fine = read_amount(&value, &t->has_done, &t->done) && fine;
+        else if (json_string_is(&key, "total"))
+            fine = read_amount(&value, &t->has_total, &t->total) && fine;
+        else if (json_string_is(&key, "message"))
+            fine = read_message(&value, p) && fine;
+        else
             fine = false;
-        }
     }
-    if (!fine || (p->done < 0 && !p->has_message))
+    if (!fine || progress_check(t, &member))
         return fail(why, "has a progress that is not made of done, total (numbers from 0 on) and message (a "
                          "string of at most 1,024 bytes)");
     return true;

@@ -16,12 +16,10 @@
 
 #define ANSWER_DELAY_MAX ((int64_t)1000000000000) // ms, as the protocol has it for delays
 
-// How far a job is. Numbers are finite and at least 0; absent ones are negative.
+// How far a job is, and where its message stands: not to be copied.
 struct progress_report {
-    double done, total;
-    size_t message_len;
-    bool has_message;
-    char message[PROGRESS_MESSAGE_MAX]; // UTF-8
+    struct progress_text text;
+    char message[PROGRESS_MESSAGE_MAX];
 };
 
 enum answer_kind { ANSWER_RESULT, ANSWER_ERROR, ANSWER_PROGRESS };

@@ -88,7 +88,7 @@ static enum talk_read look(struct talk *t, struct worker *w, struct verdict *ver
         }
     }
     if (progressed && state == TALK_AGAIN)
-        worker_progress(w, &t->progress);
+        worker_progress(w, &t->progress.text);
     return state;
 }
 

@@ -5,7 +5,6 @@
 #include "common/progress.h"
 #include "server/engine/engine.h"
 #include "server/hub.h"
-#include "server/pool/answer.h"
 #include "server/pool/crew.h"
 
 #include <assert.h>
@@ -398,16 +397,10 @@ enum interrupt worker_wait(struct worker *w, struct pollfd *fds, nfds_t count, i
     return GO_ON;
 }
 
-void worker_progress(struct worker *w, const struct progress_report *p)
+void worker_progress(struct worker *w, const struct progress_text *p)
 {
-    struct progress_text text = {.has_done = p->done >= 0,
-                                 .has_total = p->total >= 0,
-                                 .has_message = p->has_message,
-                                 .done = p->done,
-                                 .total = p->total,
-                                 .message = {p->message, p->message_len}};
     struct buffer b = BUFFER_INIT;
-    progress_write(&b, &text);
+    progress_write(&b, p);
     struct blob *blob = b.failed ? NULL : blob_new((struct slice){b.data, b.len});
     buffer_release(&b);
     if (!blob)

@@ -164,8 +164,8 @@ static inline int worker_poll_timeout(int64_t now, int64_t until)
 // changes the mailbox is woken.
 int64_t worker_deadline(const struct worker *w);
 
-// How far the job is, for whoever looks or waits.
-struct progress_report;
-void worker_progress(struct worker *w, const struct progress_report *p);
+// How far the job is, as progress_check() takes it, for whoever looks or waits.
+struct progress_text;
+void worker_progress(struct worker *w, const struct progress_text *p);
 
 #endif

@@ -39,9 +39,11 @@ const struct slice *fuzz_tokens(size_t *count)
 
 static void check_progress(const struct progress_report *p)
 {
-    FUZZ_CHECK(p->done >= 0 || p->has_message);
-    FUZZ_CHECK(isfinite(p->done) && isfinite(p->total));
-    FUZZ_CHECK(p->message_len <= PROGRESS_MESSAGE_MAX && (p->has_message || p->message_len == 0));
+    const struct progress_text *t = &p->text;
+    FUZZ_CHECK(t->has_done || t->has_message);
+    FUZZ_CHECK(isfinite(t->done) && isfinite(t->total) && t->done >= 0 && t->total >= 0);
+    FUZZ_CHECK(t->message.len <= PROGRESS_MESSAGE_MAX);
+    FUZZ_CHECK(t->has_message ? t->message.data == p->message : t->message.len == 0);
 }
 
 static void check_line(struct slice line)

@@ -51,16 +51,17 @@ START_TEST(progress_in_all_its_forms)
 {
     ck_assert(parse("{\"id\":7,\"progress\":{\"done\":1,\"total\":2.5,\"message\":\"a\\nb\"}}"));
     ck_assert_int_eq(a.kind, ANSWER_PROGRESS);
-    ck_assert_double_eq(progress.done, 1);
-    ck_assert_double_eq(progress.total, 2.5);
-    ck_assert(progress.has_message);
-    ck_assert_uint_eq(progress.message_len, 3);
-    ck_assert_mem_eq(progress.message, "a\nb", 3);
+    ck_assert(progress.text.has_done && progress.text.has_total);
+    ck_assert_double_eq(progress.text.done, 1);
+    ck_assert_double_eq(progress.text.total, 2.5);
+    ck_assert(progress.text.has_message);
+    ck_assert_uint_eq(progress.text.message.len, 3);
+    ck_assert_mem_eq(progress.text.message.data, "a\nb", 3);
     ck_assert(parse("{\"id\":7,\"progress\":{\"done\":0}}"));
-    ck_assert_double_eq(progress.done, 0);
-    ck_assert(progress.total < 0 && !progress.has_message);
+    ck_assert(progress.text.has_done && progress.text.done == 0);
+    ck_assert(!progress.text.has_total && !progress.text.has_message);
     ck_assert(parse("{\"id\":7,\"progress\":{\"message\":\"\"}}"));
-    ck_assert(progress.done < 0 && progress.has_message && progress.message_len == 0);
+    ck_assert(!progress.text.has_done && progress.text.has_message && progress.text.message.len == 0);
 }
 END_TEST
 
@@ -71,9 +72,11 @@ START_TEST(a_message_has_at_most_1024_bytes)
     for (int len = 1024; len <= 1025; len++) {
         snprintf(line, sizeof line, "{\"id\":7,\"progress\":{\"message\":\"%.*s\"}}", len, text);
         ck_assert_int_eq(parse(line), len == 1024);
+        if (len == 1024)
+            ck_assert_ptr_eq(progress.text.message.data, progress.message); // the line goes before it
     }
     ck_assert(parse("{\"id\":7,\"progress\":{\"message\":\"\\u00e9\"}}"));
-    ck_assert_uint_eq(progress.message_len, 2);
+    ck_assert_uint_eq(progress.text.message.len, 2);
 }
 END_TEST
 
@@ -104,6 +107,7 @@ START_TEST(what_is_no_answer)
     refuses("{\"id\":7,\"progress\":{\"total\":1}}", "not made of");
     refuses("{\"id\":7,\"progress\":{\"done\":-1}}", "not made of");
     refuses("{\"id\":7,\"progress\":{\"done\":1e999}}", "not made of");
+    refuses("{\"id\":7,\"progress\":{\"done\":-1,\"done\":1}}", "not made of");
     refuses("{\"id\":7,\"progress\":{\"done\":1,\"x\":1}}", "not made of");
     refuses("{\"id\":7,\"progress\":{\"done\":1,\"message\":3}}", "not made of");
     refuses("{\"id\":7,\"progress\":{\"message\":\"\\ud800\"}}", "not made of");
