@@ -234,8 +234,12 @@ int spawn_channel_fd(const struct spawn_channel *c)
 int spawn_channel_read_exit(struct spawn_channel *c, struct spawn_exit *exit)
 {
     struct spawn_reply r;
-    if (!receive_reply(c->fd, &r, MSG_DONTWAIT))
-        return errno == EAGAIN ? 0 : -1;
+    if (!receive_reply(c->fd, &r, MSG_DONTWAIT)) {
+        if (errno == EAGAIN)
+            return 0;
+        c->running = false; // the spawner's children are gone with it: another spawn may be tried, and fails
+        return -1;
+    }
     assert(r.type == SPAWN_REPLY_EXITED && r.serial == c->serial && c->running);
     c->running = false;
     *exit = (struct spawn_exit){.status = r.status,

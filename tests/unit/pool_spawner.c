@@ -220,6 +220,10 @@ START_TEST(when_the_spawner_is_killed_the_daemon_knows_and_leaders_die)
     ck_assert_ptr_null(spawn_channel_open(spawner));
     ck_assert_int_eq(errno, EPIPE);
     spawn_child_close(&child);
+    // A worker whose child went with the spawner may come for its next job before the daemon stops.
+    struct spawn_error e = {0};
+    ck_assert(!spawn_channel_spawn(channel, &(struct spawn_spec){.argv = ARGV("true")}, &child, &e));
+    ck_assert_int_eq(e.step, SPAWN_STEP_SPAWNER);
 }
 END_TEST
 
