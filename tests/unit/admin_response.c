@@ -52,6 +52,16 @@ START_TEST(heads_alone)
 }
 END_TEST
 
+// A status of protocol.md without a row of its own would go out as "411 Status".
+START_TEST(every_status_has_its_words)
+{
+    static const unsigned all[] = {200, 204, 304, 400, 401, 403, 404, 405, 408, 411,
+                                   413, 415, 417, 421, 429, 431, 501, 503, 505};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
+        ck_assert_ptr_null(strstr(written(&(struct response){.status = all[i]}), " Status\r\n"));
+}
+END_TEST
+
 START_TEST(the_last_on_its_connection)
 {
     ck_assert_ptr_nonnull(strstr(written(&(struct response){.status = 200, .close = true, .old = true}),
