@@ -129,35 +129,17 @@ static int check_value(const struct setting_row *rows, cfg_t *cfg, cfg_opt_t *op
     return ok ? 0 : -1;
 }
 
-static int check_daemon(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return check_value(daemon_rows, cfg, opt);
-}
-
-static int check_queue(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return check_value(queue_rows, cfg, opt);
-}
-
-static int check_handler(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return check_value(handler_rows, cfg, opt);
-}
-
-static int check_token(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return check_value(token_rows, cfg, opt);
-}
-
-static int check_quota(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return check_value(quota_rows, cfg, opt);
-}
-
-static int check_grant(cfg_t *cfg, cfg_opt_t *opt)
-{
-    return check_value(grant_rows, cfg, opt);
-}
+#define CHECK(of)                                                                                            \
+    static int check_##of(cfg_t *cfg, cfg_opt_t *opt)                                                        \
+    {                                                                                                        \
+        return check_value(of##_rows, cfg, opt);                                                             \
+    }
+CHECK(daemon)
+CHECK(queue)
+CHECK(handler)
+CHECK(token)
+CHECK(quota)
+CHECK(grant)
 
 // Every setting is a string to libConfuse: it is our rows that say what it may be.
 unsigned settings_options(const struct setting_row *rows, cfg_opt_t *out)

@@ -140,7 +140,7 @@ static bool read_one(struct access *all, enum identity_kind kind, cfg_t *section
     }
     struct identity *i = access_add(all, kind, name);
     return i && (kind != IDENTITY_TOKEN || settings_apply(token_rows, section, i, &named, why)) &&
-           settings_apply(quota_rows, section, i, NULL, why) && check_mark(all, i, section, named) &&
+           settings_apply(quota_rows, section, &i->quotas, NULL, why) && check_mark(all, i, section, named) &&
            read_grants(i, section, why);
 }
 

@@ -68,7 +68,7 @@ void settings_help(FILE *out)
     }
     fprintf(out, "}\n\ntoken \"NAME\" {\n");
     print_rows(out, token_rows, &identity, 4);
-    print_rows(out, quota_rows, &identity, 4);
+    print_rows(out, quota_rows, &identity.quotas, 4);
     fprintf(out, "    grant \"PATTERN\" {\n");
     print_rows(out, grant_rows, &grant, 8);
     fprintf(out,

@@ -313,7 +313,7 @@ static const struct setting_kind kind_ADDRESSES = {
     .list = true, .texts = true, .read = read_ADDRESSES, .write = write_TEXTS, .expect = expect_ADDRESSES};
 #define kind_TEXT setting_kind_text
 
-// ---- the rows
+// ---- the rows: of each table that of OBJECT's fields
 
 #define LIVE  true
 #define START false
@@ -321,48 +321,28 @@ static const struct setting_kind kind_ADDRESSES = {
     {                                                                                                        \
         NULL, NULL, 0, 0, NULL, 0, false, NULL                                                               \
     }
+#define ROW(field, type, low, high, value, text) ROW_WHEN(field, type, low, high, value, NULL, LIVE, text)
+#define ROW_WHEN(field, type, low, high, value, words, when, text)                                           \
+    {#field, &kind_##type, low, high, words, offsetof(OBJECT, field), when, text},
 
-const struct setting_row daemon_rows[] = {
-#define X(field, type, low, high, value, words, when, text)                                                  \
-    {#field, &kind_##type, low, high, words, offsetof(struct settings, field), when, text},
-    SETTINGS(X)
-#undef X
-        END};
-
-const struct setting_row queue_rows[] = {
-#define X(field, type, low, high, value, text)                                                               \
-    {#field, &kind_##type, low, high, NULL, offsetof(struct queue_settings, field), LIVE, text},
-    QUEUE_SETTINGS(X)
-#undef X
-        END};
-
-const struct setting_row handler_rows[] = {
-#define X(field, type, low, high, value, text)                                                               \
-    {#field, &kind_##type, low, high, NULL, offsetof(struct handler_settings, field), LIVE, text},
-    HANDLER_SETTINGS(X)
-#undef X
-        END};
-
-const struct setting_row token_rows[] = {
-#define X(field, type, low, high, value, text)                                                               \
-    {#field, &kind_##type, low, high, NULL, offsetof(struct identity, field), LIVE, text},
-    TOKEN_SETTINGS(X)
-#undef X
-        END};
-
-const struct setting_row quota_rows[] = {
-#define X(field, type, low, high, value, text)                                                               \
-    {#field, &kind_##type, low, high, NULL, offsetof(struct identity, quotas.field), LIVE, text},
-    QUOTAS(X)
-#undef X
-        END};
-
-const struct setting_row grant_rows[] = {
-#define X(field, type, low, high, value, text)                                                               \
-    {#field, &kind_##type, low, high, NULL, offsetof(struct grant, field), LIVE, text},
-    GRANT_SETTINGS(X)
-#undef X
-        END};
+#define OBJECT struct settings
+const struct setting_row daemon_rows[] = {SETTINGS(ROW_WHEN) END};
+#undef OBJECT
+#define OBJECT struct queue_settings
+const struct setting_row queue_rows[] = {QUEUE_SETTINGS(ROW) END};
+#undef OBJECT
+#define OBJECT struct handler_settings
+const struct setting_row handler_rows[] = {HANDLER_SETTINGS(ROW) END};
+#undef OBJECT
+#define OBJECT struct identity
+const struct setting_row token_rows[] = {TOKEN_SETTINGS(ROW) END};
+#undef OBJECT
+#define OBJECT struct quotas
+const struct setting_row quota_rows[] = {QUOTAS(ROW) END};
+#undef OBJECT
+#define OBJECT struct grant
+const struct setting_row grant_rows[] = {GRANT_SETTINGS(ROW) END};
+#undef OBJECT
 
 bool setting_equal(const struct setting_row *row, const void *a, const void *b)
 {

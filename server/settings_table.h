@@ -38,7 +38,7 @@ struct setting_row {
 };
 
 // Each ends with a row without a name. Objects: struct settings, queue_settings, handler_settings, identity
-// (of a token what tells it; of all identities their quotas) and grant.
+// (of a token what tells it), quotas and grant.
 extern const struct setting_row daemon_rows[], queue_rows[], handler_rows[], token_rows[], quota_rows[],
     grant_rows[];
 
