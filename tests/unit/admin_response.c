@@ -90,6 +90,7 @@ int main(void)
     tcase_add_checked_fixture(c, NULL, teardown);
     tcase_add_test(c, a_whole_one);
     tcase_add_test(c, heads_alone);
+    tcase_add_test(c, every_status_has_its_words);
     tcase_add_test(c, the_last_on_its_connection);
     tcase_add_test(c, errors);
     suite_add_tcase(s, c);
