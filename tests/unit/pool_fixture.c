@@ -4,6 +4,7 @@
 #include "server/mailbox.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -339,6 +340,33 @@ void expect_failure(uint64_t id, const char *text)
     outcome_release(&o);
 }
 
+void expect_failure_with(uint64_t id, const char *part)
+{
+    struct outcome o = wait_outcome(id);
+    ck_assert_int_eq(o.state, JOB_DEAD);
+    ck_assert_ptr_nonnull(o.error);
+    ck_assert_msg(memmem(o.error->data, o.error->len, part, strlen(part)), "%.*s has no %s",
+                  (int)o.error->len, o.error->data, part);
+    outcome_release(&o);
+}
+
+void expect_buried(uint64_t id)
+{
+    struct outcome o = wait_outcome(id);
+    ck_assert_int_eq(o.state, JOB_DEAD);
+    ck_assert_int_eq(o.reason, DEAD_BURIED);
+    outcome_release(&o);
+}
+
+void expect_untouched(uint64_t id)
+{
+    struct job_view v;
+    ck_assert(look(id, &v));
+    ck_assert_int_eq(v.state, JOB_READY);
+    ck_assert_uint_eq(v.attempts, 0);
+    ck_assert_uint_eq(v.lost, 0);
+}
+
 // ---- waiting and looking
 
 void look_away(void)
@@ -475,6 +503,27 @@ static bool spawner_has_children(void)
 void expect_no_children_of_spawner(void)
 {
     WAIT_UNTIL(!spawner_has_children());
+}
+
+static int log_file, standard_error;
+
+void log_begin(void)
+{
+    log_file = open(scratch("log"), O_CREAT | O_RDWR, 0600);
+    standard_error = dup(STDERR_FILENO);
+    ck_assert_int_eq(dup2(log_file, STDERR_FILENO), STDERR_FILENO);
+}
+
+struct slice log_end(void)
+{
+    static char text[4 << 20];
+    ck_assert_int_eq(dup2(standard_error, STDERR_FILENO), STDERR_FILENO);
+    ssize_t len = pread(log_file, text, sizeof text - 1, 0);
+    ck_assert_int_ge(len, 0);
+    text[len] = '\0';
+    close(standard_error);
+    close(log_file);
+    return (struct slice){text, (size_t)len};
 }
 
 int pool_test_main(const char *name, const TTest *const *tests)

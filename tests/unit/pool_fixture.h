@@ -71,9 +71,14 @@ bool look(uint64_t id, struct job_view *view);
 // How a job ended; waits for it. What is wrong fails the test and is shown.
 void expect_result(uint64_t id, const char *text); // done; NULL: without a result
 void expect_cancelled(uint64_t id);
-void expect_failure(uint64_t id, const char *text); // dead for its attempts, with this error
-struct outcome wait_outcome(uint64_t id);           // the caller gives the references back
+void expect_failure(uint64_t id, const char *text);      // dead for its attempts, with this error
+void expect_failure_with(uint64_t id, const char *part); // dead, and its error has this in it
+void expect_buried(uint64_t id);
+struct outcome wait_outcome(uint64_t id); // the caller gives the references back
 void outcome_release(struct outcome *o);
+
+// It is ready again, and that costs it neither an attempt nor a loss.
+void expect_untouched(uint64_t id);
 
 // Waits until the job is reserved, or in that state.
 void wait_state(uint64_t id, enum job_state state);
@@ -109,6 +114,11 @@ bool alive(int pid);
 int wait_pid_file(const char *path);
 const char *
 scratch(const char *name); // a path in a folder that goes after the test; valid until the next eight calls
+
+// What is logged goes to a file, and then comes back as a text that ends with a NUL; valid until the test
+// ends.
+void log_begin(void);
+struct slice log_end(void);
 
 size_t count_descriptors(int pid);
 void expect_no_children_of_spawner(void); // soon: who was killed is reaped a moment later

@@ -5,7 +5,6 @@
 #include "tests/unit/pool_fixture.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,16 +29,6 @@ static void function_start(const char *function)
 {
     function_add(function);
     handlers_start();
-}
-
-static void expect_text(uint64_t id, const char *text)
-{
-    struct outcome o = wait_outcome(id);
-    ck_assert_int_eq(o.state, JOB_DEAD);
-    ck_assert_ptr_nonnull(o.error);
-    ck_assert_msg(memmem(o.error->data, o.error->len, text, strlen(text)), "%.*s has no %s",
-                  (int)o.error->len, o.error->data, text);
-    outcome_release(&o);
 }
 
 // The host's pid.
@@ -104,9 +93,7 @@ START_TEST(errors)
     declare_backoff("again", 3600000);
     expect_failure(put("error", "1"), "{\"code\": 7}");
     expect_failure(put("text", "1"), "\"a \\\"b\\\"\\n\xef\xbf\xbd\"");
-    struct outcome o = wait_outcome(put_attempts("bury", "1", 20));
-    ck_assert_int_eq(o.reason, DEAD_BURIED);
-    outcome_release(&o);
+    expect_buried(put_attempts("bury", "1", 20));
     expect_result(put_attempts("again", "1", 20), "3");
     expect_failure(put("bad", "1"), "{\"module\":\"the result is not JSON\"}");
     expect_result(put("lines", "1"), "[1, \"a\" ]");
@@ -152,27 +139,21 @@ END_TEST
 
 START_TEST(what_it_prints_is_logged_with_the_job)
 {
-    int log = open(scratch("log"), O_CREAT | O_RDWR, 0600), before = dup(STDERR_FILENO);
-    dup2(log, STDERR_FILENO);
+    log_begin();
     function_start("say");
     uint64_t id = put("q", "1");
     expect_result(id, "1");
     pool_end();
-    dup2(before, STDERR_FILENO);
-    static char text[10000];
-    ck_assert_int_gt(pread(log, text, sizeof text - 1, 0), 0);
+    const char *text = log_end().data;
     ck_assert_ptr_nonnull(strstr(text, "handler=q text=\"this is printed\"\n"));
     ck_assert_ptr_nonnull(strstr(text, "handler=q text=\"and this said\"\n"));
-    close(before);
-    close(log);
 }
 END_TEST
 
 START_TEST(no_line_is_logged_with_another_job)
 {
     enum { JOBS = 90 }; // fewer lines than the log takes at once
-    int log = open(scratch("log"), O_CREAT | O_RDWR, 0600), before = dup(STDERR_FILENO);
-    dup2(log, STDERR_FILENO);
+    log_begin();
     function_start("say_id");
     uint64_t ids[JOBS];
     for (int i = 0; i < JOBS; i++)
@@ -180,17 +161,13 @@ START_TEST(no_line_is_logged_with_another_job)
     for (int i = 0; i < JOBS; i++)
         expect_result(ids[i], "1");
     pool_end();
-    dup2(before, STDERR_FILENO);
-    static char text[50000];
-    ck_assert_int_gt(pread(log, text, sizeof text - 1, 0), 0);
+    const char *text = log_end().data;
     for (int i = 0; i < JOBS; i++) {
         char line[100];
         snprintf(line, sizeof line, "job=%llu handler=q text=%llu\n", (unsigned long long)ids[i],
                  (unsigned long long)ids[i]);
         ck_assert_msg(strstr(text, line), "no %s", line);
     }
-    close(before);
-    close(log);
 }
 END_TEST
 
@@ -201,9 +178,7 @@ START_TEST(the_example_counts_primes)
     expect_result(put("primes", "10000"), "1229");
     expect_result(put("primes", "2"), "0");
     expect_result(put("primes", "3"), "1");
-    struct outcome o = wait_outcome(put_attempts("primes", "\"x\"", 9));
-    ck_assert_int_eq(o.reason, DEAD_BURIED);
-    outcome_release(&o);
+    expect_buried(put_attempts("primes", "\"x\"", 9));
 }
 END_TEST
 
@@ -367,7 +342,7 @@ START_TEST(there_is_no_such_file)
 {
     module_add("q", "/nonexistent/module.so", "echo");
     handlers_start();
-    expect_text(put("q", "1"), "{\"module\":\"cannot load the module: /nonexistent/module.so: ");
+    expect_failure_with(put("q", "1"), "{\"module\":\"cannot load the module: /nonexistent/module.so: ");
 }
 END_TEST
 
@@ -378,10 +353,10 @@ START_TEST(it_is_no_module)
     module_add("old", POOL_MODULE_OLD, "echo");
     module_add("function", POOL_MODULE, "no_such_function");
     handlers_start();
-    expect_text(put("text", "1"), "{\"module\":\"cannot load the module: /etc/passwd: ");
-    expect_text(put("none", "1"), "TASKQ_MODULE is missing");
-    expect_text(put("old", "1"), "the module was built for version: 999, and this is 1");
-    expect_text(put("function", "1"), "the module has no function: no_such_function");
+    expect_failure_with(put("text", "1"), "{\"module\":\"cannot load the module: /etc/passwd: ");
+    expect_failure_with(put("none", "1"), "TASKQ_MODULE is missing");
+    expect_failure_with(put("old", "1"), "the module was built for version: 999, and this is 1");
+    expect_failure_with(put("function", "1"), "the module has no function: no_such_function");
 }
 END_TEST
 
@@ -390,8 +365,9 @@ START_TEST(it_cannot_be_started)
     struct handler_settings *s = function_add("echo");
     ck_assert(handler_text_set(&s->cwd, "/nonexistent"));
     handlers_start();
-    expect_text(put("q", "1"),
-                "{\"module\":\"cannot enter the command's working directory: No such file or directory\"}");
+    expect_failure_with(
+        put("q", "1"),
+        "{\"module\":\"cannot enter the command's working directory: No such file or directory\"}");
 }
 END_TEST
 
@@ -400,8 +376,8 @@ START_TEST(a_new_one_comes_ever_later)
     module_add("q", POOL_MODULE_OLD, "echo");
     handlers_start();
     int64_t began = clock_now().mono;
-    expect_text(put("q", "1"), "version");
-    expect_text(put("q", "1"), "version"); // 1 s later
+    expect_failure_with(put("q", "1"), "version");
+    expect_failure_with(put("q", "1"), "version"); // 1 s later
     ck_assert_int_ge(clock_now().mono - began, 950);
 }
 END_TEST
@@ -431,11 +407,7 @@ START_TEST(a_hurry_puts_the_job_back)
     pool_hurry(pool);
     wait_drained();
     WAIT_UNTIL(!alive(pid));
-    struct job_view v;
-    ck_assert(look(id, &v));
-    ck_assert_int_eq(v.state, JOB_READY);
-    ck_assert_uint_eq(v.attempts, 0);
-    ck_assert_uint_eq(v.lost, 0);
+    expect_untouched(id);
 }
 END_TEST
 

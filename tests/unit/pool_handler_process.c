@@ -45,16 +45,6 @@ static int ask(const char *body)
     return n;
 }
 
-static void expect_text(const char *body, const char *text)
-{
-    struct outcome o = wait_outcome(put("q", body));
-    ck_assert_int_eq(o.state, JOB_DEAD);
-    ck_assert_ptr_nonnull(o.error);
-    ck_assert_msg(memmem(o.error->data, o.error->len, text, strlen(text)), "%.*s has no %s",
-                  (int)o.error->len, o.error->data, text);
-    outcome_release(&o);
-}
-
 // ---- well
 
 START_TEST(one_child_runs_all)
@@ -118,10 +108,7 @@ START_TEST(errors_are_the_jobs)
     child_start();
     int pid = ask("\"pid\"");
     expect_failure(put("q", "\"error\""), "{\"code\":7}");
-    struct outcome o = wait_outcome(put_attempts("q", "\"bury\"", 20));
-    ck_assert_int_eq(o.state, JOB_DEAD);
-    ck_assert_int_eq(o.reason, DEAD_BURIED);
-    outcome_release(&o);
+    expect_buried(put_attempts("q", "\"bury\"", 20));
     ck_assert_int_eq(ask("\"pid\""), pid);
     ck_assert_uint_eq(handler_look("q").failed, 2);
 }
@@ -297,7 +284,7 @@ START_TEST(it_answers_something_else)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int pid = ask("\"pid\"");
-        expect_text(cases[i].body, cases[i].text);
+        expect_failure_with(put("q", cases[i].body), cases[i].text);
         ck_assert_int_ne(ask("\"pid\""), pid);
         ck_assert(!alive(pid));
     }
@@ -341,17 +328,13 @@ END_TEST
 
 START_TEST(it_writes_a_gigabyte_of_errors)
 {
-    int log = open(scratch("log"), O_CREAT | O_RDWR, 0600), before = dup(STDERR_FILENO);
-    dup2(log, STDERR_FILENO);
+    log_begin();
     child_start();
     expect_result(put("q", "\"flood errors\""), "\"flooded\"");
     pool_end();
-    dup2(before, STDERR_FILENO);
-    off_t size = lseek(log, 0, SEEK_END);
-    ck_assert_int_gt(size, 100 * 80);
-    ck_assert_int_lt(size, 2 << 20);
-    close(before);
-    close(log);
+    size_t size = log_end().len;
+    ck_assert_uint_gt(size, 100 * 80);
+    ck_assert_uint_lt(size, 2 << 20);
 }
 END_TEST
 
@@ -467,11 +450,7 @@ START_TEST(a_hurry_puts_the_job_back)
     pool_hurry(pool);
     wait_drained();
     WAIT_UNTIL(!alive(pid));
-    struct job_view v;
-    ck_assert(look(id, &v));
-    ck_assert_int_eq(v.state, JOB_READY);
-    ck_assert_uint_eq(v.attempts, 0);
-    ck_assert_uint_eq(v.lost, 0);
+    expect_untouched(id);
 }
 END_TEST
 
