@@ -90,6 +90,8 @@
     X(HANDLER_SILENCED, "handler_silenced", INFO, JOB, "a handler wrote more than the log takes")            \
     X(HANDLER_BLOCKED, "handler_blocked", WARNING, BOTH,                                                     \
       "nothing can be started on this machine for now; the job waits")                                       \
+    X(HANDLER_UNREADY, "handler_unready", WARNING, PLAIN,                                                    \
+      "what a handler runs is not there or may not be used: its jobs fail until it is")                      \
     X(HANDLER_STARVED, "handler_starved", WARNING, LIMITED, "a worker cannot get a job")                     \
     X(JOB_TAKEN_AWAY, "job_taken_away", DEBUG, BOTH, "a job was taken away while it ran")                    \
     X(JOB_UNTOLD, "job_untold", WARNING, BOTH, "how a job went was not taken")                               \

@@ -4,6 +4,7 @@
 #include "server/daemon_tls.h"
 #include "server/main_loop.h"
 #include "server/parts.h"
+#include "server/pool/handler_files.h"
 #include "server/pool/pool.h"
 #include "server/pool/spawner.h"
 #include "server/ports.h"
@@ -43,6 +44,8 @@ static bool start_pool(struct daemon *d)
     d->pool = pool_start(d->hub, d->spawner, s->handlers, s->handler_count, why);
     if (!d->pool)
         log_event(LOG_START_FAILED, KV("why", why));
+    else
+        handler_files_warn(s->handlers, s->handler_count);
     return d->pool;
 }
 

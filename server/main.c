@@ -6,6 +6,7 @@
 #include "server/metrics/metric.h"
 #include "server/new_certificate.h"
 #include "server/new_token.h"
+#include "server/pool/handler_files.h"
 #include "server/pool/module_host.h"
 #include "server/ports.h"
 #include "server/privileges.h"
@@ -230,7 +231,9 @@ static int serve(struct arguments *a)
     char why[SETTINGS_WHY_MAX];
     int status = EXIT_FAILURE;
     settings_init(&s);
-    bool ok = read_settings(a, &s, why) && (!a->test || (daemon_tls_check(&s, why) && ports_check(&s, why)));
+    bool ok = read_settings(a, &s, why) &&
+              (!a->test || (daemon_tls_check(&s, why) && ports_check(&s, why) &&
+                            handler_files_check(s.handlers, s.handler_count, s.run_as, why)));
     if (!ok)
         fprintf(stderr, "taskqd: %s\n", why);
     else if (a->test)

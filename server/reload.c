@@ -7,6 +7,7 @@
 #include "server/metrics/metrics.h"
 #include "server/net/listener.h"
 #include "server/parts.h"
+#include "server/pool/handler_files.h"
 #include "server/pool/pool.h"
 #include "server/ports.h"
 #include "server/settings_table.h"
@@ -97,11 +98,14 @@ static void apply_handlers(struct daemon *d, const struct settings *next)
 {
     char why[HANDLER_WHY_MAX];
     struct pool_changes c;
-    if (!pool_apply(d->pool, next->handlers, next->handler_count, &c, why))
+    if (!pool_apply(d->pool, next->handlers, next->handler_count, &c, why)) {
         log_event(LOG_HANDLERS_REFUSED, KV("why", why));
-    else if (c.added || c.removed || c.resized)
+        return;
+    }
+    if (c.added || c.removed || c.resized)
         log_event(LOG_HANDLERS_CHANGED, KV("started", c.added), KV("retired", c.removed),
                   KV("resized", c.resized), KV("kept", c.kept));
+    handler_files_warn(next->handlers, next->handler_count);
 }
 
 // To open the daemon to everybody takes more than sections that are missing.

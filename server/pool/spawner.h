@@ -71,6 +71,9 @@ struct spawn_error {
     int error; // an errno value
 };
 
+// Where a child without a PATH is looked for.
+#define SPAWN_DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+
 // What to start. All is borrowed for the call; what is zero or NULL is left as the daemon has it.
 struct spawn_spec {
     const char *const *argv; // ends with NULL, at least one; no shell. argv[0] without '/' is sought in

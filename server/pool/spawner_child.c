@@ -24,8 +24,6 @@
 #define CALL_setresuid SYS_setresuid
 #endif
 
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
-
 struct command {
     const struct spawn_request *request;
     const gid_t *groups;
@@ -69,7 +67,7 @@ static void merge_env(struct command *c, char *const *changes, size_t nchanges)
         if (strchr(changes[i], '=') && !named_in(changes[i], changes + i + 1, nchanges - i - 1))
             c->envp[n++] = changes[i];
     c->envp[n] = NULL;
-    c->path = DEFAULT_PATH;
+    c->path = SPAWN_DEFAULT_PATH;
     for (size_t i = 0; i < n; i++)
         if (strncmp(c->envp[i], "PATH=", 5) == 0)
             c->path = c->envp[i] + 5;

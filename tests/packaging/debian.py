@@ -74,7 +74,7 @@ class Installed(unittest.TestCase):
             os.chown(folder, self.user.pw_uid, self.user.pw_gid)
         become = ["setpriv", "--reuid=taskq", "--regid=taskq", "--clear-groups", "--no-new-privs"]
         command = self.setting("ExecStart").replace("%S", "/var/lib").split()
-        run(*become, *self.setting("ExecStartPre").split())
+        run(*become, *command, "-t")
         ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         ready.settimeout(PATIENCE)
         ready.bind("/run/taskq/notify")

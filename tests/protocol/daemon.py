@@ -75,6 +75,32 @@ class CommandLine(Case):
         self.assertRefused(run("-t", "-c", self.folder), "Is a directory")
 
 
+    def test_what_handlers_run_is_looked_for(self):
+        path = self.path("c", 'handler "good" { command = {"sh"} }\nhandler "mail" { command = {"%s", "-x"} }\n' % self.path("send"))
+        self.assertRefused(run("-t", "-c", path), 'handler "mail": command "%s": it is not there: install it' % self.path("send"))
+        os.symlink("/bin/cat", self.path("send"))
+        self.assertEqual(run("-t", "-c", path)[0], 0)
+        os.remove(self.path("send"))
+
+        # The daemon starts all the same, and says so, once a handler; so does a reload.
+        daemon = self.start("-c", path)
+        said = r'(level=warning event=handler_unready .* handler=mail setting=command file=%s why="it is not there: install it, .*")'
+        daemon._wait_for(said % re.escape(self.path("send")))
+        daemon._wait_for("event=(listening)")
+        os.kill(daemon.pid, signal.SIGHUP)
+        daemon._wait_for(said % re.escape(self.path("send")), 1)
+        self.assertEqual(daemon.text().count("event=handler_unready"), 2)
+        connection = self.connect(daemon)
+        id = connection.call("submit", queue="mail", body=7)["id"]
+        os.symlink("/bin/cat", self.path("later"))
+        connection.until(lambda job: job["attempt"] == 1 and job["state"] == "delayed", "job", id=id)
+        self.path("c", 'handler "mail" { command = {"%s"} }\n' % self.path("later"))
+        os.kill(daemon.pid, signal.SIGHUP)
+        connection.call("kick", id=id)
+        self.assertEqual(connection.call("result", id=id, timeout=lib.PATIENCE)["result"], 7)
+        self.assertEqual(daemon.text().count("event=handler_unready"), 2)
+
+
 class Addresses(Case):
     def test_several_are_served_and_the_log_names_their_ports(self):
         path = self.path("s")
