@@ -213,6 +213,15 @@ static size_t unescape(const char **p, const char *end, char out[4])
     return utf8_encode(out, c);
 }
 
+// The bytes of what comes next, escaped or not, as unescape() has it.
+static inline size_t next_piece(const char **p, const char *end, char out[4])
+{
+    if (**p == '\\')
+        return unescape(p, end, out);
+    out[0] = *(*p)++;
+    return 1;
+}
+
 static bool refuse(const char **why, const char *text)
 {
     if (why)
@@ -236,10 +245,8 @@ bool json_value_string(const struct json_value *v, char *buf, size_t cap, struct
     size_t len = 0;
     while (p < end) {
         char made[4];
-        size_t n = 1;
-        if (*p != '\\')
-            made[0] = *p++;
-        else if ((n = unescape(&p, end, made)) == 0)
+        size_t n = next_piece(&p, end, made);
+        if (n == 0)
             return refuse(why, "an escaped surrogate in it lacks its other half");
         if (n > cap - len)
             return refuse(why, "it is too long");
@@ -256,10 +263,8 @@ bool json_escaped_string_is(const struct json_value *v, const char *text)
     const char *p = inner.data, *end = p + inner.len;
     while (p < end) {
         char made[4];
-        size_t n = 1;
-        if (*p != '\\')
-            made[0] = *p++;
-        else if ((n = unescape(&p, end, made)) == 0)
+        size_t n = next_piece(&p, end, made);
+        if (n == 0)
             return false;
         for (size_t i = 0; i < n; i++, text++)
             if (*text == 0 || *text != made[i])

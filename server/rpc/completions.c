@@ -8,6 +8,16 @@
 
 #include <stdlib.h>
 
+static void append(struct dispatch_group *g, struct waiter *w)
+{
+    w->next = NULL;
+    if (g->last)
+        g->last->next = w;
+    else
+        g->first = w;
+    g->last = w;
+}
+
 // Adds a completion to its session's group. False: there is no room for another session in this round.
 static bool add_to_group(struct dispatch *d, struct session *s, struct waiter *w)
 {
@@ -17,13 +27,7 @@ static bool add_to_group(struct dispatch *d, struct session *s, struct waiter *w
         d->groups[d->group_count++] = (struct dispatch_group){.session = s};
         s->round = d->group_count;
     }
-    struct dispatch_group *g = &d->groups[s->round - 1];
-    w->next = NULL;
-    if (g->last)
-        g->last->next = w;
-    else
-        g->first = w;
-    g->last = w;
+    append(&d->groups[s->round - 1], w);
     return true;
 }
 
@@ -48,12 +52,7 @@ static void write_group(struct dispatch *d, struct dispatch_group *g)
         if (waiter_wait(w))
             wait_unlink(waiter_wait(w));
         output_waiter(d, s, w);
-        w->next = NULL;
-        if (g->last)
-            g->last->next = w;
-        else
-            g->first = w;
-        g->last = w;
+        append(g, w);
     }
     g->end = d->out.len;
 }

@@ -187,17 +187,25 @@ static unsigned count_elements(const struct json_value *list)
     return n;
 }
 
-static bool read_queues(struct gate *g, const struct json_value *v, int64_t high, struct param_names *out)
+// Room for what the elements of a list of 1 to `high` become, `size` bytes each; they are read from *r.
+static void *begin_list(struct gate *g, const struct json_value *v, int64_t high, size_t size,
+                        struct json_reader *r)
 {
     if (v->type != JSONR_ARRAY)
-        return false;
+        return NULL;
     unsigned count = count_elements(v);
-    if (count < 1 || count > high || !(out->items = arena_alloc(g->arena, count * sizeof *out->items)))
-        return false;
+    void *items = count < 1 || count > high ? NULL : arena_alloc(g->arena, count * size);
+    json_reader_init(r, v->raw.data, v->raw.len);
+    return items && json_reader_array_begin(r) ? items : NULL;
+}
+
+// Lists are rare, and not to be in the way of what every request has: so their readers are not inlined.
+__attribute__((noinline)) static bool read_queues(struct gate *g, const struct json_value *v, int64_t high,
+                                                  struct param_names *out)
+{
     struct json_reader r;
     struct json_value name;
-    json_reader_init(&r, v->raw.data, v->raw.len);
-    if (!json_reader_array_begin(&r))
+    if (!(out->items = begin_list(g, v, high, sizeof *out->items, &r)))
         return false;
     for (out->count = 0; json_reader_element(&r, &name); out->count++) {
         if (!read_queue(g, &name, &out->items[out->count]))
@@ -209,17 +217,12 @@ static bool read_queues(struct gate *g, const struct json_value *v, int64_t high
     return true;
 }
 
-static bool read_ids(struct gate *g, const struct json_value *v, int64_t high, struct param_ids *out)
+__attribute__((noinline)) static bool read_ids(struct gate *g, const struct json_value *v, int64_t high,
+                                               struct param_ids *out)
 {
-    if (v->type != JSONR_ARRAY)
-        return false;
-    unsigned count = count_elements(v);
-    if (count < 1 || count > high || !(out->items = arena_alloc(g->arena, count * sizeof *out->items)))
-        return false;
     struct json_reader r;
     struct json_value id;
-    json_reader_init(&r, v->raw.data, v->raw.len);
-    if (!json_reader_array_begin(&r))
+    if (!(out->items = begin_list(g, v, high, sizeof *out->items, &r)))
         return false;
     for (out->count = 0; json_reader_element(&r, &id); out->count++)
         if (!json_value_uint53(&id, &out->items[out->count]))
