@@ -58,6 +58,18 @@ class Executors(support.Case):
         self.assertIsInstance(error.__cause__, taskq.RemoteTraceback)
         self.assertIn("raise Trouble(*args)", str(error.__cause__))
 
+    def test_what_is_nested_deeper_than_the_daemon_takes_fails_alone(self):
+        futures = [self.executor.submit(work.deep, levels) for levels in (126, 127, 600)]
+        self.assertEqual(futures[0].result(support.PATIENCE), work.deep(126))
+        for future in futures[1:]:
+            self.assertIsInstance(future.exception(support.PATIENCE), taskq.ParseError)
+        error = self.executor.submit(work.raises_deep, 600).exception(support.PATIENCE)
+        self.assertIsInstance(error, taskq.RemoteError)  # its arguments cannot be sent
+        self.assertEqual(error.type, "work:Trouble")
+        self.assertEqual(self.executor.submit(work.tells_much).result(support.PATIENCE), "told")
+        with self.assertRaises(taskq.TooLarge):  # sent, it would cost everybody the connection
+            self.shared.notify("put", queue="q", body="x" * (2 << 20))
+
     def test_an_exception_that_cannot_be_made_here(self):
         made = taskq._functions.exception_of("attempts", {"type": "no.such:Thing", "message": "x"}, False)
         self.assertIsInstance(made, taskq.RemoteError)
@@ -360,6 +372,8 @@ class Handler(unittest.TestCase):
                 self.assertEqual(list(executor.map(work.add, range(50), range(50))), [2 * n for n in range(50)])
                 self.assertEqual(executor.submit(work.tells).result(support.PATIENCE), "told")
                 self.assertIsInstance(executor.submit(work.raises, 1).exception(support.PATIENCE), work.Trouble)
+                self.assertEqual(executor.submit(work.tells_much).result(support.PATIENCE), "told")
+                self.assertIsInstance(executor.submit(work.deep, 127).exception(support.PATIENCE), taskq.ParseError)
 
 
 if __name__ == "__main__":

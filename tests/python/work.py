@@ -37,6 +37,22 @@ def tells():
     return "told"
 
 
+def tells_much():
+    taskq.worker.progress(message="\u20ac" * 1000)
+    return "told"
+
+
+def deep(levels):
+    made = 0
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
+def raises_deep(levels):
+    raise Trouble(deep(levels))
+
+
 @taskq.task(queue="tasks", max_attempts=1)
 def send(to, times=1):
     if not to:

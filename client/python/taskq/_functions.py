@@ -125,7 +125,7 @@ def run(body: Any, finder: Finder) -> Tuple[bool, bytes]:
             result = function(*args, **kwargs)
         else:
             result = finder.find(name)(*body["args"], **body.get("kwargs", {}))
-        return True, _wire.encode({"pickle": _b64(result)} if pickled else result)
+        return True, _outcome({"pickle": _b64(result)} if pickled else result)
     except BaseException as error:  # an exit as well: it is the function's, not the worker's
         return False, error_text(error, pickled)
 
@@ -143,9 +143,15 @@ def error_text(error: BaseException, pickled: bool) -> bytes:
         except Exception:
             pass  # it goes by its type and args, or as text
     try:
-        return _wire.encode(dict(said, args=list(error.args)))
-    except (TypeError, ValueError):
+        return _outcome(dict(said, args=list(error.args)))
+    except (TypeError, ValueError, errors.ParseError):
         return _wire.encode(said)
+
+
+def _outcome(value: Any) -> bytes:
+    text = _wire.encode(value)
+    _wire.check_depth(text, _wire.DEEPEST)
+    return text
 
 
 def _printable(text: str) -> str:

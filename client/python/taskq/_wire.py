@@ -6,6 +6,7 @@ from typing import Any, Callable, Iterable
 from . import errors
 
 PROTOCOL = 1
+DEEPEST = 126  # of a value in a request, where it stands in two objects: a line may have 128
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _decoder = json.JSONDecoder()
@@ -78,6 +79,10 @@ def check(line: bytes, largest: int, deepest: int) -> None:
     long or too deep bear no id."""
     if len(line) > largest:
         raise errors.TooLarge("a request of %d bytes; the daemon takes %d" % (len(line), largest))
+    check_depth(line, deepest)
+
+
+def check_depth(line: bytes, deepest: int) -> None:
     if line.count(b"[") + line.count(b"{") > deepest and _depth(line) > deepest:
         raise errors.ParseError("arrays and objects stand more than %d deep in it" % deepest)
 

@@ -66,7 +66,9 @@ class Client(Methods[Dict[str, Any]]):
 
     def notify(self, method: str, **params: Any) -> None:
         """Sends a request that is not answered, not even where it fails."""
-        self.connection.link().send(_wire.notification(method, _wire.encode(params)))
+        line, link = _wire.notification(method, _wire.encode(params)), self.connection.link()
+        _wire.check(line, link.largest, link.deepest)
+        link.send(line)
 
     def close(self) -> None:
         """Closes the connection: jobs held under leases that are not detached go back to their queues."""

@@ -20,10 +20,16 @@ from ._consumer import LEASE, Consumer, current
 from .client import Client
 
 
+MESSAGE_BYTES = 1024  # that the daemon takes
+
+
 def progress(done: Optional[float] = None, total: Optional[float] = None, message: Optional[str] = None) -> None:
-    """For a function that a worker runs: says how far it is. Elsewhere it does nothing."""
+    """For a function that a worker runs: says how far it is. Elsewhere it does nothing. Of a message the first 1,024
+    bytes are told."""
     tell: Optional[Callable[[Dict[str, Any]], None]] = getattr(current, "tell", None)
     if tell is not None:
+        if message is not None:
+            message = message.encode("utf-8", "replace")[:MESSAGE_BYTES].decode("utf-8", "ignore")
         given = (("done", done), ("total", total), ("message", message))
         tell({name: value for name, value in given if value is not None})
 
