@@ -1,6 +1,7 @@
 #include "client/outcome.h"
 
 #include "common/json_reader.h"
+#include "common/plural.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,8 +75,8 @@ static void write_sentence(char *to, const struct taskq_outcome *o)
     unsigned long long id = o->id;
     switch (o->error) {
     case TASKQ_FAILED:
-        snprintf(to, SENTENCE, "job %llu is dead (%.64s) after %u attempt%s", id, o->reason, o->attempts,
-                 o->attempts == 1 ? "" : "s");
+        snprintf(to, SENTENCE, "job %llu is dead (%.64s) after %u %s", id, o->reason, o->attempts,
+                 plural(o->attempts, "attempt", "attempts"));
         break;
     case TASKQ_CANCELLED:
         snprintf(to, SENTENCE, "job %llu was cancelled", id);

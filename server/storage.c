@@ -1,6 +1,7 @@
 #include "server/storage.h"
 
 #include "common/log.h"
+#include "common/plural.h"
 #include "server/engine/records.h"
 
 #include <inttypes.h>
@@ -42,7 +43,8 @@ static enum store_error on_record(void *arg, const struct store_record *r, struc
     if (error == ERROR_NONE)
         return STORE_OK;
     if (error == ERROR_OVERLOADED)
-        snprintf(l->message, STORE_MESSAGE_MAX, "out of memory after %" PRIu64 " records", l->records);
+        snprintf(l->message, STORE_MESSAGE_MAX, "out of memory after %" PRIu64 " %s", l->records,
+                 plural(l->records, "record", "records"));
     else
         snprintf(l->message, STORE_MESSAGE_MAX,
                  "segment %" PRIu32 ": the %s record of id %" PRIu64 " cannot be read: %s", r->segment,
@@ -107,7 +109,8 @@ static bool load(const struct storage_options *o, struct store *store, struct en
         return false;
     }
     if (journal_load_end(l.load, clock_now(), loaded) != ERROR_NONE) {
-        snprintf(message, STORE_MESSAGE_MAX, "out of memory after loading %" PRIu64 " jobs", loaded->jobs);
+        snprintf(message, STORE_MESSAGE_MAX, "out of memory after loading %" PRIu64 " %s", loaded->jobs,
+                 plural(loaded->jobs, "job", "jobs"));
         return false;
     }
     return fits(o, store, &l, message);

@@ -1,5 +1,6 @@
 #include "server/tools.h"
 
+#include "common/plural.h"
 #include "server/committer.h"
 #include "server/dump.h"
 #include "server/hub.h"
@@ -54,8 +55,9 @@ int tools_check(const char *data_dir)
            data_dir, loaded.jobs, loaded.queues, loaded.keys, s.segments, s.log_bytes, s.live_bytes,
            s.last_batch, loaded.start_number);
     if (loaded.orphans)
-        printf("%s: %" PRIu64 " records belong to nothing; the daemon removes them at its next start\n",
-               data_dir, loaded.orphans);
+        printf("%s: %" PRIu64 " %s at its next start\n", data_dir, loaded.orphans,
+               plural(loaded.orphans, "record belongs to nothing; the daemon removes it",
+                      "records belong to nothing; the daemon removes them"));
     store_close(store);
     engine_free(e);
     return EXIT_SUCCESS;
@@ -130,9 +132,10 @@ int tools_load(const char *data_dir, const char *file)
         fprintf(stderr, "taskqd: %s\n", message);
     if (ok && (loaded.jobs || loaded.queues)) {
         fprintf(stderr,
-                "taskqd: %s has %" PRIu64 " jobs and %" PRIu64
-                " queues already; a dump is loaded into an empty folder\n",
-                data_dir, loaded.jobs, loaded.queues);
+                "taskqd: %s has %" PRIu64 " %s and %" PRIu64
+                " %s already; a dump is loaded into an empty folder\n",
+                data_dir, loaded.jobs, plural(loaded.jobs, "job", "jobs"), loaded.queues,
+                plural(loaded.queues, "queue", "queues"));
         ok = false;
     }
     ok = ok && load_lines(hub, store, in);

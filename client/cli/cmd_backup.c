@@ -1,6 +1,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/human.h"
 #include "client/cli/output.h"
+#include "common/plural.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -29,6 +30,11 @@ static enum taskq_error params_of(const char *folder, struct taskq_text *params)
     return params->data ? TASKQ_OK : TASKQ_NO_MEMORY;
 }
 
+static void print_size(const char *folder, double bytes, double files)
+{
+    printf("%s: %.0f bytes in %.0f %s\n", folder, bytes, files, plural(files, "file", "files"));
+}
+
 static int exec(struct cli *c)
 {
     const char *folder = c->args.positional[0];
@@ -46,8 +52,8 @@ static int exec(struct cli *c)
     if (c->json)
         output_json(result.data, result.len);
     else
-        printf("%s: %.0f bytes in %.0f files\n", folder, human_number(result.data, result.len, "bytes"),
-               human_number(result.data, result.len, "segments"));
+        print_size(folder, human_number(result.data, result.len, "bytes"),
+                   human_number(result.data, result.len, "segments"));
     taskq_text_release(&result);
     return EXIT_DONE;
 }

@@ -1,5 +1,6 @@
 #include "client/cli/commands.h"
 #include "common/clock.h"
+#include "common/plural.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -209,7 +210,8 @@ static int run_part(struct cli *c, struct bench *b, enum part part, struct lane 
         return fail(c, failed->q, failed->error);
     if (running == n)
         return EXIT_DONE;
-    fprintf(stderr, "taskq: only %zu of %zu threads could be started\n", running, n);
+    fprintf(stderr, "taskq: only %zu of %zu %s could be started\n", running, n,
+            plural(n, "thread", "threads"));
     return EXIT_BROKEN;
 }
 

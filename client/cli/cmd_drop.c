@@ -1,5 +1,6 @@
 #include "client/cli/commands.h"
 #include "client/cli/input.h"
+#include "common/plural.h"
 
 #include <stdio.h>
 
@@ -17,7 +18,10 @@ static int exec(struct cli *c)
     enum taskq_error e = taskq_drop(c->q, queue, &count);
     if (e != TASKQ_OK)
         return cli_fail(c, e);
-    printf(c->json ? "{\"count\":%llu}\n" : "dropped with %llu jobs\n", (unsigned long long)count);
+    if (c->json)
+        printf("{\"count\":%llu}\n", (unsigned long long)count);
+    else
+        printf("dropped with %llu %s\n", (unsigned long long)count, plural(count, "job", "jobs"));
     return EXIT_DONE;
 }
 

@@ -1,6 +1,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/human.h"
 #include "client/cli/output.h"
+#include "common/plural.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,9 @@ static void print_human(const char *event, size_t len)
     char id[32], state[16], from[16], more[64], queue[1024];
     if (!human_member(event, len, "id", id, sizeof(id))) {
         human_member(event, len, "missed", id, sizeof(id));
-        printf("… %s were missed: they came faster than they could be taken\n", id);
+        printf("… %s %s faster than they could be taken\n", id,
+               plural(human_number(event, len, "missed"), "was missed: events came",
+                      "were missed: they came"));
         return;
     }
     bool was = human_member(event, len, "from", from, sizeof(from));

@@ -1,5 +1,6 @@
 #include "client/cli/commands.h"
 #include "client/cli/work.h"
+#include "common/plural.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -96,7 +97,8 @@ static int run(struct cli *c, struct work *w, size_t n, int signals)
     if (code == EXIT_DONE) {
         size_t started = start(workers, n);
         if (started < n) {
-            fprintf(stderr, "taskq: only %zu of %zu threads could be started\n", started, n);
+            fprintf(stderr, "taskq: only %zu of %zu %s could be started\n", started, n,
+                    plural(n, "thread", "threads"));
             code = started == 0 ? EXIT_BROKEN : code;
         }
         watch(w, workers, started, signals);

@@ -5,6 +5,7 @@
 #include "client/cli/progress.h"
 #include "common/clock.h"
 #include "common/json_writer.h"
+#include "common/plural.h"
 
 #include <stdio.h>
 
@@ -132,8 +133,8 @@ int outcome_show_result(const struct cli *c, uint64_t id, enum taskq_error e, st
         return cli_fail(c, e);
     } else {
         if (e == TASKQ_FAILED)
-            snprintf(message, sizeof(message), "job %llu is dead (%s) after %u attempt%s",
-                     (unsigned long long)o.id, o.reason, o.attempts, o.attempts == 1 ? "" : "s");
+            snprintf(message, sizeof(message), "job %llu is dead (%s) after %u %s", (unsigned long long)o.id,
+                     o.reason, o.attempts, plural(o.attempts, "attempt", "attempts"));
         else
             snprintf(message, sizeof(message), "job %llu was cancelled", (unsigned long long)o.id);
         o.message = message;

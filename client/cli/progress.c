@@ -3,6 +3,7 @@
 #include "client/cli/output.h"
 #include "client/cli/values.h"
 #include "common/clock.h"
+#include "common/plural.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ void progress_show(struct progress *p, uint64_t jobs, uint64_t bytes)
     double seconds = (double)(clock_ns() - p->started) / 1e9;
     double rate = seconds > 0 ? (double)jobs / seconds : 0;
     double part = p->total == 0 ? -1 : bytes >= p->total ? 1 : (double)bytes / (double)p->total;
-    progress_draw(p, part, "%llu jobs, %.0f/s", (unsigned long long)jobs, rate);
+    progress_draw(p, part, "%llu %s, %.0f/s", (unsigned long long)jobs, plural(jobs, "job", "jobs"), rate);
 }
 
 const char *progress_words(const struct taskq_report *report, char *out, size_t cap)

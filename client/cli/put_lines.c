@@ -2,6 +2,7 @@
 
 #include "client/cli/lines.h"
 #include "client/cli/progress.h"
+#include "common/plural.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,13 +110,15 @@ static int run(struct batch *b)
 static void sum_up(const struct batch *b)
 {
     if (b->lost > 0)
-        fprintf(stderr, "taskq: of %llu jobs nobody knows whether they are put: their replies were lost\n",
-                (unsigned long long)b->lost);
+        fprintf(stderr, "taskq: of %llu %s\n", (unsigned long long)b->lost,
+                plural(b->lost, "job nobody knows whether it is put: its reply was lost",
+                       "jobs nobody knows whether they are put: their replies were lost"));
     if (b->c->json)
         return;
-    printf("%llu job%s put", (unsigned long long)b->put, b->put == 1 ? "" : "s");
+    printf("%llu %s put", (unsigned long long)b->put, plural(b->put, "job", "jobs"));
     if (b->existing > 0)
-        printf(", %llu were there already", (unsigned long long)b->existing);
+        printf(", %llu %s there already", (unsigned long long)b->existing,
+               plural(b->existing, "was", "were"));
     putchar('\n');
 }
 

@@ -2,6 +2,7 @@
 
 #include "client/cli/output.h"
 #include "client/cli/values.h"
+#include "common/plural.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -182,8 +183,9 @@ static void draw_daemon(FILE *out, const struct top_data *d, const struct top_vi
         snprintf(store, sizeof(store), "%s", bytes_text(d->store_bytes, c));
     if (d->workers > 0)
         snprintf(pool, sizeof(pool), "   workers %.0f of %.0f busy", d->busy, d->workers);
-    print_line(out, v, "Daemon  %s queues, %.0f connections   memory %s of %s   store %s%s",
-               count_text(d->daemon_queues, a), d->connections, bytes_text(d->bytes, b),
+    print_line(out, v, "Daemon  %s %s, %.0f %s   memory %s of %s   store %s%s",
+               count_text(d->daemon_queues, a), plural(d->daemon_queues, "queue", "queues"), d->connections,
+               plural(d->connections, "connection", "connections"), bytes_text(d->bytes, b),
                bytes_text(d->max_bytes, e), store, pool);
 }
 
@@ -215,7 +217,8 @@ static void draw_top_line(FILE *out, const struct top_data *d, const struct top_
     else if (v->trouble != NULL)
         print_line(out, v, "%s", v->trouble);
     else if (v->filter[0] != '\0')
-        print_line(out, v, "%.0f queues with \"%s\" (/ changes it, Esc: all)", d->total, v->filter);
+        print_line(out, v, "%.0f %s with \"%s\" (/ changes it, Esc: all)", d->total,
+                   plural(d->total, "queue", "queues"), v->filter);
     else if (d->total > (double)d->count)
         print_line(out, v, "The %zu largest of %.0f queues", d->count, d->total);
     else

@@ -72,7 +72,7 @@ int main(int argc, char **argv)
     if (done < 0)
         fprintf(stderr, "%s\n", taskq_error_message(q));
     else
-        printf("%lld jobs put, taken and acknowledged\n", done);
+        printf("put, taken and acknowledged: %lld\n", done);
     taskq_close(q);
     return done == (long long)count ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 #include "server/pool/handler_settings.h"
+#include "common/plural.h"
 
 #include "common/utf8.h"
 #include "server/pool/spawn_user.h"
@@ -481,8 +482,9 @@ bool handler_settings_check(struct handler_settings *handlers, size_t count, cha
             return false;
         workers += handlers[i].workers;
         if (workers > POOL_WORKERS_MAX)
-            return refuse(&c, "with its %" PRIu64 " workers all handlers have more than %d together",
-                          handlers[i].workers, POOL_WORKERS_MAX);
+            return refuse(&c, "with its %" PRIu64 " %s all handlers have more than %d together",
+                          handlers[i].workers, plural(handlers[i].workers, "worker", "workers"),
+                          POOL_WORKERS_MAX);
     }
     return count == 0 ||
            (check_unique(handlers, count, true, why) && check_unique(handlers, count, false, why));

@@ -1,6 +1,7 @@
 #include "server/pool/pool.h"
 
 #include "common/clock.h"
+#include "common/plural.h"
 #include "server/pool/crew.h"
 #include "server/pool/handler_builtin.h"
 #include "server/pool/handler_exec.h"
@@ -86,8 +87,8 @@ static bool plan_one(struct pool *p, const struct handler_settings *s, struct pl
     unsigned more = plan->workers > there ? plan->workers - there : 0;
     if (plan->handler && crew_make(&p->crew, plan->handler, more, &plan->made))
         return true;
-    snprintf(why, HANDLER_WHY_MAX, "handler \"%.100s\": cannot make its %u workers: %s", s->name,
-             plan->workers, strerror(errno));
+    snprintf(why, HANDLER_WHY_MAX, "handler \"%.100s\": cannot make its %u %s: %s", s->name, plan->workers,
+             plural(plan->workers, "worker", "workers"), strerror(errno));
     return false;
 }
 
@@ -213,8 +214,8 @@ static enum error resize(struct pool *p, struct slice name, unsigned workers, bo
     unsigned now = missing < RESIZE_STEP ? missing : RESIZE_STEP;
     struct worker *made;
     if (!crew_make(c, h, now, &made)) {
-        snprintf(why, HANDLER_WHY_MAX, "only %u of %u workers could be made: %s", workers - missing, workers,
-                 strerror(errno));
+        snprintf(why, HANDLER_WHY_MAX, "only %u of %u %s could be made: %s", workers - missing, workers,
+                 plural(workers, "worker", "workers"), strerror(errno));
         return ERROR_OVERLOADED;
     }
     pthread_mutex_lock(&c->lock);

@@ -139,7 +139,7 @@ class Data(unittest.TestCase):
 
     def test_declared_queues_alone_are_something(self):
         self.load('{"queue":{"name":"q","declared":true}}')
-        self.assertRefused(run("--load", self.data, self.write(*JOBS)), "0 jobs", "1 queues")
+        self.assertRefused(run("--load", self.data, self.write(*JOBS)), "0 jobs and 1 queue already")
 
     def test_a_file_that_is_not_there_makes_no_folder(self):
         self.assertRefused(run("--load", self.data, os.path.join(self.folder, "none")), "none: No such file")

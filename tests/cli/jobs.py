@@ -103,6 +103,12 @@ class Lines(cli.CliTest):
         self.assertEqual(ran.out, "3 jobs put\n")
         self.assertEqual(self.bodies(), [1, {"a": 2}, "three"])
 
+    def test_one_job_is_no_jobs(self):
+        self.assertEqual(self.taskq("put", self.queue, input="1\n").out, "1 job put\n")
+        self.assertEqual(self.taskq("put", self.queue, "-l", "--key", "k", input="2\n").out, "1 job put\n")
+        self.assertRegex(self.taskq("put", self.queue, "-l", "--key", "k", input="2\n").out, "^0 jobs put, 1 was there already\n$")
+        self.assertEqual(self.taskq("drop", self.queue, "--yes").out, "dropped with 2 jobs\n")
+
     def test_text_a_line(self):
         path = self.path("lines", "one\ntwo words\n\n\"4\"\r\n")
         self.taskq("put", self.queue, "@" + path, "--lines", "--string")

@@ -61,6 +61,7 @@ class OnATerminal(cli.CliTest):
         asked.type("y\n")
         ran = asked.end()
         self.assertEqual(ran.code, DONE, ran)
+        self.assertRegex(ran.out, r"dropped with 1 job\s")
         self.taskq("stats", self.queue, code=NO)
         self.put()
         ran = self.terminal("drop", self.queue, "--yes").end()

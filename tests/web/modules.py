@@ -52,7 +52,7 @@ class Modules(WebTest):
 
     def test_figures_in_words(self):
         for call, words in {
-            "count(1234567)": "1,234,567", "many(1, 'job')": "1 job", "many(0, 'job')": "0 jobs", "short(999)": "999", "short(1234)": "1.2k",
+            "count(1234567)": "1,234,567", "many(1, 'job')": "1 job", "many(0, 'job')": "0 jobs", "many(1, 'of them is', 'of them are')": "1 of them is", "short(999)": "999", "short(1234)": "1.2k",
             "short(35000000)": "35M", "rate(0)": "0/s", "rate(0.05)": "3/min", "rate(12.34)": "12/s", "bytes(1023)": "1023 B", "bytes(1536)": "1.5 KiB",
             "bytes(3 * 2 ** 30)": "3 GiB", "duration(0)": "0 s", "duration(0.25)": "250 ms", "duration(3.21)": "3.2 s", "duration(250)": "4 min 10 s",
             "duration(7200)": "2 h", "duration(90061)": "1 d 1 h", "duration(86405)": "1 d", "age(250)": "4 min", "age(59)": "59 s", "age(3700)": "1 h 1 min",
@@ -84,8 +84,14 @@ class Modules(WebTest):
         late = dict(alone, reserved=2, oldest=600)
         self.assertIn("Add consumers", self.findings([late])[1][0][2])
         handler = {"handler": "h", "queues": ["q"], "workers": 2, "running": 2, "state": "running"}
-        self.assertIn("All 2 workers of the handler h are busy", self.findings([late], handlers=[handler])[1][0][2])
+        self.assertIn("The handler h has 2 workers and none to spare", self.findings([late], handlers=[handler])[1][0][2])
+        self.assertIn("The handler h has 1 worker and none", self.findings([late], handlers=[dict(handler, workers=1, running=1)])[1][0][2])
         self.assertEqual(self.findings([{"queue": "q", "dead": 2}])[0], "good")
+        for one, two in (({"dead": 1}, "has 1 dead job: it failed"), ({"dead": 2}, "has 2 dead jobs: they failed")):
+            self.assertIn(two, self.findings([dict(one, queue="q")])[1][0][2])
+        self.assertIn("1 job waits in it.", self.findings([dict(alone, ready=1, paused=True)])[1][0][2])
+        many = self.findings([dict(late, queue="q%d" % n) for n in range(6)])
+        self.assertIn("1 more queue falls behind, with 3 ready jobs.", many[1][5][2])
         self.assertEqual(self.findings(handlers=[dict(handler, state="draining")])[1][0][0], "note")
         many = self.findings([dict(alone, queue="q%d" % n, ready=n + 1) for n in range(12)])
         self.assertEqual([row[1] for row in many[1]], ["q11", "q10", "q9", "q8", "q7", None])

@@ -57,9 +57,9 @@ export const queueActions = {
         const row = await newest(page, old);
         const n = total(row);
         const sure = await page.confirm("Remove the queue?", [
-            el("p", {}, name(row.queue, { class: "name" }), n > 0 ? ` will be gone with its settings and all of its ${many(n, "job")}.`
+            el("p", {}, name(row.queue, { class: "name" }), n > 0 ? ` will be gone with its settings and ${many(n, "job")}.`
                 : " will be gone with its settings. It has no jobs."),
-            row.reserved > 0 && el("p", {}, `${many(row.reserved, "job")} of them ${row.reserved === 1 ? "is" : "are"} being worked on now; `,
+            row.reserved > 0 && el("p", {}, `${many(row.reserved, "of them is", "of them are")} being worked on now; `,
                 "what comes of it will be lost."),
         ], n > 0 ? `Remove it and ${many(n, "job")}` : "Remove it");
         return sure ? page.act("drop", { queue: row.queue }, (result) => {
@@ -76,7 +76,7 @@ export const queueActions = {
         }
         const sure = await page.confirm("Retry all dead jobs?",
             el("p", {}, `${many(row.dead, "dead job")} of `, name(row.queue, { class: "name" }),
-            " will be ready again, with all their attempts before them. Their errors are forgotten."), `Retry ${many(row.dead, "job")}`);
+            " will be ready again, with all attempts to come. Past errors are forgotten."), `Retry ${many(row.dead, "job")}`);
         return sure ? page.act("kick", { queue: row.queue, state: "dead" }, (result) => {
             page.directory.edit(row.queue, { dead: 0 });
             return `${many(result.count, "job")} of ${row.queue} made ready.`;

@@ -6,7 +6,7 @@ export function count(n) {
     return whole.format(n);
 }
 
-/** "1 job", "12,345 jobs". */
+/** "1 job", "12,345 jobs"; also with what else depends on the number: "1 job waits", "12,345 jobs wait". */
 export function many(n, word, words = word + "s") {
     return `${count(n)} ${n === 1 ? word : words}`;
 }

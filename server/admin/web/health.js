@@ -39,7 +39,7 @@ function producers({ stats }) {
     const n = stats?.gauges.waiting_puts ?? 0;
     return n === 0 ? [] : [{
         grade: "warn",
-        text: `${many(n, "producer")} ${n === 1 ? "waits" : "wait"} because a queue is full.`,
+        text: `${many(n, "producer waits", "producers wait")} because a queue is full.`,
         todo: "Add consumers to the full queue, or raise its maxsize.",
     }];
 }
@@ -65,7 +65,7 @@ function guesses({ stats, before }) {
 function paused({ queues }) {
     return queues.filter((q) => q.paused && q.ready > 0).map((q) => ({
         grade: "warn", queue: q.queue, state: "ready", size: q.ready,
-        text: `is paused, and ${many(q.ready, "job")} ${q.ready === 1 ? "waits" : "wait"} in it.`,
+        text: `is paused, and ${many(q.ready, "job waits", "jobs wait")} in it.`,
         todo: "Resume it when its jobs may run.",
     }));
 }
@@ -91,7 +91,7 @@ function late({ queues, handlers, lively }) {
         return {
             grade: "warn", queue: q.queue, state: "ready", size: q.ready,
             text: `falls behind: ${many(q.ready, "job")} ready, the oldest for ${age(q.oldest)}, ${count(q.reserved)} being worked on.`,
-            todo: busy ? `All ${many(busy.workers, "worker")} of the handler ${busy.handler} are busy: give it more.`
+            todo: busy ? `The handler ${busy.handler} has ${many(busy.workers, "worker")} and none to spare: give it more.`
                 : "Add consumers, or see what holds up those that it has.",
         };
     });
@@ -100,8 +100,8 @@ function late({ queues, handlers, lively }) {
 function dead({ queues }) {
     return queues.filter((q) => q.dead > 0).map((q) => ({
         grade: "note", queue: q.queue, state: "dead", size: q.dead,
-        text: `has ${many(q.dead, "dead job")}: they failed for good.`,
-        todo: "Look at their errors, then retry or delete them.",
+        text: `has ${many(q.dead, "dead job: it", "dead jobs: they")} failed for good.`,
+        todo: "Look at what went wrong, then retry or delete.",
     }));
 }
 
@@ -115,7 +115,7 @@ const DAEMON = [memory, disk, producers, leases, guesses, draining];
 // of each queue, and what is said of those that are not named one by one
 const QUEUES = [
     [ignored, (n, jobs) => `${many(n, "more queue")} with ${many(jobs, "job")} that nobody takes.`],
-    [late, (n, jobs) => `${many(n, "more queue")} with ${many(jobs, "ready job")} fall behind.`],
+    [late, (n, jobs) => `${many(n, "more queue falls", "more queues fall")} behind, with ${many(jobs, "ready job")}.`],
     [paused, (n, jobs) => `${many(n, "more paused queue")} with ${many(jobs, "job")}.`],
     [dead, (n, jobs) => `${many(n, "more queue")} with ${many(jobs, "dead job")}.`],
 ];

@@ -40,7 +40,7 @@ export class Connections {
             return;
         }
         const { connections, more } = who.result;
-        say(this.lead, more ? `The ${count(connections.length)} newest connections; there are more.`
+        say(this.lead, more ? `The ${many(connections.length, "newest connection")}; there are more.`
             : `${many(connections.length, "connection")}.`);
         this.shown = connections;
         this.draw();

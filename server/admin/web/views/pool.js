@@ -35,7 +35,7 @@ class Handler {
         }
         this.meter.max = handler.workers;
         this.meter.value = Math.min(handler.running, handler.workers);
-        this.meter.setAttribute("aria-label", `${handler.running} of ${handler.workers} workers of ${handler.handler} are busy`);
+        this.meter.setAttribute("aria-label", `${count(handler.running)} of ${many(handler.workers, "worker")} of ${handler.handler} busy`);
         say(this.busy, `${count(handler.running)} of ${many(handler.workers, "worker")} busy`);
         say(this.counts, `${count(handler.done)} done, ${count(handler.failed)} failed since it was started`);
         const jobs = [...handler.jobs].sort((a, b) => b.seconds - a.seconds);

@@ -138,7 +138,7 @@ export class Queues {
         this.visible = chosen.slice(this.at, this.at + PAGE);
         keep(this.body, this.rows, this.visible, (row) => row.queue, (row) => new Row(this.page, row.queue));
         say(this.lead, complete ? (chosen.length === queues.length ? many(queues.length, "queue")
-            : `${count(chosen.length)} of ${many(queues.length, "queue")}`) : `${count(queues.length)} queues so far …`);
+            : `${count(chosen.length)} of ${many(queues.length, "queue")}`) : `${many(queues.length, "queue")} so far …`);
         show(this.empty, complete && chosen.length === 0);
         say(this.empty, queues.length === 0 ? "There is no queue yet. One comes into being with the first job that is put on it."
             : "No queue is like that.");
