@@ -1,8 +1,8 @@
 // The committer with a store whose syncs are held up or fail.
 #include "server/committer.h"
 
-#include "server/engine/journal.h"
 #include "server/store/io.h"
+#include "tests/unit/hub_fixture.h"
 
 #include <check.h>
 #include <errno.h>
@@ -92,18 +92,8 @@ static void setup(void)
     ck_assert_msg(store_open_log(&o, &store, message) == STORE_OK, "%s", message);
     struct store_loader loader = {.record = no_record};
     ck_assert_int_eq(store_load(store, &loader), STORE_OK);
-    struct engine_config config = {.max_bytes = 1u << 30,
-                                   .max_queues = 100,
-                                   .max_waits = 100,
-                                   .start_number = 1,
-                                   .first_id = 1,
-                                   .seed = 1};
-    struct engine *e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
-    ck_assert(journal_begin(e));
-    hub = hub_new(e);
-    ck_assert_ptr_nonnull(hub);
-    hub_keep_journal(hub, true);
+    hub = hub_made((struct engine_config){.max_bytes = 1u << 30, .max_queues = 100, .max_waits = 100});
+    hub_keep(hub);
     struct committer_options c = {.hub = hub, .store = store, .kept = on_kept, .fatal = on_fatal};
     committer = committer_new(&c);
     ck_assert_ptr_nonnull(committer);

@@ -1,7 +1,7 @@
 #include "server/hub.h"
 
-#include "server/engine/journal.h"
 #include "server/mailbox.h"
+#include "tests/unit/hub_fixture.h"
 
 #include <check.h>
 #include <poll.h>
@@ -13,30 +13,9 @@
 static struct hub *hub;
 static struct mailbox box;
 
-static void *sink_put(void *arg, uint8_t kind, uint64_t id, uint32_t length, struct journal_place old)
-{
-    (void)kind, (void)id, (void)old;
-    ck_assert_uint_le(length, 65536);
-    return arg;
-}
-
-static void sink_remove(void *arg, uint8_t kind, uint64_t id, struct journal_place old)
-{
-    (void)arg, (void)kind, (void)id, (void)old;
-}
-
 static void setup(void)
 {
-    struct engine_config config = {.max_bytes = 1 << 28,
-                                   .max_queues = 100,
-                                   .max_waits = 100,
-                                   .start_number = 1,
-                                   .first_id = 1,
-                                   .seed = 1};
-    struct engine *e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
-    hub = hub_new(e);
-    ck_assert_ptr_nonnull(hub);
+    hub = hub_made((struct engine_config){.max_bytes = 1 << 28, .max_queues = 100, .max_waits = 100});
     ck_assert(mailbox_init(&box));
 }
 
@@ -274,21 +253,6 @@ static void *tick(void *context)
     return NULL;
 }
 
-// What the committer would do with all marks that wait.
-static uint64_t take_all_marks(void)
-{
-    static char room[65536];
-    struct journal_sink sink = {room, 1, sink_put, sink_remove};
-    struct job *removed;
-    struct moment now = hub_lock(hub);
-    journal_measure(hub_engine(hub), now, UINT64_MAX, 16);
-    uint64_t marks = journal_take(hub_engine(hub), now, &sink, &removed);
-    hub_unlock(hub);
-    jobs_free(removed);
-    hub_set_durable(hub, marks);
-    return marks;
-}
-
 static void *put_two(void *arg)
 {
     (void)arg;
@@ -300,16 +264,13 @@ static void *put_two(void *arg)
 START_TEST(the_committer_is_woken_by_marks_and_gathers_as_many_as_it_wants)
 {
     pthread_t other;
-    hub_lock(hub);
-    ck_assert(journal_begin(hub_engine(hub)));
-    hub_unlock(hub);
-    hub_keep_journal(hub, true);
-    uint64_t before = take_all_marks(); // the ids' own
+    hub_keep(hub);
+    uint64_t before = hub_commit(hub, NULL); // the ids' own
     ck_assert_uint_eq(hub_durable(hub), before);
     put(0); // the queue's mark and the job's
     ck_assert_uint_eq(hub_marked(hub), before + 2);
     ck_assert_uint_eq(hub_durable(hub), before);
-    before = take_all_marks();
+    before = hub_commit(hub, NULL);
 
     ck_assert_int_eq(pthread_create(&other, NULL, put_two, NULL), 0);
     ck_assert_int_eq(hub_wait_marked(hub, -1), HUB_WAIT_MARKED);
@@ -318,7 +279,7 @@ START_TEST(the_committer_is_woken_by_marks_and_gathers_as_many_as_it_wants)
     pthread_join(other, NULL);
     hub_gather(hub, 1000, 1000000); // and not for ever
     ck_assert_uint_eq(hub_marked(hub), before + 2);
-    take_all_marks();
+    hub_commit(hub, NULL);
     hub_stop_waiting(hub);
     hub_gather(hub, 1000, INT64_MAX / 2);
 }

@@ -1,21 +1,14 @@
 #include "tests/unit/metrics_fixture.h"
 
+#include "tests/unit/hub_fixture.h"
+
 #include <check.h>
 
 struct hub *hub;
 
 void hub_setup(void)
 {
-    struct engine_config config = {.max_bytes = 1 << 28,
-                                   .max_queues = 100000,
-                                   .max_waits = 100,
-                                   .start_number = 1,
-                                   .first_id = 1,
-                                   .seed = 1};
-    struct engine *e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
-    hub = hub_new(e);
-    ck_assert_ptr_nonnull(hub);
+    hub = hub_made((struct engine_config){.max_bytes = 1 << 28, .max_queues = 100000, .max_waits = 100});
 }
 
 void put(const char *queue)

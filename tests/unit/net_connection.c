@@ -1,7 +1,7 @@
 #include "server/net/connection.h"
 
 #include "server/access/identity.h"
-#include "server/engine/journal.h"
+#include "tests/unit/hub_fixture.h"
 #include "tests/unit/net_fixture.h"
 
 #include <check.h>
@@ -209,40 +209,17 @@ END_TEST
 
 // ---- promises
 
-static void *sink_put(void *arg, uint8_t kind, uint64_t id, uint32_t length, struct journal_place old)
-{
-    static char room[1 << 16];
-    (void)arg, (void)kind, (void)id, (void)old;
-    ck_assert_uint_le(length, sizeof room);
-    return room;
-}
-
-static void sink_remove(void *arg, uint8_t kind, uint64_t id, struct journal_place old)
-{
-    (void)arg, (void)kind, (void)id, (void)old;
-}
-
 static void commit(void)
 {
-    struct journal_sink sink = {.segment = 1, .put = sink_put, .remove = sink_remove};
-    struct job *removed;
-    struct moment now = hub_lock(world.hub);
-    struct engine *e = hub_engine(world.hub);
-    uint64_t taken = 0;
-    ck_assert_uint_gt(journal_measure(e, now, 1 << 20, 16), 0);
-    taken = journal_take(e, now, &sink, &removed);
-    hub_unlock(world.hub);
-    jobs_free(removed);
-    hub_set_durable(world.hub, taken);
+    uint64_t bytes;
+    hub_commit(world.hub, &bytes);
+    ck_assert_uint_gt(bytes, 0);
     loop_durable(&world.loops[0]);
 }
 
 START_TEST(a_reply_leaves_when_its_promise_is_kept)
 {
-    (void)hub_lock(world.hub);
-    ck_assert(journal_begin(hub_engine(world.hub)));
-    hub_unlock(world.hub);
-    hub_keep_journal(world.hub, true);
+    hub_keep(world.hub);
     commit();
     net_world_start(&world);
     int c = net_connect(&world, 0), other = net_connect(&world, 0);

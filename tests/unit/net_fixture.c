@@ -1,5 +1,7 @@
 #include "tests/unit/net_fixture.h"
 
+#include "tests/unit/hub_fixture.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,17 +20,11 @@ void net_world_init(struct net_world *w, unsigned loops)
 
 void net_world_init_with(struct net_world *w, unsigned loops, const struct wire *wire)
 {
-    struct engine_config config = {.max_bytes = 1 << 28,
-                                   .max_queues = 1000,
-                                   .max_waits = 100,
-                                   .max_subscriptions = 1000,
-                                   .start_number = 1,
-                                   .first_id = 1,
-                                   .seed = 1};
-    struct engine *e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
-    *w = (struct net_world){.hub = hub_new(e), .loop_count = loops};
-    ck_assert_ptr_nonnull(w->hub);
+    *w = (struct net_world){.hub = hub_made((struct engine_config){.max_bytes = 1 << 28,
+                                                                   .max_queues = 1000,
+                                                                   .max_waits = 100,
+                                                                   .max_subscriptions = 1000}),
+                            .loop_count = loops};
     w->rpc = (struct rpc){.hub = w->hub,
                           .version = "test",
                           .durability = "memory",

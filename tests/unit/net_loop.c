@@ -2,6 +2,7 @@
 
 #include "server/engine/journal.h"
 
+#include "tests/unit/hub_fixture.h"
 #include "tests/unit/net_fixture.h"
 
 #include <check.h>
@@ -121,32 +122,10 @@ END_TEST
 
 // ---- a store that is slow
 
-static char *sink_buffer;
-
-static void *sink_put(void *arg, uint8_t kind, uint64_t id, uint32_t length, struct journal_place old)
-{
-    (void)arg, (void)kind, (void)id, (void)old;
-    ck_assert_uint_le(length, 1 << 20);
-    return sink_buffer;
-}
-
-static void sink_remove(void *arg, uint8_t kind, uint64_t id, struct journal_place old)
-{
-    (void)arg, (void)kind, (void)id, (void)old;
-}
-
 // All that is marked is on disk now.
 static void commit_all(void)
 {
-    struct journal_sink sink = {NULL, 1, sink_put, sink_remove};
-    struct job *removed;
-    struct moment now = hub_lock(world.hub);
-    struct engine *e = hub_engine(world.hub);
-    journal_measure(e, now, UINT64_MAX, 16);
-    uint64_t marks = journal_take(e, now, &sink, &removed);
-    hub_unlock(world.hub);
-    jobs_free(removed);
-    hub_set_durable(world.hub, marks);
+    hub_commit(world.hub, NULL);
     for (unsigned i = 0; i < world.loop_count; i++)
         loop_durable(&world.loops[i]);
 }
@@ -190,18 +169,14 @@ START_TEST(what_gathers_for_a_slow_store_is_bounded)
     enum { BODY = 60000, PUTS = 500, LINE = BODY + 100 };
     size_t len = 0, sent = 0;
     char *text = malloc((size_t)PUTS * LINE);
-    sink_buffer = malloc(1 << 20);
-    ck_assert(text && sink_buffer);
+    ck_assert_ptr_nonnull(text);
     for (int i = 0; i < PUTS; i++) {
         len += (size_t)sprintf(text + len,
                                "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"put\",\"params\":{\"queue\":"
                                "\"q\",\"body\":\"%0*d\"}}\n",
                                i, BODY, i);
     }
-    (void)hub_lock(world.hub);
-    ck_assert(journal_begin(hub_engine(world.hub)));
-    hub_unlock(world.hub);
-    hub_keep_journal(world.hub, true);
+    hub_keep(world.hub);
     commit_all(); // the ids
     net_world_start(&world);
     int c = net_connect(&world, 0), other = net_connect(&world, 1);
@@ -232,7 +207,6 @@ START_TEST(what_gathers_for_a_slow_store_is_bounded)
     close(c);
     close(other);
     free(text);
-    free(sink_buffer);
 }
 END_TEST
 

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "server/mailbox.h"
+#include "tests/unit/hub_fixture.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -48,23 +49,14 @@ void daemon_setup(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     spawner = spawner_start();
     ck_assert_ptr_nonnull(spawner);
-    static const struct engine_config config = {.max_bytes = 1 << 30,
-                                                .max_queues = 1000,
-                                                .max_waits = 1024,
-                                                .start_number = 1,
-                                                .first_id = 1,
-                                                .seed = 1};
-    struct engine *e = engine_new(&config);
-    ck_assert_ptr_nonnull(e);
-    hub = hub_new(e);
-    ck_assert_ptr_nonnull(hub);
+    hub = hub_made((struct engine_config){.max_bytes = 1 << 30, .max_queues = 1000, .max_waits = 1024});
     ck_assert(mailbox_init(&ticker_mailbox));
     ck_assert(mailbox_init(&own_mailbox));
     hub_set_ticker(hub, &ticker_mailbox);
     atomic_store(&ticker_ends, false);
     ck_assert_int_eq(pthread_create(&ticker, NULL, tick, NULL), 0);
     hub_lock(hub);
-    own = engine_client_new(e, &own_mailbox);
+    own = engine_client_new(hub_engine(hub), &own_mailbox);
     hub_unlock(hub);
     ck_assert_ptr_nonnull(own);
     handler_count = 0;

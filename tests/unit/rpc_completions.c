@@ -1,6 +1,6 @@
 // Requests that wait: the dispatcher's half in server/rpc/completions.c.
 #include "server/engine/blob.h"
-#include "server/engine/journal.h"
+#include "tests/unit/hub_fixture.h"
 #include "tests/unit/rpc_fixture.h"
 
 #include <check.h>
@@ -390,19 +390,6 @@ END_TEST
 
 // ---- promises
 
-static void *sink_put(void *arg, uint8_t kind, uint64_t id, uint32_t length, struct journal_place old)
-{
-    static char room[1 << 16];
-    (void)arg, (void)kind, (void)id, (void)old;
-    ck_assert_uint_le(length, sizeof room);
-    return room;
-}
-
-static void sink_remove(void *arg, uint8_t kind, uint64_t id, struct journal_place old)
-{
-    (void)arg, (void)kind, (void)id, (void)old;
-}
-
 static uint64_t marked(void)
 {
     return hub_marked(world.hub);
@@ -411,24 +398,14 @@ static uint64_t marked(void)
 // All that was marked is on disk, as the committer would say.
 static void commit(void)
 {
-    struct journal_sink sink = {.segment = 1, .put = sink_put, .remove = sink_remove};
-    struct job *removed;
-    struct moment now = hub_lock(world.hub);
-    struct engine *e = hub_engine(world.hub);
-    ck_assert_uint_gt(journal_measure(e, now, 1 << 20, 16), 0);
-    uint64_t taken = journal_take(e, now, &sink, &removed);
-    hub_unlock(world.hub);
-    jobs_free(removed);
-    ck_assert_uint_eq(taken, marked());
-    hub_set_durable(world.hub, taken);
+    uint64_t bytes;
+    ck_assert_uint_eq(hub_commit(world.hub, &bytes), marked());
+    ck_assert_uint_gt(bytes, 0);
 }
 
 static void keep_journal(void)
 {
-    (void)hub_lock(world.hub);
-    ck_assert(journal_begin(hub_engine(world.hub)));
-    hub_unlock(world.hub);
-    hub_keep_journal(world.hub, true);
+    hub_keep(world.hub);
     commit();
 }
 
