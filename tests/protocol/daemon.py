@@ -93,7 +93,7 @@ class CommandLine(Case):
         connection = self.connect(daemon)
         id = connection.call("submit", queue="mail", body=7)["id"]
         os.symlink("/bin/cat", self.path("later"))
-        connection.until(lambda job: job["attempt"] == 1 and job["state"] == "delayed", "job", id=id)
+        connection.until(lambda job: job["attempt"] >= 1 and job["state"] == "delayed", "job", id=id)
         self.path("c", 'handler "mail" { command = {"%s"} }\n' % self.path("later"))
         os.kill(daemon.pid, signal.SIGHUP)
         connection.call("kick", id=id)
