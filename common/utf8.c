@@ -1,7 +1,7 @@
 #include "common/utf8.h"
 
 #include <assert.h>
-#include <stdbool.h>
+#include <string.h>
 
 static inline bool is_between(char byte, unsigned low, unsigned high)
 {
@@ -58,4 +58,18 @@ size_t utf8_encode(char out[4], uint32_t c)
     out[2] = (char)(0x80 | (c >> 6 & 0x3F));
     out[3] = (char)(0x80 | (c & 0x3F));
     return 4;
+}
+
+bool utf8_is_name(const char *text, size_t most)
+{
+    size_t len = strlen(text);
+    if (len < 1 || len > most)
+        return false;
+    for (const char *at = text, *end = text + len; at < end;) {
+        size_t n = utf8_length(at, end);
+        if (n == 0 || (unsigned char)*at < 0x20 || *at == 0x7f)
+            return false;
+        at += n;
+    }
+    return true;
 }

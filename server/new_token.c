@@ -1,5 +1,6 @@
 #include "server/new_token.h"
 
+#include "common/utf8.h"
 #include "server/access/role.h"
 #include "server/access/token.h"
 #include "server/engine/settings.h"
@@ -21,7 +22,7 @@ static bool check_grant(char *const *grant, size_t count)
 {
     if (count == 0)
         return true;
-    if (!settings_name_is_fine(grant[0]) || count == 1) {
+    if (!utf8_is_name(grant[0], QUEUE_NAME_MAX) || count == 1) {
         fprintf(stderr,
                 "taskqd: --new-token: behind the name come a pattern of queues' names and the roles on "
                 "them\n");
@@ -57,8 +58,8 @@ int new_token(const char *name, char *const *grant, size_t count)
     char token[TOKEN_TEXT_LEN + 1], digits[2 * TOKEN_HASH_BYTES + 1];
     struct token_hash hash;
     struct buffer quoted = BUFFER_INIT, granted = BUFFER_INIT;
-    if (!settings_name_is_fine(name)) {
-        fprintf(stderr, "taskqd: --new-token: a name has 1 to %d bytes and no control characters\n",
+    if (!utf8_is_name(name, QUEUE_NAME_MAX)) {
+        fprintf(stderr, "taskqd: --new-token: a name has 1 to %d bytes of UTF-8 without control characters\n",
                 QUEUE_NAME_MAX);
         return 2;
     }

@@ -1,6 +1,7 @@
 #include "server/settings.h"
 
 #include "common/log.h"
+#include "common/utf8.h"
 #include "server/settings_access.h"
 #include "server/settings_table.h"
 
@@ -175,15 +176,6 @@ bool settings_apply(const struct setting_row *rows, cfg_t *cfg, void *into, unsi
     return true;
 }
 
-bool settings_name_is_fine(const char *name)
-{
-    size_t len = strlen(name);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return false;
-    return len >= 1 && len <= QUEUE_NAME_MAX;
-}
-
 static bool read_queues(struct settings *s, cfg_t *cfg, char *why)
 {
     unsigned count = cfg_size(cfg, "queue");
@@ -194,8 +186,9 @@ static bool read_queues(struct settings *s, cfg_t *cfg, char *why)
         cfg_t *section = cfg_getnsec(cfg, "queue", (unsigned)s->queue_count);
         struct queue_section *q = &s->queues[s->queue_count];
         const char *name = cfg_title(section);
-        if (!settings_name_is_fine(name)) {
-            cfg_error(section, "queue \"%.100s\": a name has 1 to %d bytes and no control characters", name,
+        if (!utf8_is_name(name, QUEUE_NAME_MAX)) {
+            cfg_error(section,
+                      "queue \"%.100s\": a name has 1 to %d bytes of UTF-8 without control characters", name,
                       QUEUE_NAME_MAX);
             return false;
         }

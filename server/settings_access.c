@@ -1,5 +1,6 @@
 #include "server/settings_access.h"
 
+#include "common/utf8.h"
 #include "server/engine/settings.h"
 #include "server/settings.h"
 
@@ -83,10 +84,10 @@ static bool read_grants(struct identity *i, cfg_t *section, char *why)
         cfg_t *inner = cfg_getnsec(section, "grant", n);
         const char *pattern = cfg_title(inner);
         struct grant grant = {0};
-        if (!settings_name_is_fine(pattern)) {
+        if (!utf8_is_name(pattern, QUEUE_NAME_MAX)) {
             cfg_error(inner,
-                      "grant \"%.100s\": a queue's name or pattern has 1 to %d bytes and no control "
-                      "characters",
+                      "grant \"%.100s\": a queue's name or pattern has 1 to %d bytes of UTF-8 without "
+                      "control characters",
                       pattern, QUEUE_NAME_MAX);
             return false;
         }
@@ -133,8 +134,8 @@ static bool read_one(struct access *all, enum identity_kind kind, cfg_t *section
 {
     const char *name = cfg_title(section);
     unsigned named = 0;
-    if (!settings_name_is_fine(name)) {
-        cfg_error(section, "%s \"%.100s\": a name has 1 to %d bytes and no control characters",
+    if (!utf8_is_name(name, QUEUE_NAME_MAX)) {
+        cfg_error(section, "%s \"%.100s\": a name has 1 to %d bytes of UTF-8 without control characters",
                   identity_kind_name(kind), name, QUEUE_NAME_MAX);
         return false;
     }

@@ -21,9 +21,8 @@ void settings_access_checks(cfg_t *cfg, cfg_validate_callback_t token, cfg_valid
 bool settings_access_read(struct access *out, cfg_t *cfg, char *why);
 
 // What server/settings.c has for all sections: options of rows; a section's values, the bits of which are
-// added to *named unless that is NULL; whether it may be a name.
+// added to *named unless that is NULL.
 unsigned settings_options(const struct setting_row *rows, cfg_opt_t *out);
 bool settings_apply(const struct setting_row *rows, cfg_t *cfg, void *into, unsigned *named, char *why);
-bool settings_name_is_fine(const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 #include "server/settings_table.h"
 
+#include "common/utf8.h"
 #include "server/net/address.h"
 #include "server/setting_value.h"
 #include "server/settings.h"
@@ -232,8 +233,10 @@ struct name {
 };
 static bool read_name(const char *text, struct name *name, char *why, size_t size)
 {
-    if (strlen(text) > QUEUE_NAME_MAX) {
-        snprintf(why, size, "a queue's name of at most %d bytes is expected", QUEUE_NAME_MAX);
+    if (*text && !utf8_is_name(text, QUEUE_NAME_MAX)) {
+        snprintf(why, size,
+                 "a queue's name of at most %d bytes of UTF-8 without control characters is expected",
+                 QUEUE_NAME_MAX);
         return false;
     }
     strcpy(name->text, text);

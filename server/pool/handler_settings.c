@@ -266,21 +266,6 @@ __attribute__((format(printf, 2, 3))) static bool refuse(const struct check *c, 
     return false;
 }
 
-// The rule for the names of queues.
-static bool name_is_fine(const char *name)
-{
-    size_t len = strlen(name);
-    if (len < 1 || len > HANDLER_NAME_MAX)
-        return false;
-    for (const char *at = name, *end = name + len; at < end;) {
-        size_t n = utf8_length(at, end);
-        if (n == 0 || (unsigned char)*at < 0x20 || *at == 0x7f)
-            return false;
-        at += n;
-    }
-    return true;
-}
-
 static bool check_row(const struct check *c, const struct handler_settings *s,
                       const struct handler_setting_row *row)
 {
@@ -414,7 +399,7 @@ static bool check_kind(const struct check *c, const struct handler_settings *s)
 
 static bool check_one(const struct check *c, struct handler_settings *s)
 {
-    if (!name_is_fine(s->name))
+    if (!utf8_is_name(s->name, HANDLER_NAME_MAX))
         return refuse(c, "its name must be 1 to %d bytes of UTF-8 without control characters",
                       HANDLER_NAME_MAX);
     for (int i = 0; i < HANDLER_SETTING_ROWS; i++)
@@ -423,7 +408,7 @@ static bool check_one(const struct check *c, struct handler_settings *s)
     if (s->queues.count == 0 && !handler_texts_add(&s->queues, s->name))
         return refuse(c, "no memory");
     for (size_t i = 0; i < s->queues.count; i++)
-        if (!name_is_fine(s->queues.items[i]))
+        if (!utf8_is_name(s->queues.items[i], HANDLER_NAME_MAX))
             return refuse(c,
                           "queue name \"%.100s\" must be 1 to %d bytes of UTF-8 without control characters",
                           s->queues.items[i], HANDLER_NAME_MAX);

@@ -65,6 +65,18 @@ START_TEST(what_is_written_is_what_the_standard_shows)
 }
 END_TEST
 
+START_TEST(names_are_utf8_without_control_characters)
+{
+    static const char *const fine[] = {"a", "a b", "\"", "\xc3\xa4", "\xc2\x80", "1234"};
+    static const char *const wrong[] = {"",     "\x01", "a\x1f", "a\x7f",
+                                        "\xff", "\xc3", "12345", "\xc3\xa4\xc3\xa4z"};
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
+        ck_assert_msg(utf8_is_name(fine[i], 4), "%zu", i);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ck_assert_msg(!utf8_is_name(wrong[i], 4), "%zu", i);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("common/utf8");
@@ -72,6 +84,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, every_character_is_written_and_recognized);
     tcase_add_test(c, nothing_else_is_recognized);
+    tcase_add_test(c, names_are_utf8_without_control_characters);
     tcase_add_test(c, what_is_written_is_what_the_standard_shows);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -287,6 +287,8 @@ START_TEST(a_queues_name_in_a_setting_is_bounded)
     name[QUEUE_NAME_MAX] = 'x';
     snprintf(text, sizeof text, "queue \"q\" { dead_letter = \"%s\" }\n", name);
     refuses(text, ":1: dead_letter");
+    refuses("queue \"q\" { dead_letter = \"a\xff\" }\n", ":1: dead_letter");
+    refuses("queue \"q\" { dead_letter = \"a\x01\" }\n", ":1: dead_letter");
 }
 END_TEST
 
@@ -430,6 +432,8 @@ START_TEST(names_of_queues_are_checked)
     refuses("queue \"\" {}\n", "a name has 1 to 255 bytes");
     refuses("queue \"a\nb\" {}\n", "a name has 1 to 255 bytes");
     refuses("queue \"a\x7f\" {}\n", "a name has 1 to 255 bytes");
+    refuses("queue \"a\xff\" {}\n", "of UTF-8"); // which no reply could have in it
+    reads("queue \"\u00e4\" {}\n");
     memset(name, 'x', QUEUE_NAME_MAX + 1);
     snprintf(text, sizeof text, "queue \"%s\" {}\n", name);
     refuses(text, "a name has 1 to 255 bytes");

@@ -88,6 +88,8 @@ START_TEST(what_is_wrong_is_told_with_its_line)
             ":8: token \"b\" is the same as token \"a\"");
     refuses("token \"a\" {}\ntoken \"a\" {}\n", "duplicate title 'a'");
     refuses("token \"\" {\n  sha256 = \"" HASH "\"\n" GRANT "}\n", "a name has 1 to 255 bytes");
+    refuses("token \"\xff\" {\n  sha256 = \"" HASH "\"\n" GRANT "}\n", "a name has 1 to 255 bytes of UTF-8");
+    refuses("user \"root\" {\n  grant \"\xff\" { roles = {put} }\n}\n", "of UTF-8");
     refuses("user \"root\" {\n  sha256 = \"" HASH "\"\n" GRANT "}\n", ":2: no such option 'sha256'");
     refuses("user \"no such user\" {\n" GRANT "}\n", ":3: user \"no such user\": this machine has none");
     refuses("group \"no such group\" {\n" GRANT "}\n", ":3: group \"no such group\": this machine has none");
