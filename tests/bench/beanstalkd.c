@@ -72,21 +72,12 @@ static enum answer read_job(struct slice in, struct slice line, const struct req
         return ANSWER_EMPTY;
     if (!begins(line, "RESERVED "))
         return ANSWER_WRONG;
-    uint64_t len;
     struct slice numbers = {line.data + 9, line.len - 9};
     if (!number_read(&numbers, &jobs[0].id) || numbers.len < 2)
         return ANSWER_WRONG;
     numbers.data++;
     numbers.len--;
-    if (!number_read(&numbers, &len) || len != r->body)
-        return ANSWER_WRONG;
-    if (in.len - *used < len + 2)
-        return ANSWER_PARTIAL;
-    if (!body_read((struct slice){in.data + *used, len}, len, &jobs[0].number))
-        return ANSWER_WRONG;
-    *used += len + 2;
-    *count = 1;
-    return ANSWER_DONE;
+    return counted_body_read(in, numbers, r->body, &jobs[0].number, count, used);
 }
 
 // "OK bytes\r\n" and as many bytes and an end of line.

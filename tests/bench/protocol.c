@@ -63,3 +63,18 @@ bool line_read(struct slice in, size_t end, struct slice *line, size_t *used)
     *line = (struct slice){in.data, *used >= end ? *used - end : 0};
     return true;
 }
+
+enum answer counted_body_read(struct slice in, struct slice digits, size_t len, uint64_t *number,
+                              uint32_t *count, size_t *used)
+{
+    uint64_t said;
+    if (!number_read(&digits, &said) || said != len)
+        return ANSWER_WRONG;
+    if (in.len - *used < len + 2)
+        return ANSWER_PARTIAL;
+    if (!body_read((struct slice){in.data + *used, len}, len, number))
+        return ANSWER_WRONG;
+    *used += len + 2;
+    *count = 1;
+    return ANSWER_DONE;
+}

@@ -77,4 +77,8 @@ bool number_read(struct slice *in, uint64_t *number);
 // The line at the front of `in`, without its end (`end` bytes: 1 for LF, 2 for CRLF); false: not all there.
 bool line_read(struct slice in, size_t end, struct slice *line, size_t *used);
 
+// The body of `len` bytes and CRLF behind a line, at *used of `in`; the line named its length in `digits`.
+enum answer counted_body_read(struct slice in, struct slice digits, size_t len, uint64_t *number,
+                              uint32_t *count, size_t *used);
+
 #endif

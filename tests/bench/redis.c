@@ -67,17 +67,10 @@ static enum answer read_job(struct slice in, struct slice line, const struct req
 {
     if (slice_equal(line, "$-1"))
         return ANSWER_EMPTY;
-    uint64_t len;
-    struct slice number = {line.data + 1, line.len - 1};
-    if (line.data[0] != '$' || !number_read(&number, &len) || len != r->body)
+    if (line.data[0] != '$')
         return ANSWER_WRONG;
-    if (in.len - *used < len + 2)
-        return ANSWER_PARTIAL;
-    if (!body_read((struct slice){in.data + *used, len}, len, &jobs[0].number))
-        return ANSWER_WRONG;
-    *used += len + 2;
-    *count = 1;
-    return ANSWER_DONE;
+    return counted_body_read(in, (struct slice){line.data + 1, line.len - 1}, r->body, &jobs[0].number, count,
+                             used);
 }
 
 static enum answer read_answer(struct slice in, const struct request *r, struct held *jobs, uint32_t *count,
