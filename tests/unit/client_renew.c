@@ -15,15 +15,42 @@ static void give_job(struct server *s, unsigned long id, int job)
 }
 
 // A byte through a pipe, for the test's two threads to take turns.
-static void tell(int fd)
+static int told[2];
+
+static void setup(void)
 {
-    ck_assert_int_eq(write(fd, "x", 1), 1);
+    ck_assert_int_eq(pipe(told), 0);
 }
 
-static void hear(int fd)
+static void teardown(void)
+{
+    close(told[0]);
+    close(told[1]);
+}
+
+static void tell(void)
+{
+    ck_assert_int_eq(write(told[1], "x", 1), 1);
+}
+
+static void hear(void)
 {
     char byte;
-    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    ck_assert_int_eq(read(told[0], &byte, 1), 1);
+}
+
+// Gets a job, of which only the lease is of interest.
+static void get(struct taskq *q, const struct taskq_get_options *o, double timeout)
+{
+    struct taskq_job job;
+    ck_assert_int_eq(taskq_get(q, "q", o, timeout, &job), TASKQ_OK);
+    taskq_job_release(&job);
+}
+
+static void end(struct taskq *q, struct server *s)
+{
+    taskq_close(q);
+    server_end(s);
 }
 
 static const char *touch =
@@ -31,7 +58,6 @@ static const char *touch =
 
 static void sees_a_lease_renewed(struct server *s)
 {
-    int *told = s->arg;
     server_accept(s);
     unsigned long id = server_expect_method(s, "get");
     ck_assert_ptr_nonnull(strstr(s->line, "\"lease\":0.09"));
@@ -41,7 +67,7 @@ static void sees_a_lease_renewed(struct server *s)
         server_expect(s, touch);
     // Three thirds of the lease; only the lower bound holds on a busy machine.
     ck_assert_int_ge(clock_ns() - start, 90000000);
-    tell(told[1]);
+    tell();
     // Those that were under way when the ack was sent may come before it, none behind it.
     do
         ck_assert(server_read(s));
@@ -53,22 +79,17 @@ static void sees_a_lease_renewed(struct server *s)
 
 START_TEST(a_lease_is_renewed_at_every_third_until_the_ack)
 {
-    int told[2];
-    ck_assert_int_eq(pipe(told), 0);
-    struct server *s = server_start(sees_a_lease_renewed, told);
+    struct server *s = server_start(sees_a_lease_renewed, NULL);
     struct taskq *q = server_client(s, NULL);
     struct taskq_job job;
     ck_assert_int_eq(taskq_get(q, "q", &(struct taskq_get_options){.lease = 0.09}, TASKQ_FOREVER, &job),
                      TASKQ_OK);
-    hear(told[0]); // the caller works, and makes no call
+    hear(); // the caller works, and makes no call
     ck_assert_int_eq(taskq_ack(q, job.id, job.delivery, NULL, 0), TASKQ_OK);
     taskq_job_release(&job);
     // A later renewal would come within a third of the lease; the close comes after two.
     ck_assert_int_eq(poll(NULL, 0, 60), 0);
-    taskq_close(q);
-    server_end(s);
-    close(told[0]);
-    close(told[1]);
+    end(q, s);
 }
 END_TEST
 
@@ -89,22 +110,18 @@ START_TEST(nothing_is_renewed_that_should_not_be)
     struct taskq_get_options off = {.lease = 0.03, .renew = TASKQ_RENEW_OFF};
     struct taskq_get_options auto_ack = {.lease = 0.03, .auto_ack = true};
     struct taskq_get_options renewed = {.lease = 0.3};
-    ck_assert_int_eq(taskq_get(q, "q", &off, 0, &job), TASKQ_OK);
-    taskq_job_release(&job);
-    ck_assert_int_eq(taskq_get(q, "q", &auto_ack, 0, &job), TASKQ_OK);
-    taskq_job_release(&job);
+    get(q, &off, 0);
+    get(q, &auto_ack, 0);
     ck_assert_int_eq(taskq_get(q, "q", &renewed, 0, &job), TASKQ_OK);
     taskq_renew_stop(q, job.id);
     taskq_job_release(&job);
     ck_assert_int_eq(poll(NULL, 0, 120), 0);
-    taskq_close(q);
-    server_end(s);
+    end(q, s);
 }
 END_TEST
 
 static void hangs_up_on_a_detached_job(struct server *s)
 {
-    int *told = s->arg;
     server_accept(s);
     give_job(s, server_expect_method(s, "get"), 5);
     unsigned long id;
@@ -120,29 +137,21 @@ static void hangs_up_on_a_detached_job(struct server *s)
     server_hang_up(s);
     server_accept(s);
     server_expect(s, touch);
-    tell(told[1]);
+    tell();
     while (server_read(s))
         ck_assert_str_eq(s->line, touch);
 }
 
 START_TEST(a_detached_lease_is_renewed_over_another_connection)
 {
-    int told[2];
-    ck_assert_int_eq(pipe(told), 0);
-    struct server *s = server_start(hangs_up_on_a_detached_job, told);
+    struct server *s = server_start(hangs_up_on_a_detached_job, NULL);
     struct taskq *q = server_client(s, NULL);
-    struct taskq_job job;
     struct taskq_get_options detached = {.lease = 0.09, .detached = true};
     struct taskq_get_options bound = {.lease = 0.09};
-    ck_assert_int_eq(taskq_get(q, "q", &detached, TASKQ_FOREVER, &job), TASKQ_OK);
-    taskq_job_release(&job);
-    ck_assert_int_eq(taskq_get(q, "q", &bound, TASKQ_FOREVER, &job), TASKQ_OK);
-    taskq_job_release(&job);
-    hear(told[0]);
-    taskq_close(q);
-    server_end(s);
-    close(told[0]);
-    close(told[1]);
+    get(q, &detached, TASKQ_FOREVER);
+    get(q, &bound, TASKQ_FOREVER);
+    hear();
+    end(q, s);
 }
 END_TEST
 
@@ -150,7 +159,6 @@ static void hears_who_renews(struct server *s)
 {
     static const char auth[] =
         "{\"jsonrpc\":\"2.0\",\"method\":\"auth\",\"params\":{\"token\":\"taskq_of_a_test\"}}";
-    int *told = s->arg;
     server_accept(s);
     server_expect(s, auth);
     give_job(s, server_expect_method(s, "get"), 5);
@@ -158,7 +166,7 @@ static void hears_who_renews(struct server *s)
     server_accept(s);
     server_expect(s, auth);
     server_expect(s, touch);
-    tell(told[1]);
+    tell();
     while (server_read(s))
         ck_assert_str_eq(s->line, touch);
 }
@@ -166,20 +174,13 @@ static void hears_who_renews(struct server *s)
 // Also where connecting has no bound in time.
 START_TEST(another_connection_says_who_it_is_first)
 {
-    int told[2];
-    ck_assert_int_eq(pipe(told), 0);
     setenv("TASKQ_TOKEN", "taskq_of_a_test", 1);
-    struct server *s = server_start(hears_who_renews, told);
+    struct server *s = server_start(hears_who_renews, NULL);
     struct taskq *q = server_client(s, &(struct taskq_options){.connect_timeout = TASKQ_FOREVER});
-    struct taskq_job job;
     struct taskq_get_options detached = {.lease = 0.09, .detached = true};
-    ck_assert_int_eq(taskq_get(q, "q", &detached, TASKQ_FOREVER, &job), TASKQ_OK);
-    taskq_job_release(&job);
-    hear(told[0]);
-    taskq_close(q);
-    server_end(s);
-    close(told[0]);
-    close(told[1]);
+    get(q, &detached, TASKQ_FOREVER);
+    hear();
+    end(q, s);
 }
 END_TEST
 
@@ -197,14 +198,11 @@ START_TEST(what_a_lost_connection_held_is_not_renewed_on_the_next)
 {
     struct server *s = server_start(takes_a_job_back, NULL);
     struct taskq *q = server_client(s, NULL);
-    struct taskq_job job;
     struct taskq_get_options o = {.lease = 0.15};
-    ck_assert_int_eq(taskq_get(q, "q", &o, TASKQ_FOREVER, &job), TASKQ_OK);
-    taskq_job_release(&job);
+    get(q, &o, TASKQ_FOREVER);
     ck_assert_int_eq(taskq_ping(q), TASKQ_OK);
     ck_assert_int_eq(poll(NULL, 0, 120), 0); // more than two thirds of the lease
-    taskq_close(q);
-    server_end(s);
+    end(q, s);
 }
 END_TEST
 
@@ -242,8 +240,7 @@ START_TEST(renewing_and_calling_go_on_beside_each_other)
         ck_assert_int_eq(taskq_ack(q, jobs[i].id, jobs[i].delivery, NULL, 0), TASKQ_OK);
         taskq_job_release(&jobs[i]);
     }
-    taskq_close(q);
-    server_end(s);
+    end(q, s);
 }
 END_TEST
 
@@ -252,6 +249,7 @@ int main(void)
     Suite *s = suite_create("client/renew");
     TCase *c = tcase_create("renew");
     tcase_set_timeout(c, 30);
+    tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, a_lease_is_renewed_at_every_third_until_the_ack);
     tcase_add_test(c, nothing_is_renewed_that_should_not_be);
     tcase_add_test(c, a_detached_lease_is_renewed_over_another_connection);
