@@ -249,6 +249,30 @@ class Queues(support.Case):
             self.client.stats(name)
         self.assertEqual(len(self.client.connection.connected), kept)
 
+    def test_times_that_no_request_could_name(self):
+        with taskq.Client(self.daemon.address) as client:
+            for idempotent in (False, True):
+                q = taskq.Queue(maxsize=1, url=client, idempotent=idempotent)  # private: it goes with the connection
+                q.put("kept")
+                nan, inf = float("nan"), float("inf")
+                for wrong in (nan, -inf, -1):
+                    for call in (lambda: q.get(timeout=wrong), lambda: q.get_many(2, timeout=wrong),
+                                 lambda: q.put(2, timeout=wrong)):
+                        self.assertRaises(ValueError, call)
+                put = support.in_thread(lambda: q.put("waited", timeout=inf))
+                wait_for(lambda: client.stats(q.name)["gauges"]["waiting_puts"])
+                self.assertEqual(q.get(timeout=inf), "kept")
+                put.outcome()
+                self.assertEqual(q.get_many(2, timeout=1e300), ["waited"])
+                got = support.in_thread(lambda: q.get(timeout=2e9))
+                wait_for(lambda: client.stats(q.name)["gauges"]["waiting_gets"])
+                q.put("last", timeout=1e10)
+                self.assertEqual(got.outcome(), "last")
+            unbounded = taskq.Queue(url=client)
+            for time in (nan, -1, inf):  # as the standard library's, it does not look at it
+                unbounded.put(1, timeout=time)
+            self.assertEqual(unbounded.qsize(), 3)
+
     def test_order_of_priorities(self):
         q = taskq.PriorityQueue(url=self.client)
         items = [3, -1, 2.5, True, [0, "b"], [0, "a"], -0.5, 10 ** 20, ["x"], {"any": "thing"}]

@@ -15,6 +15,7 @@ from .client import Client, client_of
 T = TypeVar("T")
 
 MOST = 1000  # jobs of one get
+LONGEST_WAIT = 1e9  # seconds that the daemon counts
 # How long the key of a put that waited goes on naming its job: a put is repeated within this time or not at all.
 KEY_FOR = 300
 
@@ -137,17 +138,19 @@ class SimpleQueue(Generic[T]):
         taskq.Full), or not at all without `block`."""
         head = self._put_head + self._encode(item) + self._priority(item)
         connection = self._connection
+        if not block or (self._maxsize <= 0 and timeout is not None and not timeout >= 0):
+            timeout = 0.0
+        elif timeout is not None:
+            timeout = _wait_of(timeout)
         if self._idempotent:
-            self._put_keyed(head, 0.0 if not block else timeout)
-        elif self._maxsize <= 0 and block and timeout is None:
+            self._put_keyed(head, timeout)
+        elif self._maxsize <= 0 and timeout is None:
             line = head + b'},"id":'
             connection.call(lambda _: line, None, parse=_wire.accepted)
-        elif not block or timeout == 0:
+        elif timeout == 0:
             line = head + b',"timeout":0},"id":'
             connection.call(lambda _: line, parse=_wire.accepted)
         else:
-            if timeout is not None and timeout < 0 and self._maxsize > 0:
-                raise ValueError("'timeout' must be a non-negative number")
             line = head + b',"timeout":0},"id":'
             began = time.monotonic()
             try:
@@ -199,8 +202,8 @@ class SimpleQueue(Generic[T]):
         or not at all without `block`."""
         if not block:
             timeout = 0.0
-        elif timeout is not None and timeout < 0:
-            raise ValueError("'timeout' must be a non-negative number")
+        elif timeout is not None:
+            timeout = _wait_of(timeout)
         if self._joinable:
             return self._item(self._ask_for(self._get_one, timeout))
         got = self._ask_for(self._get_one, timeout, _wire.body_of)
@@ -218,10 +221,12 @@ class SimpleQueue(Generic[T]):
         """Takes up to `most` items, at least one: it waits, as `get`, only while there is none."""
         if most < 1:
             raise ValueError("'most' must be at least 1")
-        if timeout is not None and timeout < 0 and block:
-            raise ValueError("'timeout' must be a non-negative number")
+        if not block:
+            timeout = 0.0
+        elif timeout is not None:
+            timeout = _wait_of(timeout)
         asked = min(most, MOST)
-        jobs = self._ask_for(self._make_get(b',"max":%d' % asked), timeout if block else 0.0)["jobs"]
+        jobs = self._ask_for(self._make_get(b',"max":%d' % asked), timeout)["jobs"]
         items: List[T] = []
         while len(jobs) == asked and most > asked:
             # The next lot is on its way while this one is looked at.
@@ -270,6 +275,14 @@ class SimpleQueue(Generic[T]):
     def is_shutdown(self) -> bool:
         """Whether it was shut down, by whomever."""
         return bool(self._stats()["shut_down"])
+
+
+def _wait_of(timeout: float) -> Optional[float]:
+    """Of what no number of the protocol is nothing may be sent: the line would be refused, and with it the connection go.
+    Who would wait longer than the daemon counts waits for ever."""
+    if not timeout >= 0:  # nor is it one that is none
+        raise ValueError("'timeout' must be a non-negative number")
+    return timeout if timeout <= LONGEST_WAIT else None
 
 
 def attached(kind: Type[SimpleQueue[Any]], name: str, url: str, serializer: str, idempotent: bool,

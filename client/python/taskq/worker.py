@@ -159,6 +159,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
     options = parser.parse_args(arguments)
     if options.concurrency < 1:
         parser.error("--concurrency must be at least 1")
+    if not 0.001 <= options.lease <= 1e9:
+        parser.error("--lease must be a number of seconds from 0.001 to 1000000000")
     if not options.modules and not options.any:
         parser.error("which modules' functions is it to run?")
     sys.path.insert(0, os.getcwd())
