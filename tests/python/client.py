@@ -273,6 +273,13 @@ class Queues(support.Case):
                 unbounded.put(1, timeout=time)
             self.assertEqual(unbounded.qsize(), 3)
 
+    def test_settings_that_are_wrong_are_named(self):
+        for wrong in ({"maxsize": 1.5}, {"maxsize": 1, "max_attempts": 0}, {"lease": 1e10}):
+            for name in (None, "wrong settings"):
+                with self.assertRaises(taskq.InvalidParams) as caught:
+                    taskq.JoinableQueue(name=name, url=self.client, **wrong)
+                self.assertEqual(caught.exception.data["param"], list(wrong)[-1])
+
     def test_order_of_priorities(self):
         q = taskq.PriorityQueue(url=self.client)
         items = [3, -1, 2.5, True, [0, "b"], [0, "a"], -0.5, 10 ** 20, ["x"], {"any": "thing"}]

@@ -18,7 +18,9 @@ def declarer(queue: "weakref.ref[SimpleQueue[Any]]", params: bytes) -> Callable[
             return
         try:
             link.ask("declare", params)
-        except errors.InvalidParams:
+        except errors.InvalidParams as error:
+            if error.data.get("param") != "owned":
+                raise
             # The daemon has not noticed yet that the connection it belonged to is no more.
             link.ask("drop", _wire.encode({"queue": one._name}))
             link.ask("declare", params)
