@@ -95,13 +95,13 @@ class Run:
         ledger = self.ledger
         client = Client(ledger, daemon.address, self.random)
         client.wire = Wire(daemon.address)
-        held, certain = dict(ledger.held), set()
+        held, certain = ledger.may_be_held(), set()
         if how == "start":
             self.declare(client)
         else:
             certain = {number for number in held if ledger.jobs.get(number) and ledger.jobs[number].certain}
             self.most_found = max(self.most_found, Verifier(ledger, client, how == "stop").run())
-        ledger.held = {}
+        ledger.held, ledger.asked = {}, {}
         tokens = [(ledger.jobs.get(number), id, delivery, detached)
                   for number, (id, delivery, detached) in held.items()]
         alive = [t[:3] for t in tokens if t[3] and how == "stop" and t[0] and t[0].number in certain
@@ -152,7 +152,7 @@ class Run:
 
     def connections_closed(self):
         """The stop closed the connections of those who held jobs: these may have been lost once, whatever else was asked."""
-        for number, (_, _, detached) in self.ledger.held.items():
+        for number, (_, _, detached) in self.ledger.may_be_held().items():
             if not detached:
                 self.may_be_lost(self.ledger.jobs[number])
         for job in self.ledger.where(lambda job: job.last.queue == "lease"):

@@ -156,6 +156,7 @@ class Ledger:
         self.ids = {}  # id -> number
         self.tokens = set()  # (id, delivery)
         self.held = {}  # number -> (id, delivery, detached)
+        self.asked = {}  # the same of those whose holders have said what becomes of them, heard or not
         self.keys = {}  # key -> number of the job that bears it or may
         self.lasting = {}  # key that a job left behind -> its id
         self.queues = {}  # name -> Chain of QueueState
@@ -237,6 +238,7 @@ class Ledger:
             if number in self.held:
                 raise Wrong("%r is held already, and came again: %r" % (job, reply))
             self.held[number] = token + (detached,)
+            self.asked.pop(number, None)
             early = state.kind == "delayed" and state.due > time.time() + TOLERANCE
             if state.kind not in ("ready", "delayed") or early:
                 raise Wrong("%r was handed out" % job)
@@ -253,8 +255,14 @@ class Ledger:
     def give_back(self, job, state):
         """The holder is about to say what becomes of the job."""
         with self.lock:
-            del self.held[job.number]
+            self.asked[job.number] = self.held.pop(job.number)
             return job.push(state)
+
+    def may_be_held(self):
+        """Those that are held, or are still if the last that their holders said was not heard."""
+        unheard = {number: token for number, token in self.asked.items()
+                   if number in self.jobs and not self.jobs[number].certain}
+        return {**unheard, **self.held}
 
     def confirm(self, chain, step):
         with self.lock:
