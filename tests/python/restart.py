@@ -12,7 +12,13 @@ from support import in_thread, wait_for
 
 class Restarts(support.Restarting):
     def waiting(self, queue, gauge, count):
-        wait_for(lambda: self.client.stats(queue)["gauges"][gauge] == count, gauge)
+        def is_so():
+            try:
+                return self.client.stats(queue)["gauges"][gauge] == count
+            except taskq.NotFound:
+                return False  # the first that waits makes it
+
+        wait_for(is_so, gauge)
 
     def both(self, check):
         for kill in (False, True):
