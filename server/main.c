@@ -232,7 +232,7 @@ static int serve(struct arguments *a)
     int status = EXIT_FAILURE;
     settings_init(&s);
     bool ok = read_settings(a, &s, why) &&
-              (!a->test || (daemon_tls_check(&s, why) && ports_check(&s, why) &&
+              (!a->test || (daemon_tls_check(&s, why) && ports_check(&s, why) && privileges_check(&s, why) &&
                             handler_files_check(s.handlers, s.handler_count, s.run_as, why)));
     if (!ok)
         fprintf(stderr, "taskqd: %s\n", why);

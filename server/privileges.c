@@ -44,17 +44,28 @@ static bool take_environment(const struct spawn_user *user)
            setenv("LOGNAME", user->name, 1) == 0;
 }
 
+static bool find_user(const char *name, struct spawn_user *user, char *why)
+{
+    int error = spawn_user_lookup(name, user);
+    if (error)
+        snprintf(why, SETTINGS_WHY_MAX, "run_as = \"%.100s\": %s", name,
+                 error == ENOENT ? "this machine has no user of that name" : strerror(error));
+    return error == 0;
+}
+
+bool privileges_check(const struct settings *s, char why[SETTINGS_WHY_MAX])
+{
+    struct spawn_user user;
+    return !s->run_as || find_user(s->run_as, &user, why);
+}
+
 bool privileges_begin(struct privileges *p, const struct settings *s, char why[SETTINGS_WHY_MAX])
 {
     *p = (struct privileges){0};
     if (!s->run_as)
         return true;
-    int error = spawn_user_lookup(s->run_as, &p->user);
-    if (error) {
-        snprintf(why, SETTINGS_WHY_MAX, "run_as = \"%.100s\": %s", s->run_as,
-                 error == ENOENT ? "this machine has no user of that name" : strerror(error));
+    if (!find_user(s->run_as, &p->user, why))
         return false;
-    }
     if (geteuid() == p->user.uid)
         return true;
     if (geteuid() != 0) {

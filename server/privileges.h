@@ -16,6 +16,10 @@ struct privileges {
     bool other; // than the present one: without this nothing below does anything
 };
 
+// Whether there is such a user, for who only looks at the settings. False: `why`.
+bool privileges_check(const struct settings *s, char why[SETTINGS_WHY_MAX])
+    __attribute__((warn_unused_result));
+
 // Takes on the user's groups and environment, makes the data folder for it if there is none, and goes on as
 // the user, but can come back. Before the first thread and child. False: `why`.
 bool privileges_begin(struct privileges *p, const struct settings *s, char why[SETTINGS_WHY_MAX])

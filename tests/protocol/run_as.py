@@ -218,9 +218,10 @@ class AsAnybody(Case):
         path = os.path.join(self.folder, "taskqd.conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write('run_as = "no such user"\n')
-        done = subprocess.run([lib.binary(), "-m", "-c", path], capture_output=True, text=True, timeout=lib.PATIENCE)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn('run_as = "no such user": this machine has no user of that name', done.stderr)
+        for argument in ("-m", "-t"):
+            done = subprocess.run([lib.binary(), argument, "-c", path], capture_output=True, text=True, timeout=lib.PATIENCE)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn('run_as = "no such user": this machine has no user of that name', done.stderr)
 
     def test_a_handler_of_another_user_needs_root_to_stay(self):
         handler = 'handler "h" {\n  kind = exec\n  command = {"/bin/true"}\n  user = "root"\n}\n'
