@@ -14,8 +14,9 @@
 
 // Producers that wait for their replies come back together when a batch is on disk. The next one waits for as
 // many as came last time, since a sync costs the same for one as for all of them; but no longer than
-// that takes, and never longer than this.
-#define GATHER_MAX_NS 2000000
+// so many commits take, and never longer than this.
+#define GATHER_COMMITS 2
+#define GATHER_MAX_NS  2000000
 
 // While space is low it is looked for again this often.
 #define SPACE_RETRY_MS 1000
@@ -230,8 +231,8 @@ bool committer_settle(struct committer *c)
 
 static void gather(struct committer *c)
 {
-    int64_t most = c->commit_ns < GATHER_MAX_NS ? c->commit_ns : GATHER_MAX_NS;
-    hub_gather(c->options.hub, c->last_count, most);
+    int64_t most = GATHER_COMMITS * c->commit_ns;
+    hub_gather(c->options.hub, c->last_count, most < GATHER_MAX_NS ? most : GATHER_MAX_NS);
 }
 
 static void *run(void *arg)
