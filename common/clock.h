@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define NS_A_MS INT64_C(1000000)
+
 // One reading of both clocks, in milliseconds.
 struct moment {
     int64_t mono; // CLOCK_BOOTTIME: never jumps, counts while the machine sleeps; relative times run on it

@@ -26,8 +26,8 @@ static atomic_int threshold = LOG_LEVEL_INFO, format = LOG_LOGFMT;
 static atomic_bool journal, to_file;
 
 static struct flood floods[LOG_EVENT_COUNT]; // of limited events
-static const struct pace_rate rate = {.each = LOG_EVERY_MS * INT64_C(1000000),
-                                      .ahead = LOG_BURST * LOG_EVERY_MS * INT64_C(1000000)};
+static const struct pace_rate rate = {.each = LOG_EVERY_MS * NS_A_MS,
+                                      .ahead = LOG_BURST * LOG_EVERY_MS * NS_A_MS};
 
 const struct log_event_row *log_event_row(enum log_event event)
 {

@@ -1,5 +1,6 @@
 #include "server/committer.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/engine/journal.h"
 
@@ -24,7 +25,6 @@
 // There is space again once it has not been low for so long: a disk on which a segment is written and another
 // one given back from moment to moment is full.
 #define SPACE_QUIET_MS 1000
-#define MS_NS          1000000
 
 struct committer {
     struct committer_options options;
@@ -109,7 +109,7 @@ static void look_at_space(struct committer *c)
     bool low = store_space(c->options.store, NULL) == STORE_SPACE_LOW;
     if (low)
         c->low_seen = clock_ns();
-    if (low == c->space_low || (!low && clock_ns() - c->low_seen < (int64_t)SPACE_QUIET_MS * MS_NS))
+    if (low == c->space_low || (!low && clock_ns() - c->low_seen < SPACE_QUIET_MS * NS_A_MS))
         return;
     c->space_low = low;
     if (low)
@@ -125,7 +125,7 @@ static void look_at_space(struct committer *c)
 static void look_for_space(struct committer *c)
 {
     int64_t now = clock_ns();
-    if (!c->space_low || now - c->looked_for < (int64_t)SPACE_RETRY_MS * MS_NS)
+    if (!c->space_low || now - c->looked_for < SPACE_RETRY_MS * NS_A_MS)
         return;
     c->looked_for = now;
     pthread_mutex_lock(&c->store_lock);

@@ -1,11 +1,12 @@
 #include "server/access/strangers.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define LINE_NS ((int64_t)STRANGERS_LINES_MS * 1000000)
+#define LINE_NS (STRANGERS_LINES_MS * NS_A_MS)
 
 void strangers_init(struct strangers *s, unsigned most, uint64_t seed)
 {

@@ -5,7 +5,8 @@
 #include "server/engine/journal.h"
 #include "server/engine/queue.h"
 
-#define FEW_QUEUES 4096 // are near enough anyway, and a name would be hashed twice for nothing
+#define FEW_QUEUES      4096 // are near enough anyway, and a name would be hashed twice for nothing
+#define QUEUES_TOGETHER 64   // as many as surely fit into what is near the processor
 
 void prefetch_job(const struct job *j)
 {
@@ -66,11 +67,11 @@ static void prefetch_queue(const struct queue *q)
 
 void engine_prefetch_queues(const struct engine *e, const struct slice *names, unsigned count)
 {
-    struct table_node *const *buckets[ID_MAP_TOGETHER];
+    struct table_node *const *buckets[QUEUES_TOGETHER];
     if (e->names.count < FEW_QUEUES)
         return;
     for (unsigned some; count > 0; names += some, count -= some) {
-        some = count < ID_MAP_TOGETHER ? count : ID_MAP_TOGETHER;
+        some = count < QUEUES_TOGETHER ? count : QUEUES_TOGETHER;
         for (unsigned i = 0; i < some; i++) {
             buckets[i] = table_bucket(&e->names, queue_hash(e, names[i]));
             prefetch(buckets[i]);

@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 
-#define NS_A_MS 1000000
 #define AT_ONCE 1000 // pauses that are ended in one go
 
 static const struct quotas *quotas_of(const struct session *s)
